@@ -1,0 +1,69 @@
+import { z } from "zod";
+import { PROMPT_CHARS_MAX } from "../pipeline.ts";
+
+/** v1 is lenient: null means absent. */
+const optional = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((value) => (value === null ? undefined : value), schema.optional());
+
+/** A field that must be there, said in a sentence that a caller understands. */
+const text = (name: string) =>
+  z.string({ error: (issue) => (issue.input === undefined ? `${name} is missing` : `${name} must be a string`) });
+
+export const V1StandardPipeline = z.object({
+  prompt: text("prompt").min(1, "prompt must not be empty").max(PROMPT_CHARS_MAX),
+  model: optional(z.string().max(512)),
+  size: optional(z.object({ width: z.int().min(1).max(16_384), height: z.int().min(1).max(16_384) })),
+  steps: optional(z.int().min(1).max(1_000)),
+  image_url: optional(z.string().max(8_192)),
+});
+export type V1StandardPipeline = z.infer<typeof V1StandardPipeline>;
+
+/** Text that must hold a JSON object: a ComfyUI graph in API format. */
+const GraphText = text("pipelineData").refine(
+  (value) => {
+    try {
+      const graph: unknown = JSON.parse(value);
+      return typeof graph === "object" && graph !== null && !Array.isArray(graph);
+    } catch {
+      return false;
+    }
+  },
+  { error: "pipelineData must be a string that holds a JSON object (a ComfyUI graph in API format)" },
+);
+
+export const V1ComfyPipeline = z.object({
+  pipelineData: GraphText,
+  /** `images` is passed on as it is: old callers send text here that is no JSON. */
+  pipelineDependencies: optional(z.object({ images: optional(z.string()) })),
+});
+export type V1ComfyPipeline = z.infer<typeof V1ComfyPipeline>;
+
+const terms = {
+  token: optional(z.string()),
+  max_cost: optional(z.number().min(0)),
+  time_to_money_ratio: optional(z.number().min(0)),
+};
+
+/** `POST /v1/tasks/` and `POST /v1/images/generation/`. Where both pipelines are given the comfy one is used. */
+export const V1TaskBody = z
+  .object({ ...terms, standardPipeline: optional(V1StandardPipeline), comfyPipeline: optional(V1ComfyPipeline) })
+  .refine((body) => body.standardPipeline !== undefined || body.comfyPipeline !== undefined, {
+    error: "one of standardPipeline and comfyPipeline is needed",
+  });
+export type V1TaskBody = z.infer<typeof V1TaskBody>;
+
+/** `POST /v1/inference/comfyPipeline`: the pipeline's fields stand at the top level. */
+export const V1ComfyBody = V1ComfyPipeline.extend(terms);
+export type V1ComfyBody = z.infer<typeof V1ComfyBody>;
+
+/** The original's default for `max_cost`, in credits. */
+export const V1_MAX_COST_DEFAULT = 15;
+/** The original's default for `time_to_money_ratio`. */
+export const V1_TIME_TO_MONEY_RATIO_DEFAULT = 1;
+
+/** `status` of a v1 task. The original knew the first two only and left the others PENDING for ever. */
+export type V1Status = "PENDING" | "SUCCESS" | "FAILED" | "CANCELED";
+
+export interface V1Result {
+  readonly images: readonly string[];
+}
