@@ -1,0 +1,32 @@
+import type { Readable } from "node:stream";
+
+/** What was stored. */
+export interface StoredArtifact {
+  readonly key: string;
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+/** Where pictures live, apart from the task rows. Keys are `attempts/<attemptId>/<n>` and the like: lower case, no dots, no leading slash. */
+export interface ArtifactStore {
+  /** Stores the stream whole or not at all; hashed on the way, on the disk when it resolves.
+   *  Rejects with `ArtifactTooLarge` beyond `bytesMax`. Putting a key again replaces it in one step. */
+  put(
+    key: string,
+    body: Readable,
+    options: { readonly bytesMax: number; readonly mime: string },
+  ): Promise<StoredArtifact>;
+  head(key: string): Promise<(StoredArtifact & { readonly mime: string; readonly modifiedAtMs: number }) | null>;
+  /** A byte range, or all of it; null where there is none. */
+  get(key: string, range?: { readonly start: number; readonly end: number }): Promise<Readable | null>;
+  /** Where clients may fetch it by themselves (S3's presigned URL), or null: we serve it. */
+  redirectUrl(key: string, options: { readonly mime: string; readonly expiresInMs: number }): Promise<string | null>;
+  delete(keys: readonly string[]): Promise<void>;
+  /** Keys below a prefix, in order, in pages. For the sweep. */
+  list(
+    prefix: string,
+    after: string | null,
+    limit: number,
+  ): Promise<readonly { readonly key: string; readonly modifiedAtMs: number }[]>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,35 @@
+import type { Provider } from "@genai/dispatcher";
+import type { HeldAttempt, Metrics } from "@genai/protocol";
+import type { TaskArtifact } from "../tasks/stored-task.ts";
+
+/** What sessions tell the coordinator. The node id is the session's own, never one from a frame; an attempt of another node changes nothing. */
+export interface NodeEvents {
+  /** A session registered (the newest of its id). Resolves, after the commit, with what to keep and what to stop. */
+  nodeJoined(
+    provider: Provider,
+    held: readonly HeldAttempt[],
+  ): Promise<{ readonly keep: readonly string[]; readonly stop: readonly string[] }>;
+  nodeChanged(provider: Provider): void;
+  /** `broken`: the socket is gone (protocol 2). `left`: a clean leave, or any end of a legacy node. */
+  nodeLost(nodeId: string, how: "broken" | "left"): void;
+  /** Bytes came, or our own bytes went out. Cheap. */
+  nodeHeard(nodeId: string): void;
+  drain(nodeId: string): void;
+  undrain(nodeId: string): void;
+  attemptAccepted(nodeId: string, attemptId: string): void;
+  attemptRejected(nodeId: string, attemptId: string, reason: string): void;
+  attemptProgressed(nodeId: string, attemptId: string, value: number, stage: string): void;
+  /** Live only, never stored. */
+  attemptPreviewed(nodeId: string, attemptId: string, mime: string, bytes: Uint8Array): void;
+  /** The artifacts are on the disk and checked. The verdict goes out through {@link NodeSessions.acknowledge} after the commit. */
+  attemptCompleted(nodeId: string, attemptId: string, artifacts: readonly TaskArtifact[], metrics: Metrics): void;
+  /** `unexplained` for a legacy node's error. */
+  attemptFailed(
+    nodeId: string,
+    attemptId: string,
+    error: { readonly code: string; readonly message: string },
+    fault: "task" | "node" | "unexplained",
+  ): void;
+  /** May this node upload for this attempt now? (It is open and was given to it.) */
+  mayUpload(nodeId: string | null, attemptId: string): Promise<boolean>;
+}

@@ -1,0 +1,207 @@
+import type { AbortReason, AttemptState } from "@genai/dispatcher";
+import type { Pipeline } from "@genai/protocol";
+import type {
+  NewTask,
+  StoredAttempt,
+  StoredTask,
+  TaskArtifact,
+  TaskError,
+  TaskEvent,
+  TaskState,
+} from "./stored-task.ts";
+
+/** One change. Changes that come up in one turn of the loop are one transaction; each is guarded by the state it starts from. */
+export type StoreChange =
+  | {
+      readonly type: "taskInserted";
+      readonly task: NewTask;
+      /** Requirement class, the dispatcher's `requirementClassKey`. */
+      readonly classKey: string;
+      /** It goes straight into this server's window. */
+      readonly claimed: boolean;
+      readonly idempotency: { readonly key: string; readonly bodyHash: string } | null;
+    }
+  /** The task becomes `running`. Guard: it is queued or running. */
+  | {
+      readonly type: "attemptOpened";
+      readonly attemptId: string;
+      readonly taskId: string;
+      readonly attempt: number;
+      readonly nodeId: string;
+      readonly legacy: boolean;
+      readonly cost: number;
+      readonly limitMs: number;
+      readonly atMs: number;
+    }
+  /** Guard: it is open. */
+  | {
+      readonly type: "attemptChanged";
+      readonly attemptId: string;
+      readonly state: AttemptState;
+      readonly open: boolean;
+      readonly atMs: number;
+      readonly gpuMs: number;
+      readonly abortReason: AbortReason | null;
+      readonly error: TaskError | null;
+    }
+  /** The task waits again: `queued`. Guard: it has not settled. */
+  | {
+      readonly type: "taskRequeued";
+      readonly taskId: string;
+      readonly reason: string;
+      readonly attempt: number | null;
+      readonly faults: number;
+      readonly losses: number;
+      readonly failedNodeIds: readonly string[];
+      readonly notBeforeMs: number;
+      readonly atMs: number;
+    }
+  /** A lost attempt came back to its node: the task is `running` again. Guard: it has not settled. */
+  | { readonly type: "taskResumed"; readonly taskId: string; readonly attempt: number; readonly atMs: number }
+  /** Final. Guard: it has not settled. Writes the outbox row of the same transaction where the task has a webhook. */
+  | {
+      readonly type: "taskSettled";
+      readonly taskId: string;
+      readonly state: Extract<TaskState, "succeeded" | "failed" | "canceled">;
+      readonly attempt: number | null;
+      readonly artifacts: readonly TaskArtifact[];
+      readonly error: TaskError | null;
+      readonly atMs: number;
+    }
+  /** The window gives tasks back to the store unstarted. */
+  | { readonly type: "claimReleased"; readonly taskIds: readonly string[] }
+  | { readonly type: "taskDeleted"; readonly taskId: string };
+
+/** What became of one change. */
+export type ChangeOutcome =
+  /** `event` is what it wrote into the task's log, if anything. */
+  | { readonly type: "applied"; readonly event: TaskEvent | null }
+  /** The guard failed: somebody else was first, or the idempotency key is taken (`taskId` says by which task). */
+  | { readonly type: "conflict"; readonly taskId: string | null };
+
+/** The store could not be written or read. `outcome` says whether the transaction may nevertheless have been committed. */
+export class StoreUnavailable extends Error {
+  readonly outcome: "rolled_back" | "unknown";
+
+  constructor(message: string, outcome: "rolled_back" | "unknown", options?: ErrorOptions) {
+    super(message, options);
+    this.name = "StoreUnavailable";
+    this.outcome = outcome;
+  }
+}
+
+/** A task that this server took into its window. */
+export interface ClaimedTask {
+  readonly task: StoredTask;
+  readonly classKey: string;
+}
+
+export interface ClaimRequest {
+  /** Only tasks of these requirement classes. */
+  readonly classKeys: readonly string[];
+  /** At most so many, taken round robin over the users, each user's in their own order. 1 to 10 000. */
+  readonly limit: number;
+  /** Only tasks that may pay at least this many credits (the cheapest price of the slots that ask). */
+  readonly costMin: number;
+}
+
+/** Waiting tasks of a class that no window holds. */
+export interface ClassBacklog {
+  readonly classKey: string;
+  readonly unclaimed: number;
+}
+
+export interface TaskListFilter {
+  readonly states?: readonly TaskState[];
+  /** Model as asked for, compared normalized. */
+  readonly model?: string;
+  readonly metadata?: { readonly key: string; readonly value: string };
+  readonly createdAfterMs?: number;
+  readonly createdBeforeMs?: number;
+}
+
+/** A page of tasks, newest first. */
+export interface TaskPage {
+  readonly tasks: readonly StoredTask[];
+  /** Where the next page starts, or null at the end. */
+  readonly next: string | null;
+}
+
+/** What a user has used, for `GET /v2/usage`. */
+export interface Usage {
+  readonly tasks: Readonly<Record<TaskState, number>>;
+  /** GPU milliseconds of all attempts. */
+  readonly gpuMs: number;
+  /** Credits of the accepted attempts. */
+  readonly cost: number;
+}
+
+/** A webhook that is to be delivered. */
+export interface OutboxEntry {
+  readonly outboxId: string;
+  readonly taskId: string;
+  readonly userId: string;
+  readonly url: string;
+  /** Body as it will be sent. */
+  readonly body: string;
+  readonly createdAtMs: number;
+  readonly tries: number;
+}
+
+/** Where tasks live. The store is the queue and the truth; one contract suite holds for every adapter.
+ *  Instants are the store's own clock where a decision hangs on them, the caller's `atMs` where they are only shown.
+ *  Every call may reject with {@link StoreUnavailable}. */
+export interface TaskStore {
+  /** Applies the changes in order in one transaction and resolves once they are on the disk. Outcomes stand in the changes' order. */
+  commit(changes: readonly StoreChange[]): Promise<readonly ChangeOutcome[]>;
+
+  task(taskId: string): Promise<StoredTask | null>;
+  pipelineOf(taskId: string): Promise<Pipeline | null>;
+  attempt(attemptId: string): Promise<StoredAttempt | null>;
+  /** Oldest first. */
+  attemptsOf(taskId: string): Promise<readonly StoredAttempt[]>;
+  /** Newest first. `limit` 1 to 1 000; `cursor` from an earlier page of the same filter. */
+  tasksOf(userId: string, filter: TaskListFilter, limit: number, cursor: string | null): Promise<TaskPage>;
+  eventsOf(taskId: string, afterNumber: number, limit: number): Promise<readonly TaskEvent[]>;
+  eventsOfUser(userId: string, afterPosition: number, limit: number): Promise<readonly TaskEvent[]>;
+  /** The newest position in the log, 0 for none. */
+  lastPosition(): Promise<number>;
+  usageOf(userId: string): Promise<Usage>;
+
+  /** A key that was used by this user within the last 24 hours. */
+  idempotency(userId: string, key: string): Promise<{ readonly taskId: string; readonly bodyHash: string } | null>;
+
+  /** Takes waiting tasks into this server's window. A task is never in two windows. */
+  claim(request: ClaimRequest): Promise<readonly ClaimedTask[]>;
+  /** Waiting tasks outside of windows, by class. Counted incrementally, cheap. */
+  backlog(): Promise<readonly ClassBacklog[]>;
+  /** Number of waiting tasks of a user, claimed ones included. */
+  queuedOf(userId: string): Promise<number>;
+  /** At start: every unsettled task that has an open attempt, with its open attempts, in batches; claims them all for this server. */
+  recover(): AsyncIterable<readonly (ClaimedTask & { readonly open: readonly StoredAttempt[] })[]>;
+  /** Users whose tasks passed their deadline while in no window are settled by the sweep. */
+  sweep(options: { readonly taskTtlMs: number; readonly artifactTtlMs: number; readonly limit: number }): Promise<{
+    readonly deleted: number;
+    readonly expired: readonly TaskEvent[];
+    /** Keys of artifacts that no task names any more. */
+    readonly artifactKeys: readonly string[];
+  }>;
+
+  /** Webhooks that are due, leased to this server for `leaseMs`. */
+  outboxDue(limit: number, leaseMs: number): Promise<readonly OutboxEntry[]>;
+  /** `retryAtMs` null: done with it (delivered or dead). */
+  outboxTried(
+    outboxId: string,
+    status: "delivered" | "failed" | "dead",
+    retryAtMs: number | null,
+    note: string,
+  ): Promise<void>;
+
+  /** Small named documents of the server itself (the dispatcher's estimates, for one). Text of up to 16 MiB. */
+  readDocument(name: string): Promise<string | null>;
+  writeDocument(name: string, text: string): Promise<void>;
+
+  /** Rejects while the store cannot be written. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
