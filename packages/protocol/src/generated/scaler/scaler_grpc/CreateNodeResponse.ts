@@ -1,0 +1,10 @@
+// Original file: scaler.proto
+
+
+export interface CreateNodeResponse {
+  'nodeId'?: (string);
+}
+
+export interface CreateNodeResponse__Output {
+  'nodeId': (string);
+}

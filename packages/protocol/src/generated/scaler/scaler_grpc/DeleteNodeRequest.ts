@@ -1,0 +1,10 @@
+// Original file: scaler.proto
+
+
+export interface DeleteNodeRequest {
+  'nodeId'?: (string);
+}
+
+export interface DeleteNodeRequest__Output {
+  'nodeId': (string);
+}

@@ -1,0 +1,8 @@
+// Original file: scaler.proto
+
+
+export interface DeleteNodeResponse {
+}
+
+export interface DeleteNodeResponse__Output {
+}

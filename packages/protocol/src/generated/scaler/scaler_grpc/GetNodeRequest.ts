@@ -1,0 +1,10 @@
+// Original file: scaler.proto
+
+
+export interface GetNodeRequest {
+  'nodeId'?: (string);
+}
+
+export interface GetNodeRequest__Output {
+  'nodeId': (string);
+}

@@ -1,0 +1,8 @@
+// Original file: scaler.proto
+
+
+export interface WatchNodesRequest {
+}
+
+export interface WatchNodesRequest__Output {
+}
