@@ -1,0 +1,74 @@
+import { mkdtempSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "@jest/globals";
+import { ConfigurationError, readConfiguration } from "../../src/configuration/configuration.ts";
+import { readHomeSecrets } from "../../src/configuration/home-secrets.ts";
+
+test("an empty environment gives the documented defaults", () => {
+  const configuration = readConfiguration({});
+  expect(configuration).toMatchObject({
+    HTTP_PORT: 8080,
+    HOST: null,
+    GENAI_HOME: "./.genai",
+    ENFORCE_JWT_AUTH: true,
+    JWT_SECRET: null,
+    WS_TASK_TIMEOUT: 60_000,
+    MAX_BODY_BYTES: 32_000_000,
+    MAX_FRAME_BYTES: 64 * 1024 * 1024,
+    RATE_LIMIT: 600,
+    TASK_TTL: 30 * 86_400_000,
+    DEFAULT_MODEL: "",
+  });
+});
+
+test.each([
+  ["30", 30_000],
+  ["1.5s", 1_500],
+  ["500ms", 500],
+  ["15m", 900_000],
+  ["1d", 86_400_000],
+])("a duration of %s is %i ms", (text, ms) => {
+  expect(readConfiguration({ WS_TASK_TIMEOUT: text }).WS_TASK_TIMEOUT).toBe(ms);
+});
+
+test.each([
+  ["HTTP_PORT", "http"],
+  ["HTTP_PORT", "70000"],
+  ["WS_TASK_TIMEOUT", "soon"],
+  ["MAX_BODY_BYTES", "-1"],
+  ["ENFORCE_JWT_AUTH", "maybe"],
+  ["RATE_LIMIT", "0"],
+  ["PUBLIC_URL", "ftp://example.com"],
+  ["LOG_LEVEL", "loud"],
+])("a wrong %s stops the start with a sentence that names it and its value %s", (name, value) => {
+  expect(() => readConfiguration({ [name]: value })).toThrow(ConfigurationError);
+  expect(() => readConfiguration({ [name]: value })).toThrow(`${name} is "${value}"`);
+});
+
+test("a rate limit can be switched off", () => {
+  expect(readConfiguration({ RATE_LIMIT: "off" }).RATE_LIMIT).toBeNull();
+});
+
+test("Supabase's database needs its URL", () => {
+  expect(() => readConfiguration({ USE_SUPABASE: "true" })).toThrow("DATABASE_URL");
+});
+
+test("a secret can come from a file, is refused from two places, and is not shown when wrong", () => {
+  const folder = mkdtempSync(join(tmpdir(), "genai-configuration-"));
+  writeFileSync(join(folder, "secret"), "from-a-file\n");
+  const file = join(folder, "secret");
+  expect(readConfiguration({ NODE_TOKEN_FILE: file }).NODE_TOKEN).toBe("from-a-file");
+  expect(() => readConfiguration({ NODE_TOKEN_FILE: file, NODE_TOKEN: "other" })).toThrow("both set");
+  expect(() => readConfiguration({ NODE_TOKEN_FILE: join(folder, "none") })).toThrow("can't be read");
+});
+
+test("a home gets its secrets at the first start, readable by their owner only, and keeps them", () => {
+  const home = join(mkdtempSync(join(tmpdir(), "genai-home-")), "home");
+  const first = readHomeSecrets(home);
+  expect(new Set(Object.values(first)).size).toBe(3);
+  expect(statSync(join(home, "admin.key")).mode & 0o777).toBe(0o600);
+  expect(readHomeSecrets(home)).toEqual(first);
+  writeFileSync(join(home, "jwt.secret"), "short");
+  expect(() => readHomeSecrets(home)).toThrow("too short");
+});
