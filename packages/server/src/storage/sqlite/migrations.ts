@@ -1,0 +1,134 @@
+/** A step of the schema. Steps are numbered from 1, only ever appended, and never edited once they were released. */
+export interface Migration {
+  readonly number: number;
+  readonly sql: string;
+}
+
+/** The SQLite schema.
+ *
+ *  - `users` and `classes` give long names a number, and carry what is counted about them, kept in the transaction of each
+ *    change: a start counts nothing, however many tasks wait.
+ *  - `tasks_waiting` is the queue: for each class its users, for each user their tasks in their own order.
+ *  - `tasks_claimed` is what this server holds; a start goes through these alone.
+ *  - States are numbered as in `TASK_STATES`; `format` as in `ROW_FORMAT`; `fresh` is 0 for a task that was handed back. */
+export const SQLITE_MIGRATIONS: readonly Migration[] = [
+  {
+    number: 1,
+    sql: `
+CREATE TABLE users (
+  user_seq INTEGER PRIMARY KEY,
+  user_id TEXT NOT NULL UNIQUE,
+  queued INTEGER NOT NULL DEFAULT 0,
+  running INTEGER NOT NULL DEFAULT 0,
+  succeeded INTEGER NOT NULL DEFAULT 0,
+  failed INTEGER NOT NULL DEFAULT 0,
+  canceled INTEGER NOT NULL DEFAULT 0,
+  gpu_ms REAL NOT NULL DEFAULT 0,
+  cost REAL NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE classes (
+  class_seq INTEGER PRIMARY KEY,
+  class_key TEXT NOT NULL UNIQUE,
+  unclaimed INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX classes_waiting ON classes (class_key, unclaimed) WHERE unclaimed > 0;
+
+CREATE TABLE tasks (
+  seq INTEGER PRIMARY KEY,
+  task_id TEXT NOT NULL UNIQUE,
+  user_seq INTEGER NOT NULL REFERENCES users,
+  class_seq INTEGER NOT NULL REFERENCES classes,
+  format INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  claimed INTEGER NOT NULL,
+  event_number INTEGER NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  fresh INTEGER NOT NULL,
+  order_ms INTEGER NOT NULL,
+  max_cost REAL NOT NULL,
+  not_before_ms INTEGER NOT NULL,
+  deadline_at_ms INTEGER,
+  last_attempt INTEGER NOT NULL,
+  faults INTEGER NOT NULL,
+  losses INTEGER NOT NULL,
+  failed_node_ids TEXT,
+  started_at_ms INTEGER,
+  settled_at_ms INTEGER,
+  keeps_artifacts INTEGER NOT NULL DEFAULT 0,
+  artifacts TEXT,
+  error TEXT,
+  spec TEXT NOT NULL
+) STRICT;
+CREATE INDEX tasks_of_user ON tasks (user_seq, task_id);
+CREATE INDEX tasks_waiting ON tasks (class_seq, user_seq, fresh, order_ms, seq, max_cost, not_before_ms)
+  WHERE state = 0 AND claimed = 0 AND format = 1;
+CREATE INDEX tasks_claimed ON tasks (seq) WHERE claimed = 1;
+CREATE INDEX tasks_expiring ON tasks (deadline_at_ms)
+  WHERE state = 0 AND claimed = 0 AND format = 1 AND deadline_at_ms IS NOT NULL;
+CREATE INDEX tasks_with_artifacts ON tasks (settled_at_ms) WHERE keeps_artifacts = 1;
+
+CREATE TABLE pipelines (
+  task_seq INTEGER PRIMARY KEY,
+  pipeline TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE attempts (
+  task_seq INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  attempt_id TEXT NOT NULL UNIQUE,
+  node_id TEXT NOT NULL,
+  legacy INTEGER NOT NULL,
+  cost REAL NOT NULL,
+  limit_ms INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  open INTEGER NOT NULL,
+  opened_at_ms INTEGER NOT NULL,
+  closed_at_ms INTEGER,
+  gpu_ms REAL NOT NULL DEFAULT 0,
+  abort_reason TEXT,
+  error TEXT,
+  PRIMARY KEY (task_seq, attempt)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE events (
+  task_seq INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  user_seq INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  detail TEXT NOT NULL,
+  PRIMARY KEY (task_seq, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX events_of_user ON events (user_seq, position);
+
+CREATE TABLE idempotency_keys (
+  user_seq INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  task_id TEXT NOT NULL,
+  body_hash TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (user_seq, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at_ms);
+
+CREATE TABLE outbox (
+  task_seq INTEGER PRIMARY KEY,
+  url TEXT NOT NULL,
+  body TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  status TEXT NOT NULL DEFAULT 'due',
+  due_at_ms INTEGER,
+  tries INTEGER NOT NULL DEFAULT 0,
+  note TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX outbox_due ON outbox (due_at_ms) WHERE due_at_ms IS NOT NULL;
+
+CREATE TABLE orphaned_artifacts (key TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE documents (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO counters VALUES ('position', 0), ('pings', 0);
+`,
+  },
+];

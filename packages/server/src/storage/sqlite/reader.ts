@@ -1,0 +1,118 @@
+import type { Pipeline } from "@genai/protocol";
+import type { Database } from "better-sqlite3";
+import type { StoredAttempt, StoredTask, TaskEvent, TaskState } from "../../tasks/stored-task.ts";
+import type { ClassBacklog, Usage } from "../../tasks/task-store.ts";
+import { type AttemptRow, decodeAttempt } from "../attempt-row.ts";
+import { decodeEvent, type EventRow } from "../event-row.ts";
+import type { StoreClock } from "../store-clock.ts";
+import { decodeTask, ROW_FORMAT, TASK_STATES, type TaskRow } from "../task-row.ts";
+import { IDEMPOTENCY_MS } from "./change-writer.ts";
+import { ATTEMPT_COLUMNS, EVENT_COLUMNS, EVENT_TABLES, TASK_COLUMNS, TASK_TABLES } from "./columns.ts";
+
+/** Reads of a connection of its own, which see what is committed and never wait for the writer. Each is short: a lookup
+ *  by key or at most `limit` rows. */
+export class Reader {
+  readonly #clock: StoreClock;
+  readonly #sql: ReturnType<typeof prepare>;
+
+  constructor(database: Database, clock: StoreClock) {
+    this.#clock = clock;
+    this.#sql = prepare(database);
+  }
+
+  task(taskId: string): StoredTask | null {
+    const row = this.#sql.task.get(taskId);
+    return row ? decodeTask(row) : null;
+  }
+
+  pipelineOf(taskId: string): Pipeline | null {
+    const row = this.#sql.pipeline.get(taskId);
+    return row ? JSON.parse(row.pipeline) : null;
+  }
+
+  attempt(attemptId: string): StoredAttempt | null {
+    const row = this.#sql.attempt.get(attemptId);
+    return row ? decodeAttempt(row) : null;
+  }
+
+  attemptsOf(taskId: string): readonly StoredAttempt[] {
+    return this.#sql.attempts.all(taskId).map(decodeAttempt);
+  }
+
+  /** A user's tasks with ids below `beforeTaskId`, newest first. Rows of a newer version are left out. */
+  tasksBefore(userId: string, beforeTaskId: string, limit: number): readonly StoredTask[] {
+    return this.#sql.tasksBefore.all(userId, beforeTaskId, limit).map(decodeTask);
+  }
+
+  eventsOf(taskId: string, afterNumber: number, limit: number): readonly TaskEvent[] {
+    return this.#sql.events.all(taskId, afterNumber, limit).map(decodeEvent);
+  }
+
+  eventsOfUser(userId: string, afterPosition: number, limit: number): readonly TaskEvent[] {
+    return this.#sql.userEvents.all(userId, afterPosition, limit).map(decodeEvent);
+  }
+
+  lastPosition(): number {
+    return this.#sql.position.get()?.value ?? 0;
+  }
+
+  usageOf(userId: string): Usage {
+    const row = this.#sql.usage.get(userId);
+    const tasks = Object.fromEntries(TASK_STATES.map((state) => [state, row?.[state] ?? 0])) as Usage["tasks"];
+    return { tasks, gpuMs: row?.gpuMs ?? 0, cost: row?.cost ?? 0 };
+  }
+
+  queuedOf(userId: string): number {
+    return this.#sql.usage.get(userId)?.queued ?? 0;
+  }
+
+  idempotency(userId: string, key: string): { readonly taskId: string; readonly bodyHash: string } | null {
+    return this.#sql.key.get(userId, key, this.#clock() - IDEMPOTENCY_MS) ?? null;
+  }
+
+  backlog(): readonly ClassBacklog[] {
+    return this.#sql.backlog.all();
+  }
+
+  readDocument(name: string): string | null {
+    return this.#sql.document.get(name)?.text ?? null;
+  }
+}
+
+function prepare(database: Database) {
+  const statement = <Row>(sql: string) => database.prepare<unknown[], Row>(sql);
+  return {
+    task: statement<TaskRow>(`SELECT ${TASK_COLUMNS} FROM ${TASK_TABLES} WHERE task_id = ?`),
+    pipeline: statement<{ pipeline: string }>(
+      "SELECT pipeline FROM pipelines JOIN tasks ON tasks.seq = pipelines.task_seq WHERE task_id = ?",
+    ),
+    attempt: statement<AttemptRow>(
+      `SELECT ${ATTEMPT_COLUMNS} FROM attempts JOIN tasks ON tasks.seq = attempts.task_seq WHERE attempt_id = ?`,
+    ),
+    attempts: statement<AttemptRow>(
+      `SELECT ${ATTEMPT_COLUMNS} FROM attempts JOIN tasks ON tasks.seq = attempts.task_seq WHERE task_id = ? ORDER BY attempt`,
+    ),
+    tasksBefore: statement<TaskRow>(
+      `SELECT ${TASK_COLUMNS} FROM ${TASK_TABLES} WHERE user_seq = (SELECT user_seq FROM users WHERE user_id = ?)
+         AND task_id < ? AND format <= ${ROW_FORMAT} ORDER BY task_id DESC LIMIT ?`,
+    ),
+    events: statement<EventRow>(
+      `SELECT ${EVENT_COLUMNS} FROM ${EVENT_TABLES}
+       WHERE task_seq = (SELECT seq FROM tasks WHERE task_id = ?) AND number > ? ORDER BY number LIMIT ?`,
+    ),
+    userEvents: statement<EventRow>(
+      `SELECT ${EVENT_COLUMNS} FROM ${EVENT_TABLES}
+       WHERE events.user_seq = (SELECT user_seq FROM users WHERE user_id = ?) AND position > ? ORDER BY position LIMIT ?`,
+    ),
+    position: statement<{ value: number }>("SELECT value FROM counters WHERE name = 'position'"),
+    usage: statement<Record<TaskState, number> & { gpuMs: number; cost: number }>(
+      `SELECT ${TASK_STATES.join(", ")}, gpu_ms AS gpuMs, cost FROM users WHERE user_id = ?`,
+    ),
+    key: statement<{ taskId: string; bodyHash: string }>(
+      `SELECT task_id AS taskId, body_hash AS bodyHash FROM idempotency_keys
+       WHERE user_seq = (SELECT user_seq FROM users WHERE user_id = ?) AND key = ? AND created_at_ms > ?`,
+    ),
+    backlog: statement<ClassBacklog>("SELECT class_key AS classKey, unclaimed FROM classes WHERE unclaimed > 0"),
+    document: statement<{ text: string }>("SELECT text FROM documents WHERE name = ?"),
+  };
+}

@@ -1,0 +1,190 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Pipeline } from "@genai/protocol";
+import type { Database } from "better-sqlite3";
+import type { StoredAttempt, StoredTask, TaskEvent } from "../../tasks/stored-task.ts";
+import {
+  type ChangeOutcome,
+  type ClaimedTask,
+  type ClaimRequest,
+  type ClassBacklog,
+  type OutboxEntry,
+  type StoreChange,
+  StoreUnavailable,
+  type TaskListFilter,
+  type TaskPage,
+  type TaskStore,
+  type Usage,
+} from "../../tasks/task-store.ts";
+import { anchoredClock } from "../store-clock.ts";
+import { StoreRefused } from "../store-refused.ts";
+import { pageOfTasks } from "../task-page.ts";
+import { connect, inspect, migrate } from "./database-file.ts";
+import { FolderLock } from "./folder-lock.ts";
+import { Reader } from "./reader.ts";
+import type { RecoveredTask } from "./recovery.ts";
+import type { SweepOptions, SweepResult } from "./sweeper.ts";
+import { WriterClient } from "./writer-client.ts";
+
+/** Tasks in one SQLite file, `tasks.db` in the folder, of which this process is the only user. One thread of its own writes;
+ *  lookups are answered from a second connection at once. */
+export class SqliteTaskStore implements TaskStore {
+  readonly #lock: FolderLock;
+  readonly #database: Database;
+  readonly #reader: Reader;
+  readonly #writer: WriterClient;
+
+  private constructor(lock: FolderLock, database: Database, writer: WriterClient) {
+    this.#lock = lock;
+    this.#database = database;
+    this.#reader = new Reader(database, anchoredClock());
+    this.#writer = writer;
+  }
+
+  /** Makes the folder where there is none, and brings the schema up to date.
+   *  Throws {@link StoreRefused} where the store is in use, damaged, newer than this program or not writable. */
+  static async open(folder: string): Promise<SqliteTaskStore> {
+    makeFolder(folder);
+    const lock = FolderLock.acquire(folder);
+    let database: Database | undefined;
+    try {
+      const file = join(folder, "tasks.db");
+      inspect(file);
+      database = connect(file);
+      migrate(database, file);
+      return new SqliteTaskStore(lock, database, await WriterClient.start(file));
+    } catch (error) {
+      database?.close();
+      lock.release();
+      throw error;
+    }
+  }
+
+  commit(changes: readonly StoreChange[]): Promise<readonly ChangeOutcome[]> {
+    return this.#writer.call("commit", { changes });
+  }
+
+  async task(taskId: string): Promise<StoredTask | null> {
+    return this.#read(() => this.#reader.task(taskId));
+  }
+
+  async pipelineOf(taskId: string): Promise<Pipeline | null> {
+    return this.#read(() => this.#reader.pipelineOf(taskId));
+  }
+
+  async attempt(attemptId: string): Promise<StoredAttempt | null> {
+    return this.#read(() => this.#reader.attempt(attemptId));
+  }
+
+  async attemptsOf(taskId: string): Promise<readonly StoredAttempt[]> {
+    return this.#read(() => this.#reader.attemptsOf(taskId));
+  }
+
+  tasksOf(userId: string, filter: TaskListFilter, limit: number, cursor: string | null): Promise<TaskPage> {
+    return pageOfTasks(
+      async (before, rows) => this.#read(() => this.#reader.tasksBefore(userId, before, rows)),
+      filter,
+      limit,
+      cursor,
+    );
+  }
+
+  async eventsOf(taskId: string, afterNumber: number, limit: number): Promise<readonly TaskEvent[]> {
+    return this.#read(() => this.#reader.eventsOf(taskId, afterNumber, limit));
+  }
+
+  async eventsOfUser(userId: string, afterPosition: number, limit: number): Promise<readonly TaskEvent[]> {
+    return this.#read(() => this.#reader.eventsOfUser(userId, afterPosition, limit));
+  }
+
+  async lastPosition(): Promise<number> {
+    return this.#read(() => this.#reader.lastPosition());
+  }
+
+  async usageOf(userId: string): Promise<Usage> {
+    return this.#read(() => this.#reader.usageOf(userId));
+  }
+
+  async idempotency(
+    userId: string,
+    key: string,
+  ): Promise<{ readonly taskId: string; readonly bodyHash: string } | null> {
+    return this.#read(() => this.#reader.idempotency(userId, key));
+  }
+
+  claim(request: ClaimRequest): Promise<readonly ClaimedTask[]> {
+    return this.#writer.call("claim", request);
+  }
+
+  async backlog(): Promise<readonly ClassBacklog[]> {
+    return this.#read(() => this.#reader.backlog());
+  }
+
+  async queuedOf(userId: string): Promise<number> {
+    return this.#read(() => this.#reader.queuedOf(userId));
+  }
+
+  async *recover(): AsyncIterable<readonly RecoveredTask[]> {
+    for (let after: number | null = 0; after !== null; ) {
+      const batch: { readonly tasks: readonly RecoveredTask[]; readonly next: number | null } = await this.#writer.call(
+        "recover",
+        { after },
+      );
+      if (batch.tasks.length > 0) yield batch.tasks;
+      after = batch.next;
+    }
+  }
+
+  sweep(options: SweepOptions): Promise<SweepResult> {
+    return this.#writer.call("sweep", options);
+  }
+
+  outboxDue(limit: number, leaseMs: number): Promise<readonly OutboxEntry[]> {
+    return this.#writer.call("outboxDue", { limit, leaseMs });
+  }
+
+  async outboxTried(
+    outboxId: string,
+    status: "delivered" | "failed" | "dead",
+    retryAtMs: number | null,
+    note: string,
+  ): Promise<void> {
+    await this.#writer.call("outboxTried", { outboxId, status, retryAtMs, note });
+  }
+
+  async readDocument(name: string): Promise<string | null> {
+    return this.#read(() => this.#reader.readDocument(name));
+  }
+
+  async writeDocument(name: string, text: string): Promise<void> {
+    await this.#writer.call("writeDocument", { name, text });
+  }
+
+  async ping(): Promise<void> {
+    await this.#writer.call("ping", null);
+  }
+
+  async close(): Promise<void> {
+    await this.#writer.close();
+    if (this.#database.open) this.#database.close();
+    this.#lock.release();
+  }
+
+  #read<Result>(lookup: () => Result): Result {
+    try {
+      return lookup();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new StoreUnavailable(`The store cannot be read: ${reason}`, "rolled_back", { cause: error });
+    }
+  }
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const message = `The folder ${folder} cannot be made (${error instanceof Error ? error.message : error}).`;
+    throw new StoreRefused("not_writable", message, { cause: error });
+  }
+}

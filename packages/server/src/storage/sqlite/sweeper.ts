@@ -1,0 +1,123 @@
+import type { Database, Statement } from "better-sqlite3";
+import type { TaskArtifact, TaskEvent } from "../../tasks/stored-task.ts";
+import type { ChangeOutcome } from "../../tasks/task-store.ts";
+import type { StoreClock } from "../store-clock.ts";
+import { ROW_FORMAT, STATE_NUMBER } from "../task-row.ts";
+import { type ChangeWriter, IDEMPOTENCY_MS } from "./change-writer.ts";
+import { TaskRemover } from "./task-remover.ts";
+
+export interface SweepOptions {
+  readonly taskTtlMs: number;
+  readonly artifactTtlMs: number;
+  /** Rows of each kind that one bite takes. */
+  readonly limit: number;
+}
+
+export interface SweepResult {
+  readonly deleted: number;
+  readonly expired: readonly TaskEvent[];
+  readonly artifactKeys: readonly string[];
+}
+
+/** Takes out what has had its time, a bite at a time, inside of the caller's transaction. */
+export class Sweeper {
+  readonly #writer: ChangeWriter;
+  readonly #clock: StoreClock;
+  readonly #remover: TaskRemover;
+  readonly #pastDeadline: Statement<[number, number], { taskId: string }>;
+  readonly #old: Statement<[number, number, number], OldTask>;
+  readonly #oldArtifacts: Statement<[number, number], { seq: number; artifacts: string }>;
+  readonly #dropArtifacts: Statement<[string, number]>;
+  readonly #oldKeys: Statement<[number, number]>;
+  readonly #orphans: Statement<[number], { key: string }>;
+  readonly #forgetOrphan: Statement<[string]>;
+  /** Keys that the sweep before this one reported: by now their bytes are gone, or the process died and they are reported again. */
+  #reported: readonly string[] = [];
+  /** Retention goes through the tasks from the oldest on; this is how far it has come. */
+  #cursor = 0;
+
+  constructor(database: Database, writer: ChangeWriter, clock: StoreClock) {
+    this.#writer = writer;
+    this.#clock = clock;
+    this.#remover = new TaskRemover(database);
+    this.#pastDeadline = database.prepare(
+      `SELECT task_id AS taskId FROM tasks INDEXED BY tasks_expiring
+       WHERE state = 0 AND claimed = 0 AND format = 1 AND deadline_at_ms <= ? ORDER BY deadline_at_ms LIMIT ?`,
+    );
+    this.#old = database.prepare(
+      `SELECT seq, task_id AS taskId, state, claimed, settled_at_ms AS settledAtMs, deadline_at_ms AS deadlineAtMs,
+         created_at_ms AS createdAtMs FROM tasks WHERE seq > ? AND created_at_ms < ? AND format <= ${ROW_FORMAT}
+       ORDER BY seq LIMIT ?`,
+    );
+    this.#oldArtifacts = database.prepare(
+      "SELECT seq, artifacts FROM tasks WHERE keeps_artifacts = 1 AND settled_at_ms < ? ORDER BY settled_at_ms LIMIT ?",
+    );
+    this.#dropArtifacts = database.prepare("UPDATE tasks SET keeps_artifacts = 0, artifacts = ? WHERE seq = ?");
+    this.#oldKeys = database.prepare(
+      `DELETE FROM idempotency_keys WHERE (user_seq, key) IN
+         (SELECT user_seq, key FROM idempotency_keys WHERE created_at_ms < ? ORDER BY created_at_ms LIMIT ?)`,
+    );
+    this.#orphans = database.prepare("SELECT key FROM orphaned_artifacts LIMIT ?");
+    this.#forgetOrphan = database.prepare("DELETE FROM orphaned_artifacts WHERE key = ?");
+  }
+
+  sweep({ taskTtlMs, artifactTtlMs, limit }: SweepOptions): SweepResult {
+    const now = this.#clock();
+    for (const key of this.#reported) this.#forgetOrphan.run(key);
+    const expired = this.#pastDeadline.all(now, limit).map(({ taskId }) => this.#expire(taskId, now));
+    const old = this.#retire(now - taskTtlMs, limit, now);
+    for (const { seq, artifacts } of this.#oldArtifacts.all(now - artifactTtlMs, limit)) {
+      const list = JSON.parse(artifacts) as readonly TaskArtifact[];
+      this.#remover.orphan(list);
+      this.#dropArtifacts.run(JSON.stringify(list.map((artifact) => ({ ...artifact, key: null }))), seq);
+    }
+    this.#oldKeys.run(now - IDEMPOTENCY_MS, limit);
+    this.#reported = this.#orphans.all(limit).map(({ key }) => key);
+    return {
+      deleted: old.deleted,
+      expired: [...expired, ...old.expired].flatMap((outcome) =>
+        outcome.type === "applied" && outcome.event ? [outcome.event] : [],
+      ),
+      artifactKeys: this.#reported,
+    };
+  }
+
+  #retire(createdBeforeMs: number, limit: number, now: number): { deleted: number; expired: ChangeOutcome[] } {
+    const rows = this.#old.all(this.#cursor, createdBeforeMs, limit);
+    const expired: ChangeOutcome[] = [];
+    let deleted = 0;
+    for (const row of rows) {
+      if (row.settledAtMs !== null && row.settledAtMs < createdBeforeMs) {
+        this.#remover.remove(row.seq);
+        deleted += 1;
+      } else if (row.state === STATE_NUMBER.queued && row.claimed === 0 && row.deadlineAtMs === null) {
+        expired.push(this.#expire(row.taskId, now));
+      }
+    }
+    this.#cursor = rows.length < limit ? 0 : (rows.at(-1)?.seq ?? 0);
+    return { deleted, expired };
+  }
+
+  #expire(taskId: string, atMs: number): ChangeOutcome {
+    const error = { code: "deadline_exceeded", message: "No node took the task before its deadline." };
+    return this.#writer.apply({
+      type: "taskSettled",
+      taskId,
+      state: "failed",
+      attempt: null,
+      artifacts: [],
+      error,
+      atMs,
+    });
+  }
+}
+
+interface OldTask {
+  readonly seq: number;
+  readonly taskId: string;
+  readonly state: number;
+  readonly claimed: number;
+  readonly settledAtMs: number | null;
+  readonly deadlineAtMs: number | null;
+  readonly createdAtMs: number;
+}

@@ -1,0 +1,117 @@
+import type { Database } from "better-sqlite3";
+import type { StoreClock } from "../store-clock.ts";
+import { ChangeWriter } from "./change-writer.ts";
+import { Claims } from "./claims.ts";
+import { EventLog } from "./event-log.ts";
+import { Names } from "./names.ts";
+import { Outbox } from "./outbox.ts";
+import { Recovery } from "./recovery.ts";
+import { Sweeper } from "./sweeper.ts";
+import { Tallies } from "./tallies.ts";
+import type { WriterReply, WriterRequest } from "./writer-protocol.ts";
+
+/** The one who writes: carries out requests in order, as many as there are in one transaction. */
+export class Writer {
+  readonly #database: Database;
+  readonly #users: Names;
+  readonly #classes: Names;
+  readonly #tallies: Tallies;
+  readonly #events: EventLog;
+  readonly #changes: ChangeWriter;
+  readonly #claims: Claims;
+  readonly #recovery: Recovery;
+  readonly #sweeper: Sweeper;
+  readonly #outbox: Outbox;
+  readonly #sql;
+
+  constructor(database: Database, clock: StoreClock) {
+    this.#database = database;
+    this.#users = new Names(database, "users");
+    this.#classes = new Names(database, "classes");
+    this.#tallies = new Tallies(database);
+    this.#events = new EventLog(database);
+    const parts = { users: this.#users, classes: this.#classes, tallies: this.#tallies, events: this.#events };
+    this.#changes = new ChangeWriter(database, parts, clock);
+    this.#claims = new Claims(database, this.#classes, this.#tallies, clock);
+    this.#recovery = new Recovery(database, this.#tallies);
+    this.#sweeper = new Sweeper(database, this.#changes, clock);
+    this.#outbox = new Outbox(database, clock);
+    this.#sql = {
+      begin: database.prepare("BEGIN IMMEDIATE"),
+      commit: database.prepare("COMMIT"),
+      rollback: database.prepare("ROLLBACK"),
+      document: database.prepare<[string, string]>("INSERT OR REPLACE INTO documents (name, text) VALUES (?, ?)"),
+      ping: database.prepare("UPDATE counters SET value = value + 1 WHERE name = 'pings'"),
+    };
+  }
+
+  /** Replies in the requests' order, once everything is on the disk. Requests that fail together are tried again one by
+   *  one, so that a single bad one (a text over SQLite's limit, say) fails alone. */
+  run(requests: readonly WriterRequest[]): readonly WriterReply[] {
+    const replies = this.#transaction(requests);
+    if (replies[0]?.ok !== false || requests.length === 1) return replies;
+    return requests.flatMap((request) => this.#transaction([request]));
+  }
+
+  #transaction(requests: readonly WriterRequest[]): readonly WriterReply[] {
+    let committing = false;
+    try {
+      this.#sql.begin.run();
+      const replies = requests.map((request): WriterReply => ({ ok: true, reply: this.#carryOut(request) }));
+      this.#tallies.flush();
+      this.#events.flush();
+      committing = true;
+      this.#sql.commit.run();
+      this.#events.committed();
+      return replies;
+    } catch (error) {
+      this.#rollBack();
+      const failure: WriterReply = {
+        ok: false,
+        message: error instanceof Error ? error.message : String(error),
+        outcome: committing && wasIoError(error) ? "unknown" : "rolled_back",
+      };
+      return requests.map(() => failure);
+    }
+  }
+
+  #carryOut(request: WriterRequest) {
+    switch (request.call) {
+      case "commit":
+        return request.request.changes.map((change) => this.#changes.apply(change));
+      case "claim":
+        return this.#claims.claim(request.request);
+      case "recover":
+        return this.#recovery.batchAfter(request.request.after);
+      case "sweep":
+        return this.#sweeper.sweep(request.request);
+      case "outboxDue":
+        return this.#outbox.due(request.request.limit, request.request.leaseMs);
+      case "outboxTried": {
+        const { outboxId, status, retryAtMs, note } = request.request;
+        this.#outbox.tried(outboxId, status, retryAtMs, note);
+        return null;
+      }
+      case "writeDocument":
+        this.#sql.document.run(request.request.name, request.request.text);
+        return null;
+      case "ping":
+        this.#sql.ping.run();
+        return null;
+    }
+  }
+
+  #rollBack(): void {
+    // SQLite has already rolled back by itself after some errors, a full disk for one.
+    if (this.#database.inTransaction) this.#sql.rollback.run();
+    this.#tallies.clear();
+    this.#events.rolledBack();
+    this.#users.forget();
+    this.#classes.forget();
+  }
+}
+
+/** A failed fsync of the log's last frame: whether it reached the disk is known only to who reads it after a restart. */
+function wasIoError(error: unknown): boolean {
+  return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_IOERR");
+}

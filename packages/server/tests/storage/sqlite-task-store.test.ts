@@ -1,0 +1,22 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openTaskStore } from "../../src/storage/index.ts";
+import { describeTaskStore } from "./support/task-store-contract.ts";
+
+describeTaskStore(async () => {
+  const home = await mkdtemp(join(tmpdir(), "genai-store-"));
+  let store = await openTaskStore({ databaseUrl: null, home });
+  return {
+    store,
+    async reopen() {
+      await store.close();
+      store = await openTaskStore({ databaseUrl: null, home });
+      return store;
+    },
+    async [Symbol.asyncDispose]() {
+      await store.close();
+      await rm(home, { recursive: true });
+    },
+  };
+});
