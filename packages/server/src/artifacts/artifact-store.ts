@@ -30,3 +30,19 @@ export interface ArtifactStore {
   ): Promise<readonly { readonly key: string; readonly modifiedAtMs: number }[]>;
   close(): Promise<void>;
 }
+
+/** Lower case, digits and hyphens, in folders; so no key can leave the store or name a hidden file. */
+export function isArtifactKey(key: string): boolean {
+  return key.length <= 512 && /^[a-z0-9-]+(\/[a-z0-9-]+)*$/.test(key);
+}
+
+/** A body was longer than allowed; nothing was stored. */
+export class ArtifactTooLarge extends Error {
+  readonly bytesMax: number;
+
+  constructor(bytesMax: number) {
+    super(`The artifact is larger than ${bytesMax} bytes.`);
+    this.name = "ArtifactTooLarge";
+    this.bytesMax = bytesMax;
+  }
+}

@@ -1,0 +1,176 @@
+import { createHash, randomUUID } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type Readable, Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { type ArtifactStore, ArtifactTooLarge, isArtifactKey, type StoredArtifact } from "./artifact-store.ts";
+import { readImageHeader } from "./image-header.ts";
+
+/** Hashes of the newest files stay in memory up to this number; an older file is hashed again when somebody asks. */
+const HASHES_KEPT = 10_000;
+
+/** Pictures in a folder, one file each. A file appears under its name only when it is whole and on the disk. */
+export class FolderArtifactStore implements ArtifactStore {
+  readonly #root: string;
+  readonly #unfinished: string;
+  readonly #hashes = new Map<string, string>();
+
+  private constructor(root: string) {
+    this.#root = root;
+    this.#unfinished = join(root, "unfinished");
+  }
+
+  /** Makes the folder where there is none, and sweeps what a crash left unfinished. */
+  static async open(root: string): Promise<FolderArtifactStore> {
+    const store = new FolderArtifactStore(root);
+    await rm(store.#unfinished, { recursive: true, force: true });
+    await mkdir(store.#unfinished, { recursive: true });
+    return store;
+  }
+
+  async put(key: string, body: Readable, options: { readonly bytesMax: number }): Promise<StoredArtifact> {
+    const path = this.#path(key);
+    const unfinished = join(this.#unfinished, randomUUID());
+    const hash = createHash("sha256");
+    let bytes = 0;
+    const measure = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        bytes += chunk.length;
+        hash.update(chunk);
+        if (bytes > options.bytesMax) done(new ArtifactTooLarge(options.bytesMax));
+        else done(null, chunk);
+      },
+    });
+    try {
+      // `flush` syncs the file before it is closed.
+      await pipeline(body, measure, createWriteStream(unfinished, { flags: "wx", flush: true }));
+      await mkdir(dirname(path), { recursive: true });
+      await rename(unfinished, path);
+      await syncFolder(dirname(path));
+    } catch (error) {
+      await rm(unfinished, { force: true });
+      throw error;
+    }
+    const sha256 = hash.digest("hex");
+    this.#remember(key, sha256);
+    return { key, sha256, bytes };
+  }
+
+  async head(key: string): Promise<(StoredArtifact & { mime: string; modifiedAtMs: number }) | null> {
+    const path = this.#path(key);
+    try {
+      const { size, mtimeMs } = await stat(path);
+      const sha256 = this.#hashes.get(key) ?? (await hashOf(path));
+      this.#remember(key, sha256);
+      return { key, sha256, bytes: size, mime: await mimeOf(path), modifiedAtMs: mtimeMs };
+    } catch (error) {
+      return absent(error);
+    }
+  }
+
+  async get(key: string, range?: { readonly start: number; readonly end: number }): Promise<Readable | null> {
+    try {
+      const file = await open(this.#path(key), "r");
+      return file.createReadStream(range === undefined ? {} : { start: range.start, end: range.end });
+    } catch (error) {
+      return absent(error);
+    }
+  }
+
+  redirectUrl(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    for (const key of keys) {
+      this.#hashes.delete(key);
+      await rm(this.#path(key), { force: true });
+    }
+  }
+
+  async list(
+    prefix: string,
+    after: string | null,
+    limit: number,
+  ): Promise<readonly { readonly key: string; readonly modifiedAtMs: number }[]> {
+    const found: { key: string; modifiedAtMs: number }[] = [];
+    await this.#walk("", prefix, after ?? "", limit, found);
+    return found;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Visits the files below `folder` in the order of their keys. */
+  async #walk(
+    folder: string,
+    prefix: string,
+    after: string,
+    limit: number,
+    found: { key: string; modifiedAtMs: number }[],
+  ): Promise<void> {
+    const entries = await readdir(join(this.#root, folder), { withFileTypes: true }).catch(
+      (error) => absent(error) ?? [],
+    );
+    // A folder sorts as its keys do, with the slash behind its name.
+    const named = entries.map((entry) => ({ entry, name: `${folder}${entry.name}${entry.isDirectory() ? "/" : ""}` }));
+    for (const { entry, name } of named.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      if (found.length >= limit) return;
+      if (name.startsWith("unfinished/")) continue;
+      if (entry.isDirectory()) {
+        const within = name.startsWith(prefix) || prefix.startsWith(name);
+        if (within && (name > after || after.startsWith(name))) await this.#walk(name, prefix, after, limit, found);
+      } else if (name.startsWith(prefix) && name > after) {
+        const status = await stat(join(this.#root, name)).catch(absent);
+        if (status !== null) found.push({ key: name, modifiedAtMs: status.mtimeMs });
+      }
+    }
+  }
+
+  #path(key: string): string {
+    if (!isArtifactKey(key)) throw new Error(`${JSON.stringify(key)} is no artifact key`);
+    return join(this.#root, key);
+  }
+
+  #remember(key: string, sha256: string): void {
+    this.#hashes.set(key, sha256);
+    if (this.#hashes.size <= HASHES_KEPT) return;
+    for (const oldest of this.#hashes.keys()) {
+      this.#hashes.delete(oldest);
+      break;
+    }
+  }
+}
+
+function absent(error: unknown): null {
+  if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+  throw error;
+}
+
+/** A new name is on the disk only when its folder is. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}
+
+async function mimeOf(path: string): Promise<string> {
+  const file = await open(path, "r");
+  try {
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(64), 0, 64, 0);
+    return readImageHeader(buffer.subarray(0, bytesRead))?.mime ?? "application/octet-stream";
+  } finally {
+    await file.close();
+  }
+}
