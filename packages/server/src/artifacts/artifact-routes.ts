@@ -152,7 +152,7 @@ function refuse(response: Response, status: number, code: string, detail: string
 }
 
 function matches(header: string | undefined, tag: string): boolean {
-  return header?.split(",").some((each) => each.trim() === tag || each.trim() === "*");
+  return header?.split(",").some((each) => each.trim() === tag || each.trim() === "*") ?? false;
 }
 
 /** One range as in RFC 9110, 14.2; what is not understood counts as not asked. */
