@@ -19,7 +19,10 @@ export type {
   Offer as ScalerOffer,
   Offer__Output as ScalerOffer__Output,
 } from "./generated/scaler/scaler_grpc/Offer.ts";
-export type { OfferFilter as ScalerOfferFilter } from "./generated/scaler/scaler_grpc/OfferFilter.ts";
+export type {
+  OfferFilter as ScalerOfferFilter,
+  OfferFilter__Output as ScalerOfferFilter__Output,
+} from "./generated/scaler/scaler_grpc/OfferFilter.ts";
 export type {
   PlanCreateResponse,
   PlanCreateResponse__Output,

@@ -1,0 +1,308 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { abortError } from "../../core/abort-error.ts";
+import type { NodeSpec, OfferFilter } from "../../core/node-spec.ts";
+import type {
+  CreateContext,
+  LogChunk,
+  Offer,
+  Plan,
+  Platform,
+  PlatformNode,
+  RemoveOutcome,
+} from "../../core/platform.ts";
+import { ScalerError } from "../../core/scaler-error.ts";
+import { Avoided } from "./avoided.ts";
+import { metaName, writeMeta } from "./instance-meta.ts";
+import { instanceState, toNode } from "./instance-node.ts";
+import { toOffer } from "./offer.ts";
+import { searchBody } from "./search-body.ts";
+import { type VastaiClient, VastaiRefused } from "./vastai-client.ts";
+import type { VastaiInstance } from "./vastai-schemas.ts";
+
+export interface VastaiPlatformOptions {
+  readonly client: VastaiClient;
+  readonly clusterId: string;
+  /** Pause between two looks at an instance. */
+  readonly pollMs: number;
+  /** Longest from renting to running; then the instance is destroyed and its machine avoided. */
+  readonly startMs: number;
+  /** Time that a node has to drain between stop and destruction. */
+  readonly stopGraceMs: number;
+  /** How long a failed instance, which still pays for its disk, stays to be looked at. */
+  readonly keepStoppedMs: number;
+  readonly now: () => number;
+}
+
+/** How long an instance may take to vanish after its destruction was asked for. */
+const destroyMs = 120_000;
+/** How long a machine that did not start is avoided; an offer that was gone, a shorter time. */
+const badMachineMs = 24 * 3_600_000;
+const goneOfferMs = 10 * 60_000;
+/** Offers fetched for one plan: enough to find a good one behind many bad ones. */
+const offersSearched = 64;
+
+/** Nodes as rented instances of vast.ai. An instance's label is its node's name, and the account's own list is the only memory: what
+ *  is rented is labelled by the very request that rents it, so that nothing can run on unseen. */
+export class VastaiPlatform implements Platform {
+  readonly name = "vastai";
+  readonly #client: VastaiClient;
+  readonly #options: VastaiPlatformOptions;
+  readonly #avoided: Avoided;
+  readonly #seenAtMs = new Map<number, number>();
+
+  constructor(options: VastaiPlatformOptions) {
+    this.#client = options.client;
+    this.#options = options;
+    this.#avoided = new Avoided(options.now);
+  }
+
+  owns(nodeId: string): boolean {
+    return /^[1-9][0-9]{0,18}$/.test(nodeId);
+  }
+
+  async list(): Promise<readonly PlatformNode[]> {
+    return (await this.#instances()).map(toNode);
+  }
+
+  async plan(spec: NodeSpec): Promise<Plan> {
+    if (spec.network !== null)
+      throw new ScalerError("invalid", "network is for platform local; vast.ai has none to choose.");
+    const [offer] = await this.#search(spec.filter, spec, 1);
+    if (!offer) {
+      throw new ScalerError(
+        "not_found",
+        spec.offerId === null
+          ? "vast.ai has no rentable offer that passes the filter."
+          : `vast.ai has no rentable offer ${spec.offerId}.`,
+      );
+    }
+    const resources = { ...spec.resources, gpus: offer.gpus };
+    return { pricePerHour: offer.pricePerHour, offer, gpu: offer.gpu, resources, pull: false, warnings: [] };
+  }
+
+  async create(spec: NodeSpec, plan: Plan, name: string, context: CreateContext): Promise<PlatformNode> {
+    const { offer } = plan;
+    if (!offer) throw new ScalerError("not_found", "vast.ai has no offer for this node.");
+    const earlier = await this.#byName(name);
+    if (earlier) return this.#untilRunning(earlier, context);
+    context.onProgress({ stage: "creating", progress: null, message: `Renting offer ${offer.offerId}` });
+    const instanceId = await this.#rent(spec, offer, name);
+    const instance = await this.#onlyOne(name, instanceId);
+    return this.#untilRunning(instance, context, offer.machineId);
+  }
+
+  async finish(node: PlatformNode, context: CreateContext): Promise<PlatformNode> {
+    if (node.state !== "starting") return node;
+    const instance = await this.#byName(node.name);
+    if (!instance) throw new ScalerError("not_found", `Instance ${node.nodeId} was destroyed while it was made.`);
+    return this.#untilRunning(instance, context);
+  }
+
+  async remove(nodeId: string): Promise<RemoveOutcome> {
+    const all = await this.#wrapped(() => this.#client.instances());
+    const instance = all.find((one) => String(one.id) === nodeId);
+    if (!instance) return "absent";
+    if (!this.#isOurs(instance)) return "foreign";
+    await this.#drain(nodeId, instance);
+    await this.#destroyUntilGone(nodeId);
+    return "removed";
+  }
+
+  // biome-ignore lint/correctness/useYield: the interface streams logs, and this platform has none to give
+  async *logs(nodeId: string): AsyncIterable<LogChunk> {
+    throw new ScalerError("platform_refused", `The logs of ${nodeId} stand in vast.ai's own console.`);
+  }
+
+  async offers(filter: OfferFilter, limit: number): Promise<readonly Offer[]> {
+    return this.#search(filter, null, limit);
+  }
+
+  async sweep(): Promise<readonly string[]> {
+    const done: string[] = [];
+    for (const instance of await this.#instances()) {
+      const why = this.#ownerless(instance);
+      if (why === null) continue;
+      await this.#wrapped(() => this.#client.destroy(String(instance.id)));
+      done.push(`Destroyed instance ${instance.id}, which ${why}.`);
+    }
+    return done;
+  }
+
+  /** Why nobody waits for an instance any more, or null. */
+  #ownerless(instance: VastaiInstance): string | null {
+    const nowMs = this.#options.now();
+    const startedAtMs = instance.start_date ? instance.start_date * 1000 : this.#firstSeen(instance.id, nowMs);
+    const ageMs = nowMs - startedAtMs;
+    switch (instanceState(instance)) {
+      case "running":
+        return null;
+      case "starting":
+        return ageMs > 2 * this.#options.startMs ? "never came to run" : null;
+      case "stopping":
+        return ageMs > this.#options.stopGraceMs + destroyMs ? "was stopped and not destroyed" : null;
+      case "failed":
+        return ageMs > this.#options.keepStoppedMs ? "ended by itself" : null;
+    }
+  }
+
+  /** When this scaler first met an instance that does not tell its age. */
+  #firstSeen(instanceId: number, nowMs: number): number {
+    const seenAtMs = this.#seenAtMs.get(instanceId) ?? nowMs;
+    this.#seenAtMs.set(instanceId, seenAtMs);
+    return seenAtMs;
+  }
+
+  async #instances(): Promise<readonly VastaiInstance[]> {
+    return (await this.#wrapped(() => this.#client.instances())).filter((instance) => this.#isOurs(instance));
+  }
+
+  #isOurs(instance: VastaiInstance): boolean {
+    return instance.label?.startsWith(`genai-${this.#options.clusterId}-`) ?? false;
+  }
+
+  async #byName(name: string): Promise<VastaiInstance | null> {
+    const named = (await this.#instances()).filter((instance) => instance.label === name);
+    return named.sort((a, b) => a.id - b.id)[0] ?? null;
+  }
+
+  async #search(filter: OfferFilter, spec: NodeSpec | null, limit: number): Promise<readonly Offer[]> {
+    const found = await this.#wrapped(() =>
+      this.#client.search(searchBody(filter, spec, Math.max(offersSearched, limit))),
+    );
+    const wanted = gpuWord(filter.gpuType ?? "");
+    return found
+      .filter((offer) => offer.rentable !== false && (spec?.offerId ?? String(offer.id)) === String(offer.id))
+      .map(toOffer)
+      .filter((offer) => wanted === "" || gpuWord(offer.gpu).includes(wanted))
+      .filter((offer) => spec?.offerId != null || !this.#isAvoided(offer))
+      .sort((a, b) => a.pricePerHour - b.pricePerHour)
+      .slice(0, limit);
+  }
+
+  #isAvoided(offer: Offer): boolean {
+    return this.#avoided.has(`offer ${offer.offerId}`) || this.#avoided.has(`machine ${offer.machineId}`);
+  }
+
+  async #rent(spec: NodeSpec, offer: Offer, name: string): Promise<number> {
+    const token = spec.nodeToken === null ? {} : { NODE_TOKEN: spec.nodeToken };
+    const env = { ...spec.env, BACKEND_SERVER: spec.backend, PROVISIONING_SCRIPT: spec.provScript, ...token };
+    const gigabytes = Math.ceil((spec.resources.diskBytes ?? 0) / 1e9);
+    try {
+      return await this.#client.rent(offer.offerId, {
+        client_id: "me",
+        image: spec.image,
+        label: name,
+        // Keeps the image's own entry point.
+        runtype: "args",
+        args: spec.args,
+        env: { ...env, [metaName]: writeMeta(spec) },
+        disk: Math.max(diskGigabytesMin, gigabytes),
+        target_state: "running",
+        cancel_unavail: true,
+      });
+    } catch (error) {
+      if (error instanceof VastaiRefused && [404, 410].includes(error.status)) {
+        this.#avoided.add(`offer ${offer.offerId}`, goneOfferMs);
+        throw new ScalerError("offer_gone", `vast.ai's offer ${offer.offerId} can't be rented any more.`, {
+          cause: error,
+        });
+      }
+      // Refused in so many words: nothing was made. Otherwise the answer alone may have been lost.
+      if (error instanceof VastaiRefused && error.status < 500) throw toScalerError(error);
+      const made = await this.#byName(name);
+      if (made) return made.id;
+      throw error instanceof VastaiRefused ? toScalerError(error) : error;
+    }
+  }
+
+  /** Two scalers may have rented for one name at once: the lower number stays, on both sides. */
+  async #onlyOne(name: string, instanceId: number): Promise<VastaiInstance> {
+    const first = await this.#byName(name);
+    // Not listed yet: it can't be told from a twin, and the sweep and the next list will see it.
+    if (!first) return { id: instanceId, label: name, extra_env: null };
+    if (first.id !== instanceId) await this.#wrapped(() => this.#client.destroy(String(instanceId)));
+    return first;
+  }
+
+  async #untilRunning(instance: VastaiInstance, context: CreateContext, machineId?: string): Promise<PlatformNode> {
+    const name = instance.label ?? "";
+    const instanceId = String(instance.id);
+    const untilMs = this.#options.now() + this.#options.startMs;
+    try {
+      for (;;) {
+        if (context.signal.aborted) throw abortError(context.signal, "The creation");
+        const now = (await this.#instances()).find((one) => String(one.id) === instanceId);
+        const state = now ? instanceState(now) : "starting";
+        if (now && state === "running") return toNode(now);
+        const message = now?.status_msg ?? `Waiting for instance ${instanceId}`;
+        context.onProgress({ stage: "starting", progress: null, message });
+        if (state !== "starting" || this.#options.now() > untilMs) {
+          throw new ScalerError("offer_gone", `Instance ${instanceId} (${name}) did not start: ${message}.`);
+        }
+        await pause(this.#options.pollMs, undefined, { signal: context.signal }).catch(() => {});
+      }
+    } catch (error) {
+      if (error instanceof ScalerError && error.code === "offer_gone") {
+        const machine = machineId ?? String(instance.machine_id ?? "");
+        this.#avoided.add(`machine ${machine}`, badMachineMs);
+      }
+      await this.#destroyUntilGone(instanceId);
+      throw error;
+    }
+  }
+
+  async #drain(nodeId: string, instance: VastaiInstance): Promise<void> {
+    if (instanceState(instance) !== "running") return;
+    await this.#wrapped(() => this.#client.stop(nodeId));
+    const untilMs = this.#options.now() + this.#options.stopGraceMs;
+    while (this.#options.now() < untilMs) {
+      const now = (await this.#instances()).find((one) => String(one.id) === nodeId);
+      if (now?.actual_status !== "running") return;
+      await pause(this.#options.pollMs);
+    }
+  }
+
+  async #destroyUntilGone(instanceId: string): Promise<void> {
+    const untilMs = this.#options.now() + destroyMs;
+    for (;;) {
+      await this.#wrapped(() => this.#client.destroy(instanceId));
+      const all = await this.#instances();
+      if (!all.some((instance) => String(instance.id) === instanceId)) return;
+      if (this.#options.now() > untilMs) {
+        throw new ScalerError(
+          "platform_away",
+          `vast.ai has not destroyed instance ${instanceId} yet; it may still cost.`,
+        );
+      }
+      await pause(this.#options.pollMs);
+    }
+  }
+
+  async #wrapped<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      throw error instanceof VastaiRefused ? toScalerError(error) : error;
+    }
+  }
+}
+
+/** vast.ai's least. */
+const diskGigabytesMin = 16;
+
+function toScalerError(refused: VastaiRefused): ScalerError {
+  const sentence = `${refused.message}.`;
+  if (refused.status === 401) {
+    return new ScalerError("platform_refused", "vast.ai does not accept VASTAI_API_KEY.", { cause: refused });
+  }
+  if (refused.status === 400) return new ScalerError("invalid", sentence, { cause: refused });
+  if (refused.status === 429 || refused.status >= 500)
+    return new ScalerError("platform_away", sentence, { cause: refused });
+  if (/credit|balance/i.test(sentence)) return new ScalerError("platform_full", sentence, { cause: refused });
+  return new ScalerError("platform_refused", sentence, { cause: refused });
+}
+
+/** `RTX_4090`, `RTX 4090` and `rtx4090` are one. */
+function gpuWord(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]/g, "");
+}
