@@ -1,4 +1,11 @@
+export { attemptLimitMs } from "./attempt-limit.ts";
+export { Dispatcher } from "./dispatcher.ts";
 export type { AbortReason, AttemptState, DispatcherEffect, Refusal, Settlement, StepResult } from "./effect.ts";
 export type { AttemptRef, DispatcherInput, Fault, UserLimits } from "./input.ts";
+export { normalizeModel } from "./normalize-model.ts";
+export type { DispatcherOptions } from "./options.ts";
 export type { Provider } from "./provider.ts";
+export type { IdleProvider, ProviderSnapshot, TaskSnapshot } from "./reading/snapshots.ts";
+export { requirementClassKey } from "./requirement-class-key.ts";
 export type { OpenAttempt, Requirements, Task, TaskHistory, Work } from "./task.ts";
+export { graphWork, type StandardSize, standardWork } from "./work.ts";

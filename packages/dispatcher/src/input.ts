@@ -52,6 +52,8 @@ export type DispatcherInput =
       readonly type: "completed";
       readonly providerId: string;
       readonly gpuMs: number | null;
+      /** Part of it in which the model was loaded, where the provider measured it. */
+      readonly loadMs?: number | null;
       readonly warmModel: string | null;
     } & AttemptRef)
   | ({

@@ -1,0 +1,40 @@
+import type { DispatcherEffect } from "./effect.ts";
+import { Estimates } from "./estimates.ts";
+import type { DispatcherOptions } from "./options.ts";
+import { Placement } from "./placement/placement.ts";
+import type { PlantedFault } from "./planted-faults.ts";
+import type { ProviderRecord } from "./state/provider-record.ts";
+import type { TaskRecord } from "./state/task-record.ts";
+import type { Timer } from "./state/timer.ts";
+import type { UserRecord } from "./state/user-record.ts";
+import { Timers } from "./timers.ts";
+
+/** Everything that the core remembers. The modules in `lifecycle/` change it, `placement/` decides who gets what. */
+export class Core {
+  readonly options: DispatcherOptions;
+  /** Empty outside of tests. */
+  readonly planted: ReadonlySet<PlantedFault>;
+  /** The latest time heard. */
+  nowMs = -Infinity;
+  /** Until then nothing is taken for lost by silence. */
+  amnestyUntilMs = -Infinity;
+  /** Unsettled tasks. A settled one is forgotten: the store has its verdict. */
+  readonly tasks = new Map<string, TaskRecord>();
+  readonly providers = new Map<string, ProviderRecord>();
+  readonly users = new Map<string, UserRecord>();
+  readonly timers = new Timers<Timer>();
+  readonly estimates = new Estimates();
+  readonly placement: Placement;
+  /** What this step asks of the caller so far, in order. */
+  effects: DispatcherEffect[] = [];
+  /** Greatest start tag sent: where newcomers begin. */
+  startTagMax = 0;
+  /** Numbers tasks, users and providers in the order of their appearance. */
+  sequence = 0;
+
+  constructor(options: DispatcherOptions, planted: ReadonlySet<PlantedFault>) {
+    this.options = options;
+    this.planted = planted;
+    this.placement = new Placement(this);
+  }
+}

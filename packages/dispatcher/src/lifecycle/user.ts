@@ -1,0 +1,91 @@
+import type { Core } from "../core.ts";
+import type { UserLimits } from "../input.ts";
+import type { TaskRecord } from "../state/task-record.ts";
+import { UserRecord } from "../state/user-record.ts";
+
+/** Bounds of a computed retry-after: nobody is told to hammer, nobody to go home. */
+const RETRY_AFTER_MS_MIN = 1_000;
+const RETRY_AFTER_MS_MAX = 600_000;
+/** How much the newest interval between two sends counts for their mean. */
+const INTERVAL_SHARE = 0.2;
+
+/** The user with this id, made where it is new. */
+export function userOf(core: Core, userId: string): UserRecord {
+  let user = core.users.get(userId);
+  if (user === undefined) {
+    user = new UserRecord(userId, ++core.sequence);
+    core.users.set(userId, user);
+  }
+  return user;
+}
+
+/** A task of this user entered the core. A user who had none is a newcomer: it starts at the greatest start tag sent. */
+export function userGainsTask(core: Core, user: UserRecord): void {
+  if (user.tasks === 0) {
+    core.placement.retag(user, Math.max(user.tag, core.startTagMax));
+    user.waitingSinceMs = core.nowMs;
+  }
+  user.tasks += 1;
+}
+
+/** A task of this user left the core. */
+export function userLosesTask(core: Core, user: UserRecord): void {
+  user.tasks -= 1;
+  forgetUserWhereIdle(core, user);
+}
+
+/** A user without tasks whose tag and limits say nothing beyond a newcomer's is forgotten. */
+function forgetUserWhereIdle(core: Core, user: UserRecord): void {
+  const plain = user.limits.weight === 1 && user.limits.userClass === 0 && user.limits.runningMax === null;
+  if (user.tasks === 0 && plain && user.tag <= core.startTagMax) core.users.delete(user.userId);
+}
+
+/** Charges a user at send: the start tag is lifted so that nobody saves up more than the credit. */
+export function chargeAtSend(core: Core, user: UserRecord, gpuMs: number): void {
+  const start = Math.max(user.tag, core.startTagMax - core.options.creditMs / user.limits.weight);
+  core.startTagMax = Math.max(core.startTagMax, start);
+  core.placement.retag(user, start + gpuMs / user.limits.weight);
+  if (user.lastSendAtMs !== null) {
+    const interval = core.nowMs - user.lastSendAtMs;
+    const mean = user.sendIntervalMs ?? interval;
+    user.sendIntervalMs = mean + (interval - mean) * INTERVAL_SHARE;
+  }
+  user.lastSendAtMs = core.nowMs;
+  user.waitingSinceMs = core.nowMs;
+}
+
+/** Corrects an earlier charge by what was measured. */
+export function correctCharge(core: Core, user: UserRecord, byGpuMs: number): void {
+  if (byGpuMs !== 0) core.placement.retag(user, user.tag + byGpuMs / user.limits.weight);
+}
+
+/** When a user whose queue is full had better come again: the time in which its queue has been losing one task. */
+export function retryAfterMs(user: UserRecord): number {
+  const interval = user.sendIntervalMs ?? RETRY_AFTER_MS_MIN * 5;
+  return Math.round(Math.min(RETRY_AFTER_MS_MAX, Math.max(RETRY_AFTER_MS_MIN, interval)));
+}
+
+/** New limits of a user; what waits is looked at again. */
+export function changeLimits(core: Core, userId: string, limits: UserLimits): void {
+  const user = userOf(core, userId);
+  core.placement.relimit(user, limits);
+  forgetUserWhereIdle(core, user);
+}
+
+/** Moves a task between the states that count for its user. */
+export function changeTaskState(core: Core, task: TaskRecord, state: TaskRecord["state"]): void {
+  const { user } = task;
+  const before = task.state;
+  if (before === state) return;
+  if (before === "waiting") core.placement.taskLeaves(task);
+  task.state = state;
+  user.queued += Number(isQueued(state)) - Number(isQueued(before));
+  if (before === "running" || state === "running") {
+    core.placement.runningChanged(user, Number(state === "running") - Number(before === "running"));
+  }
+  if (state === "waiting") core.placement.taskWaits(task);
+}
+
+export function isQueued(state: TaskRecord["state"]): boolean {
+  return state === "waiting" || state === "backingOff";
+}

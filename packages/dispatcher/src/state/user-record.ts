@@ -1,0 +1,29 @@
+import type { UserLimits } from "../input.ts";
+
+/** What a user may do unless told otherwise. */
+export const USER_LIMITS_DEFAULT: UserLimits = { weight: 1, userClass: 0, queuedMax: 10_000, runningMax: null };
+
+/** A user as the core keeps it: while tasks of it are unsettled, or its tag or limits have to be remembered. */
+export class UserRecord {
+  readonly userId: string;
+  readonly sequence: number;
+  limits: UserLimits = USER_LIMITS_DEFAULT;
+  /** Service tag: GPU milliseconds charged so far, divided by the weight. */
+  tag = 0;
+  /** Unsettled tasks. */
+  tasks = 0;
+  /** Tasks with a live attempt. */
+  running = 0;
+  /** Tasks that wait in a queue or for their backoff. */
+  queued = 0;
+  /** Since when it waits without being served; breaks ties of tags. */
+  waitingSinceMs = 0;
+  /** Mean time between two of its sends, for the computed retry-after; null before the second. */
+  sendIntervalMs: number | null = null;
+  lastSendAtMs: number | null = null;
+
+  constructor(userId: string, sequence: number) {
+    this.userId = userId;
+    this.sequence = sequence;
+  }
+}
