@@ -1,0 +1,97 @@
+import { decodeProtectedHeader, errors, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from "jose";
+import { type Authentication, USER_ID_CHARS_MAX } from "./caller.ts";
+
+/** Tells whose a JWT is. */
+export type JwtVerifier = (token: string) => Promise<Authentication>;
+
+export interface JwtVerifierOptions {
+  /** Secrets of HS256 tokens: the current one first, older ones while they are replaced. Empty where only public keys count. */
+  readonly secrets: readonly string[];
+  /** The issuer's public keys, or null. See `createJwks`. */
+  readonly jwks: JWTVerifyGetKey | null;
+  /** Refuse tokens without `exp`. */
+  readonly requireExp: boolean;
+  /** Accepted `aud` values; null for any. */
+  readonly audience: readonly string[] | null;
+  /** Accepted `iss`; null for any. */
+  readonly issuer: string | null;
+}
+
+const PUBLIC_KEY_ALGORITHMS = ["RS256", "ES256", "EdDSA"];
+
+/** Verifies HS256 tokens under the secret and RS256, ES256 and EdDSA tokens under the issuer's public keys. The algorithm
+ *  picks the key and each key allows its own algorithms only, so a public key can never serve as an HMAC secret. */
+export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
+  const secrets = options.secrets.map((secret) => new TextEncoder().encode(secret));
+  const checks: JWTVerifyOptions = {
+    requiredClaims: options.requireExp ? ["sub", "exp"] : ["sub"],
+    ...(options.audience === null ? {} : { audience: [...options.audience] }),
+    ...(options.issuer === null ? {} : { issuer: options.issuer }),
+  };
+
+  async function verifiedSubject(token: string): Promise<unknown> {
+    const { alg } = decodeProtectedHeader(token);
+    if (secrets.length > 0 && alg === "HS256") return await subjectUnderSecrets(token);
+    if (options.jwks !== null) {
+      return (await jwtVerify(token, options.jwks, { ...checks, algorithms: PUBLIC_KEY_ALGORITHMS })).payload.sub;
+    }
+    throw new errors.JOSEAlgNotAllowed();
+  }
+
+  async function subjectUnderSecrets(token: string): Promise<unknown> {
+    let wrongSignature: unknown;
+    for (const secret of secrets) {
+      try {
+        return (await jwtVerify(token, secret, { ...checks, algorithms: ["HS256"] })).payload.sub;
+      } catch (error) {
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+        wrongSignature = error;
+      }
+    }
+    throw wrongSignature;
+  }
+
+  return async (token) => {
+    try {
+      const subject = await verifiedSubject(token);
+      if (typeof subject !== "string" || subject === "" || subject.length > USER_ID_CHARS_MAX) {
+        return refused(`the token's sub must be a string of 1 to ${USER_ID_CHARS_MAX} characters`);
+      }
+      return { type: "caller", caller: { userId: subject, role: "user", anonymous: false } };
+    } catch (error) {
+      if (error instanceof JwksUnavailable) {
+        return { type: "unavailable", message: "the issuer's keys cannot be had", retryAfterMs: error.retryAfterMs };
+      }
+      return refused(reasonOf(error));
+    }
+  };
+}
+
+/** The issuer's keys cannot be had, and none are cached. */
+export class JwksUnavailable extends Error {
+  readonly retryAfterMs: number;
+
+  constructor(retryAfterMs: number, options?: ErrorOptions) {
+    super("the issuer's keys cannot be had", options);
+    this.name = "JwksUnavailable";
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+function refused(message: string): Authentication {
+  return { type: "refused", message };
+}
+
+/** Says what is wrong, without a word of the token's own content. */
+function reasonOf(error: unknown): string {
+  if (error instanceof errors.JWTExpired) return "the token has expired";
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.reason === "missing") return `the token has no ${error.claim}`;
+    if (error.claim === "nbf") return "the token is not valid yet";
+    return `the token's ${error.claim} is not accepted here`;
+  }
+  if (error instanceof errors.JWSSignatureVerificationFailed) return "the token's signature is wrong";
+  if (error instanceof errors.JOSEAlgNotAllowed) return "the token's algorithm is not accepted here";
+  if (error instanceof errors.JWKSNoMatchingKey) return "the token is signed with an unknown key";
+  return "the token is no valid JWT";
+}
