@@ -4,3 +4,6 @@ export * from "./protocol-2/node-frames.ts";
 export * from "./protocol-2/server-frames.ts";
 export * from "./v1/bodies.ts";
 export * from "./v1/frames.ts";
+export * from "./v2/create-task.ts";
+export * from "./v2/problem.ts";
+export * from "./v2/problem-codes.ts";

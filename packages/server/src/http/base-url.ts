@@ -1,0 +1,18 @@
+import type { Request } from "express";
+
+const HOST = /^(?:\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{1,5})?$/i;
+
+/** Where this caller reaches the server, without a trailing slash: the configured public URL, else by the Host header,
+ *  else by the socket's own address. */
+export function baseUrl(request: Request, publicUrl: string | null): string {
+  if (publicUrl !== null) return publicUrl.replace(/\/+$/, "");
+  const given = request.headers.host ?? "";
+  const address = request.socket.localAddress ?? "127.0.0.1";
+  const own = `${address.includes(":") ? `[${address}]` : address}:${request.socket.localPort ?? 80}`;
+  return `${request.protocol}://${HOST.test(given) ? given : own}`;
+}
+
+/** Where nodes of this caller's network register. */
+export function webSocketUrl(request: Request, publicUrl: string | null): string {
+  return `${baseUrl(request, publicUrl).replace(/^http/, "ws")}/`;
+}

@@ -1,0 +1,34 @@
+import express, { type Express } from "express";
+import { cors } from "./cors.ts";
+import { errorHandler } from "./error-handler.ts";
+import { healthRouter } from "./health-router.ts";
+import type { HttpAppOptions } from "./http-options.ts";
+import { HttpRefusal } from "./http-refusal.ts";
+import { refuseDeclaredTooLarge } from "./request-body.ts";
+import { requestId } from "./request-id.ts";
+import { RequestLimits } from "./request-limits.ts";
+import { v1Router } from "./v1/v1-router.ts";
+
+/** The whole HTTP side as one express app: v1, v2, its documentation and health, and what other parts mount. */
+export function createHttpApp(options: HttpAppOptions): Express {
+  const app = express();
+  app.disable("x-powered-by");
+  // v2 makes its own; v1's clients compare bodies, not tags.
+  app.disable("etag");
+  app.set("trust proxy", [...options.settings.trustedProxies]);
+  app.set("query parser", "simple");
+
+  app.use(requestId);
+  app.use(cors);
+  for (const router of options.routers) app.use(router);
+  app.use(refuseDeclaredTooLarge(options.settings.bodyBytesMax));
+  app.use(healthRouter(options));
+
+  const limits = new RequestLimits(options.settings);
+  app.use(v1Router(options, limits));
+  app.use(() => {
+    throw new HttpRefusal("route_not_found");
+  });
+  app.use(errorHandler(options));
+  return app;
+}

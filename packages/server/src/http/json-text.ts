@@ -1,0 +1,54 @@
+/** Deepest nesting that is read; deeper text is refused before anything recursive meets it. */
+export const JSON_DEPTH_MAX = 100;
+
+export type JsonReading =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly message: string };
+
+const MIGHT_NAME_PROTO = /__proto__|\\u005f/i;
+
+/** Reads JSON that a stranger wrote: bounded in depth, without `__proto__` keys. An empty text is no value. */
+export function readJson(text: string): JsonReading {
+  if (depthOf(text) > JSON_DEPTH_MAX) return { ok: false, message: `the JSON is nested deeper than ${JSON_DEPTH_MAX}` };
+  try {
+    return {
+      ok: true,
+      value: MIGHT_NAME_PROTO.test(text)
+        ? JSON.parse(text, (key, value) => (key === "__proto__" ? undefined : value))
+        : JSON.parse(text),
+    };
+  } catch (error) {
+    return {
+      ok: false,
+      message: `the body is no JSON: ${error instanceof Error ? shorten(error.message) : "unreadable"}`,
+    };
+  }
+}
+
+/** The parser quotes what it stumbled on; a token or a prompt in it must not travel far. */
+function shorten(message: string): string {
+  const position = /position (\d+)/.exec(message);
+  return position === null ? "it ends too early or is malformed" : `unexpected text at position ${position[1]}`;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** Greatest number of brackets open at once outside of strings. */
+function depthOf(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (inString) {
+      if (code === BACKSLASH) at += 1;
+      else if (code === QUOTE) inString = false;
+    } else if (code === QUOTE) inString = true;
+    else if (code === 0x7b || code === 0x5b) {
+      depth += 1;
+      if (depth > deepest) deepest = depth;
+    } else if (code === 0x7d || code === 0x5d) depth -= 1;
+  }
+  return deepest;
+}

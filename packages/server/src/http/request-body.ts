@@ -1,0 +1,108 @@
+import type { Readable } from "node:stream";
+import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
+import type { Request, RequestHandler } from "express";
+import { HttpRefusal } from "./http-refusal.ts";
+import { readJson } from "./json-text.ts";
+
+/** How long the rest of a refused body may come in before the connection is cut, in milliseconds. */
+const LINGER_MS = 2_000;
+
+/** Reads a request's body as JSON, whatever its Content-Type says. An empty body is an empty object. A body of over
+ *  `bytesMax`, as it comes or inflated, is refused as soon as that is seen: express's own reader would read on to its end. */
+export async function readJsonBody(request: Request, bytesMax: number): Promise<unknown> {
+  const bytes = await collect(request, bytesMax);
+  if (bytes.length === 0) return {};
+  const reading = readJson(bytes.toString("utf8").replace(/^\uFEFF/, ""));
+  if (!reading.ok) throw new HttpRefusal("invalid_json", { detail: reading.message });
+  return reading.value;
+}
+
+function collect(request: Request, bytesMax: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const body = inflated(request);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const refuse = (refusal: HttpRefusal): void => {
+      stop();
+      reject(refusal);
+    };
+    const onData = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      if (bytes > bytesMax) refuse(bodyTooLarge(bytesMax));
+      else chunks.push(chunk);
+    };
+    const onEnd = (): void => {
+      stop();
+      resolve(Buffer.concat(chunks, bytes));
+    };
+    const onClose = (): void => {
+      if (!request.complete) refuse(new HttpRefusal("invalid_request", { detail: "the body was cut off" }));
+    };
+    const onError = (): void => refuse(new HttpRefusal("invalid_request", { detail: "the body cannot be inflated" }));
+    const stop = (): void => {
+      body.off("data", onData).off("end", onEnd).off("error", onError);
+      request.off("close", onClose);
+      if (body !== request) {
+        request.unpipe();
+        // Whatever a broken stream still has to say is said to nobody.
+        body.on("error", () => {}).destroy();
+      }
+      request.pause();
+    };
+    body.on("data", onData).on("end", onEnd).on("error", onError);
+    request.on("close", onClose);
+  });
+}
+
+/** The body as it was before its Content-Encoding. */
+function inflated(request: Request): Readable {
+  switch ((request.headers["content-encoding"] ?? "identity").toLowerCase()) {
+    case "identity":
+    case "":
+      return request;
+    case "gzip":
+      return request.pipe(createGunzip());
+    case "deflate":
+      return request.pipe(createInflate());
+    case "br":
+      return request.pipe(createBrotliDecompress());
+    default:
+      throw new HttpRefusal("unsupported_media_type", { detail: "the Content-Encoding is not read here" });
+  }
+}
+
+/** Refuses a request that announces more than `bytesMax`, before a byte of its body is read. */
+export function refuseDeclaredTooLarge(bytesMax: number): RequestHandler {
+  return (request, _response, next) => {
+    const declared = Number(request.headers["content-length"] ?? 0);
+    next(declared > bytesMax ? bodyTooLarge(bytesMax) : undefined);
+  };
+}
+
+export function bodyTooLarge(bytesMax: number): HttpRefusal {
+  return new HttpRefusal("body_too_large", { detail: `the body is over the limit of ${bytesMax} bytes` });
+}
+
+/** After a refusal the rest of the body may still be under way. Cutting the connection at once would often take the answer
+ *  with it, so a little more is read and thrown away: at most twice the limit, for at most 2 s. Call it before answering. */
+export function discardRest(request: Request, bytesMax: number): void {
+  if (request.complete) return;
+  let leftBytes = 2 * bytesMax;
+  const cut = (): void => {
+    request.destroy();
+  };
+  const timer = setTimeout(cut, LINGER_MS);
+  request.on("data", (chunk: Buffer) => {
+    leftBytes -= chunk.length;
+    if (leftBytes < 0) cut();
+  });
+  const { socket } = request;
+  const done = (): void => {
+    clearTimeout(timer);
+    socket.off("close", done);
+  };
+  request.once("end", done);
+  // A request whose answer is out does not hear of its socket's end itself.
+  socket.once("close", done);
+  request.resume();
+}

@@ -1,0 +1,28 @@
+import type { Request } from "express";
+import { baseUrl } from "../base-url.ts";
+import type { HttpAppOptions } from "../http-options.ts";
+import type { V1ImageUrl } from "./v1-view.ts";
+
+/** Most bytes of pictures in one answer with data URLs; the pictures beyond come as ordinary URLs. */
+const DATA_URL_BYTES_MAX = 64 * 1024 * 1024;
+
+/** How this caller is shown pictures: a node's own URL as it is, else our artifact URL, or the bytes themselves as a data
+ *  URL where the server is set to. One answer's worth: it keeps count of the bytes. */
+export function v1Images(
+  request: Request,
+  { settings, artifactUrl, readArtifact }: Pick<HttpAppOptions, "settings" | "artifactUrl" | "readArtifact">,
+): V1ImageUrl {
+  const base = `${baseUrl(request, settings.publicUrl)}/`;
+  let leftBytes = DATA_URL_BYTES_MAX;
+  return async (artifact) => {
+    if (artifact.url !== null) return artifact.url;
+    const url = new URL(artifactUrl(artifact), base).href;
+    if (!settings.v1DataUrls) return url;
+    leftBytes -= artifact.bytes ?? 0;
+    if (leftBytes < 0) return url;
+    const bytes = await readArtifact(artifact);
+    if (bytes === null) return url;
+    const mime = artifact.mime?.startsWith("image/") ? artifact.mime : "image/png";
+    return `data:${mime};base64,${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64")}`;
+  };
+}

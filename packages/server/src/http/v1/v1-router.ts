@@ -1,0 +1,147 @@
+import { TaskId } from "@genai/protocol";
+import express, { type Request, type RequestHandler, type Response, type Router } from "express";
+import type { Caller } from "../../identity/caller.ts";
+import { newTaskFromV1, type V1Submission } from "../../tasks/new-task.ts";
+import type { StoredTask } from "../../tasks/stored-task.ts";
+import { webSocketUrl } from "../base-url.ts";
+import { callerOf, headerToken } from "../caller-of.ts";
+import type { HttpAppOptions } from "../http-options.ts";
+import { HttpRefusal } from "../http-refusal.ts";
+import { readJsonBody } from "../request-body.ts";
+import type { RequestLimits } from "../request-limits.ts";
+import { idempotencyOf, submitTask } from "../submission.ts";
+import { v1Images } from "./v1-images.ts";
+import { readComfyBody, readTaskBody } from "./v1-submission.ts";
+import { v1Error, v1View } from "./v1-view.ts";
+
+/** v1's list shows this many tasks, the newest. */
+const LIST_MAX = 1_000;
+
+/** The API that existing clients speak, quirks included: a GET that answers 201, failures that answer 202, and one 403 for
+ *  a task that is another's and for one that is not there. */
+export function v1Router(options: HttpAppOptions, limits: RequestLimits): Router {
+  const { settings, tasks, store, authenticate } = options;
+  const router = express.Router();
+
+  async function submit(request: Request, read: (body: unknown) => V1Submission): Promise<StoredTask> {
+    // A bad token in a header is refused before the body is read.
+    const token = headerToken(request);
+    const known = token === null ? null : await callerOf(authenticate, token);
+    const body = await readJsonBody(request, settings.bodyBytesMax);
+    const caller = known ?? (await callerOf(authenticate, bodyToken(body)));
+    limits.count("creation", caller, request);
+    const task = newTaskFromV1(read(body), {
+      taskId: options.newTaskId(),
+      userId: caller.userId,
+      nowMs: options.wallMs(),
+      defaultModel: settings.defaultModel,
+      graphTimeoutMs: settings.graphTimeoutMs,
+    });
+    const idempotency = idempotencyOf(request.get("idempotency-key"), request.path, withoutToken(body));
+    return (await submitTask(tasks, task, idempotency)).task;
+  }
+
+  async function reader(request: Request): Promise<Caller> {
+    const caller = await callerOf(authenticate, headerToken(request));
+    limits.count("read", caller, request);
+    return caller;
+  }
+
+  const hello: RequestHandler = (request, response) => {
+    response.json({ ok: true, url: webSocketUrl(request, settings.publicUrl) });
+  };
+
+  const health: RequestHandler = (_request, response) => {
+    const availableNodesCount = tasks.onlineNodeCount();
+    const ok = availableNodesCount > 0;
+    response.status(ok ? 200 : 500).json({ ok, status: ok ? "ok" : "error", availableNodesCount });
+  };
+
+  const createTask =
+    (read: (body: unknown) => V1Submission): RequestHandler =>
+    async (request, response) => {
+      const task = await submit(request, read);
+      response.status(201).json({ ok: true, message: "the task is stored", task_id: task.taskId });
+    };
+
+  const createComfyTask: RequestHandler = async (request, response) => {
+    const task = await submit(request, readComfyBody);
+    response.status(202).json({ ok: true, message: "the task is stored", task_id: task.taskId });
+  };
+
+  const generate: RequestHandler = async (request, response) => {
+    const stored = await submit(request, readTaskBody);
+    const task = await settled(response, stored.taskId);
+    if (task === null) throw new HttpRefusal("timeout", { taskId: stored.taskId });
+    const { result } = await v1View(task, v1Images(request, options));
+    response
+      .status(202)
+      .json(
+        result === null
+          ? { ok: false, task_id: task.taskId, error: v1Error(task) }
+          : { ok: true, task_id: task.taskId, result },
+      );
+  };
+
+  /** The task once it has ended; null when its time is up, the caller hangs up or the server stops. */
+  async function settled(response: Response, taskId: string): Promise<StoredTask | null> {
+    const gone = new AbortController();
+    const hangUp = () => gone.abort();
+    response.once("close", hangUp);
+    try {
+      return await tasks.settled(taskId, settings.syncTimeoutMs, AbortSignal.any([gone.signal, options.stopping]));
+    } finally {
+      response.off("close", hangUp);
+    }
+  }
+
+  const getTask: RequestHandler = async (request, response) => {
+    const caller = await reader(request);
+    const taskId = TaskId.safeParse(request.params.taskId);
+    const task = taskId.success ? await store.task(taskId.data) : null;
+    if (task === null || task.userId !== caller.userId) {
+      throw new HttpRefusal("forbidden", { detail: "the caller has no such task" });
+    }
+    response.status(201).json({ ok: true, ...(await v1View(task, v1Images(request, options))) });
+  };
+
+  const listTasks: RequestHandler = async (request, response) => {
+    const caller = await reader(request);
+    const page = await store.tasksOf(caller.userId, {}, LIST_MAX, null);
+    if (page.tasks.length === 0) throw new HttpRefusal("forbidden", { detail: "the caller has no task" });
+    const imageUrl = v1Images(request, options);
+    const views = [];
+    for (const task of page.tasks) views.push([task.taskId, await v1View(task, imageUrl)] as const);
+    response.json({ ok: true, count: views.length, data: Object.fromEntries(views) });
+  };
+
+  router.route("/v1/client/hello").get(hello).post(hello).all(methodNotAllowed("GET, POST"));
+  router.route("/v1/nodes/health").get(health).all(methodNotAllowed("GET"));
+  router.route("/v1/images/generation").post(generate).all(methodNotAllowed("POST"));
+  router.route("/v1/tasks").get(listTasks).post(createTask(readTaskBody)).all(methodNotAllowed("GET, POST"));
+  router.route("/v1/inference/comfyPipeline").post(createComfyTask).all(methodNotAllowed("POST"));
+  router.route("/v1/tasks/:taskId").get(getTask).all(methodNotAllowed("GET"));
+  router.all("/v1/*rest", () => {
+    throw new HttpRefusal("route_not_found");
+  });
+  return router;
+}
+
+function methodNotAllowed(allow: string): RequestHandler {
+  return () => {
+    throw new HttpRefusal("method_not_allowed", { headers: { Allow: allow } });
+  };
+}
+
+/** The token in a body; a token that is no string is the schema's to refuse. */
+function bodyToken(body: unknown): string | null {
+  if (typeof body !== "object" || body === null || !("token" in body)) return null;
+  if (body.token === null || typeof body.token === "string") return body.token;
+  throw new HttpRefusal("invalid_request", { detail: "token: must be a string" });
+}
+
+function withoutToken(body: unknown): unknown {
+  if (typeof body !== "object" || body === null) return body;
+  const { token: _token, ...rest } = body as Record<string, unknown>;
+  return rest;
+}

@@ -1,0 +1,42 @@
+import { V1ComfyBody, V1TaskBody } from "@genai/protocol";
+import type { z } from "zod";
+import type { V1Submission } from "../../tasks/new-task.ts";
+import { fieldErrors, fieldSentence } from "../field-errors.ts";
+import { HttpRefusal } from "../http-refusal.ts";
+import { readJson } from "../json-text.ts";
+
+/** Reads the body of `POST /v1/tasks/` and of `POST /v1/images/generation/`. */
+export function readTaskBody(body: unknown): V1Submission {
+  const parsed = parse(V1TaskBody, body);
+  if (parsed.comfyPipeline !== undefined) {
+    const graph = readGraph(parsed.comfyPipeline.pipelineData, "comfyPipeline.pipelineData");
+    return { body: parsed, type: "comfy", pipeline: parsed.comfyPipeline, graph };
+  }
+  if (parsed.standardPipeline === undefined) throw refused("one of standardPipeline and comfyPipeline is needed");
+  return { body: parsed, type: "standard", pipeline: parsed.standardPipeline };
+}
+
+/** Reads the body of `POST /v1/inference/comfyPipeline`. */
+export function readComfyBody(body: unknown): V1Submission {
+  const parsed = parse(V1ComfyBody, body);
+  return { body: parsed, type: "comfy", pipeline: parsed, graph: readGraph(parsed.pipelineData, "pipelineData") };
+}
+
+function parse<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer<Schema> {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) throw refused("the body must be a JSON object");
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const fields = fieldErrors(parsed.error);
+  throw new HttpRefusal("invalid_request", { detail: fieldSentence(fields), fields });
+}
+
+/** The schema has seen that it holds an object; here it is also bounded in depth. */
+function readGraph(text: string, field: string): Readonly<Record<string, unknown>> {
+  const reading = readJson(text);
+  if (!reading.ok) throw refused(`${field}: ${reading.message}`);
+  return reading.value as Readonly<Record<string, unknown>>;
+}
+
+function refused(detail: string): HttpRefusal {
+  return new HttpRefusal("invalid_request", { detail });
+}

@@ -1,0 +1,134 @@
+import type { CancelOutcome, SubmitOutcome, TaskNews, TaskService } from "../../src/coordinator/task-service.ts";
+import type { NewTask, StoredTask, TaskArtifact } from "../../src/tasks/stored-task.ts";
+import { StoreUnavailable, type TaskPage, type TaskStore } from "../../src/tasks/task-store.ts";
+
+/** Tasks in memory behind the two interfaces that the HTTP side sees; a test plays the nodes. */
+export class FakeTasks {
+  readonly submitted: NewTask[] = [];
+  nodeCount = 0;
+  /** What the next submissions come to, instead of being stored. */
+  outcome: Exclude<SubmitOutcome, { type: "stored" | "repeated" }> | null = null;
+  storeIsAway = false;
+  readonly #tasks = new Map<string, StoredTask>();
+  readonly #keys = new Map<string, { readonly taskId: string; readonly bodyHash: string }>();
+  readonly #waiters = new Set<() => void>();
+
+  readonly service: TaskService = {
+    submit: async (task, idempotency) => this.#submit(task, idempotency),
+    cancel: async (taskId): Promise<CancelOutcome> => {
+      const task = this.#tasks.get(taskId);
+      if (task === undefined) return { type: "unknown" };
+      if (task.settledAtMs !== null) return { type: "ended", task };
+      return { type: "canceled", task: this.settle(taskId, { state: "canceled" }) };
+    },
+    settled: (taskId, timeoutMs, signal) => this.#settled(taskId, timeoutMs, signal),
+    subscribe: (_topic: string, _listener: (news: TaskNews) => void) => () => {},
+    onlineNodeCount: () => this.nodeCount,
+  };
+
+  /** Only what the HTTP side reads; any other call is a test's mistake. */
+  readonly store: TaskStore = new Proxy({} as TaskStore, {
+    get: (_target, name) => {
+      const method = this.#reads[name as keyof TaskStore];
+      if (method === undefined) throw new Error(`the fake store has no ${String(name)}`);
+      return async (...given: never[]) => {
+        if (this.storeIsAway) throw new StoreUnavailable("the store is away", "rolled_back");
+        return (method as (...all: never[]) => unknown)(...given);
+      };
+    },
+  });
+
+  readonly #reads: Partial<TaskStore> = {
+    task: async (taskId) => this.#tasks.get(taskId) ?? null,
+    tasksOf: async (userId, _filter, limit): Promise<TaskPage> => {
+      const tasks = [...this.#tasks.values()].filter((task) => task.userId === userId).reverse();
+      return { tasks: tasks.slice(0, limit), next: null };
+    },
+    ping: async () => {},
+  };
+
+  /** Ends a task as a node would. */
+  settle(
+    taskId: string,
+    end: Partial<StoredTask> & { readonly state: "succeeded" | "failed" | "canceled" },
+  ): StoredTask {
+    const task = this.#tasks.get(taskId);
+    if (task === undefined) throw new Error(`no task ${taskId}`);
+    const settled = { ...task, ...end, settledAtMs: 2 };
+    this.#tasks.set(taskId, settled);
+    for (const waiter of this.#waiters) waiter();
+    return settled;
+  }
+
+  #submit(task: NewTask, idempotency: Parameters<TaskService["submit"]>[1]): SubmitOutcome {
+    if (this.storeIsAway) return { type: "unavailable", retryAfterMs: 2_000 };
+    if (this.outcome !== null) return this.outcome;
+    const key = idempotency === null ? null : `${task.userId} ${idempotency.key}`;
+    const known = key === null ? undefined : this.#keys.get(key);
+    if (known !== undefined) {
+      if (known.bodyHash !== idempotency?.bodyHash) return { type: "key_reused" };
+      return { type: "repeated", task: this.#tasks.get(known.taskId) as StoredTask };
+    }
+    if (key !== null && idempotency !== null) {
+      this.#keys.set(key, { taskId: task.taskId, bodyHash: idempotency.bodyHash });
+    }
+    this.submitted.push(task);
+    const stored = storedTask(task);
+    this.#tasks.set(task.taskId, stored);
+    return { type: "stored", task: stored };
+  }
+
+  async #settled(taskId: string, timeoutMs: number, signal: AbortSignal): Promise<StoredTask | null> {
+    return await new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#waiters.delete(look);
+        signal.removeEventListener("abort", end);
+        const task = this.#tasks.get(taskId);
+        resolve(task !== undefined && task.settledAtMs !== null ? task : null);
+      };
+      const look = (): void => {
+        if (this.#tasks.get(taskId)?.settledAtMs !== null) end();
+      };
+      const timer = setTimeout(end, timeoutMs);
+      signal.addEventListener("abort", end);
+      this.#waiters.add(look);
+      look();
+    });
+  }
+}
+
+function storedTask({ pipeline, ...task }: NewTask): StoredTask {
+  return {
+    ...task,
+    pipelineType: pipeline.type,
+    state: "queued",
+    eventNumber: 1,
+    lastAttempt: 0,
+    faults: 0,
+    losses: 0,
+    failedNodeIds: [],
+    handedBack: false,
+    notBeforeMs: 0,
+    startedAtMs: null,
+    settledAtMs: null,
+    artifacts: [],
+    error: null,
+  };
+}
+
+/** A picture in our own store. */
+export function artifact(index: number, fields: Partial<TaskArtifact> = {}): TaskArtifact {
+  return {
+    index,
+    key: `attempts/a/${index}`,
+    url: null,
+    sha256: null,
+    bytes: 3,
+    mime: "image/png",
+    width: null,
+    height: null,
+    seed: null,
+    ...fields,
+  };
+}

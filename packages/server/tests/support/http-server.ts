@@ -1,0 +1,90 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { pino } from "pino";
+import { createHttpApp } from "../../src/http/http-app.ts";
+import type { HttpAppOptions, HttpSettings } from "../../src/http/http-options.ts";
+import { createAuthenticator } from "../../src/identity/authenticator.ts";
+import { createJwtVerifier } from "../../src/identity/jwt-verifier.ts";
+import { FakeTasks } from "./fake-tasks.ts";
+
+export const JWT_SECRET = "a secret of more than thirty-two bytes";
+
+const SETTINGS: HttpSettings = {
+  publicUrl: null,
+  trustedProxies: [],
+  bodyBytesMax: 1_000_000,
+  syncTimeoutMs: 10_000,
+  graphTimeoutMs: 3_600_000,
+  creationsPerMinute: null,
+  readsPerMinute: null,
+  defaultModel: "",
+  promptCharsMax: 8_000,
+  v1DataUrls: false,
+};
+
+export interface HttpServerSetup {
+  readonly settings?: Partial<HttpSettings>;
+  /** False: any token is a name. Default false. */
+  readonly enforced?: boolean;
+  readonly options?: Partial<HttpAppOptions>;
+}
+
+/** The HTTP side on a free port, over tasks in memory. */
+export class TestHttpServer implements AsyncDisposable {
+  readonly tasks = new FakeTasks();
+  readonly url: string;
+  readonly port: number;
+  readonly #server: Server;
+
+  static async start(setup: HttpServerSetup = {}): Promise<TestHttpServer> {
+    const server = createServer();
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return new TestHttpServer(server, setup);
+  }
+
+  constructor(server: Server, setup: HttpServerSetup) {
+    this.#server = server;
+    this.port = (server.address() as AddressInfo).port;
+    this.url = `http://127.0.0.1:${this.port}`;
+    let taskNumber = 0;
+    server.on(
+      "request",
+      createHttpApp({
+        settings: { ...SETTINGS, ...setup.settings },
+        tasks: this.tasks.service,
+        store: this.tasks.store,
+        authenticate: createAuthenticator({
+          enforced: setup.enforced ?? false,
+          apiKeys: { lookup: async () => null },
+          verifyJwt: createJwtVerifier({
+            secrets: [JWT_SECRET],
+            jwks: null,
+            requireExp: false,
+            audience: null,
+            issuer: null,
+          }),
+        }),
+        artifactUrl: (artifact) => `/artifacts/${artifact.key}?signature=s`,
+        readArtifact: async () => Buffer.from("png"),
+        routers: [],
+        logger: pino({ level: "silent" }),
+        stopping: new AbortController().signal,
+        isReady: () => true,
+        newTaskId: () => {
+          taskNumber += 1;
+          return `01890000-0000-7000-8000-${String(taskNumber).padStart(12, "0")}`;
+        },
+        wallMs: () => 1_700_000_000_000,
+        ...setup.options,
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+}
