@@ -1,13 +1,19 @@
 import type { Provider } from "@genai/dispatcher";
-import type { HeldAttempt, Metrics } from "@genai/protocol";
+import type { Metrics } from "@genai/protocol";
 import type { TaskArtifact } from "../tasks/stored-task.ts";
+
+/** An attempt that a node says it still has. */
+export interface Held {
+  readonly attemptId: string;
+  readonly state: "running" | "finished";
+}
 
 /** What sessions tell the coordinator. The node id is the session's own, never one from a frame; an attempt of another node changes nothing. */
 export interface NodeEvents {
   /** A session registered (the newest of its id). Resolves, after the commit, with what to keep and what to stop. */
   nodeJoined(
     provider: Provider,
-    held: readonly HeldAttempt[],
+    held: readonly Held[],
   ): Promise<{ readonly keep: readonly string[]; readonly stop: readonly string[] }>;
   nodeChanged(provider: Provider): void;
   /** `broken`: the socket is gone (protocol 2). `left`: a clean leave, or any end of a legacy node. */
