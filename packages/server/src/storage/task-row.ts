@@ -33,7 +33,6 @@ type TaskSpec = Pick<
   | "limitMs"
   | "maxAttempts"
   | "metadata"
-  | "webhook"
 >;
 
 /** A task's columns as every adapter selects them. */
@@ -57,6 +56,7 @@ export interface TaskRow {
   readonly settledAtMs: number | null;
   readonly artifacts: string | null;
   readonly error: string | null;
+  readonly webhook: string | null;
   readonly spec: string;
 }
 
@@ -71,7 +71,6 @@ export function encodeSpec(task: NewTask | StoredTask): string {
     limitMs: task.limitMs,
     maxAttempts: task.maxAttempts,
     metadata: task.metadata,
-    webhook: task.webhook,
   };
   return JSON.stringify(spec);
 }
@@ -98,7 +97,7 @@ export function decodeTask(row: TaskRow): StoredTask {
     deadlineAtMs: row.deadlineAtMs,
     maxAttempts: spec.maxAttempts,
     metadata: spec.metadata,
-    webhook: spec.webhook,
+    webhook: row.webhook,
     state,
     eventNumber: row.eventNumber,
     lastAttempt: row.lastAttempt,

@@ -1,24 +1,17 @@
-import type { StoredTask, TaskArtifact, TaskError } from "../tasks/stored-task.ts";
+import type { StoredTask } from "../tasks/stored-task.ts";
 
-/** What a webhook says of a task's end, in the form of Standard Webhooks. The same text is sent at each try.
- *  It names the artifacts without their URLs, which expire; whoever hears it fetches the task. */
-export function webhookBody(end: {
-  readonly taskId: string;
-  readonly state: StoredTask["state"];
-  readonly atMs: number;
-  readonly metadata: string | null;
-  readonly artifacts: readonly TaskArtifact[];
-  readonly error: TaskError | null;
-}): string {
+/** What a webhook says of a task's end, in the form of Standard Webhooks. It names the artifacts without their URLs, which
+ *  expire; whoever hears it fetches the task. */
+export function webhookBody(task: StoredTask): string {
   return JSON.stringify({
-    type: `task.${end.state}`,
-    timestamp: new Date(end.atMs).toISOString(),
+    type: `task.${task.state}`,
+    timestamp: new Date(task.settledAtMs ?? 0).toISOString(),
     data: {
-      taskId: end.taskId,
-      state: end.state,
-      metadata: end.metadata === null ? null : JSON.parse(end.metadata),
-      artifacts: end.artifacts.map(({ index, sha256, bytes, mime }) => ({ index, sha256, bytes, mime })),
-      error: end.error,
+      taskId: task.taskId,
+      state: task.state,
+      metadata: task.metadata === null ? null : JSON.parse(task.metadata),
+      artifacts: task.artifacts.map(({ index, sha256, bytes, mime }) => ({ index, sha256, bytes, mime })),
+      error: task.error,
     },
   });
 }

@@ -4,7 +4,6 @@ import type { ChangeOutcome, StoreChange } from "../../tasks/task-store.ts";
 import { changeEvent } from "../change-event.ts";
 import type { StoreClock } from "../store-clock.ts";
 import { encodeList, encodeSpec, orderMs, ROW_FORMAT, STATE_NUMBER } from "../task-row.ts";
-import { webhookBody } from "../webhook-body.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Names } from "./names.ts";
 import type { Tallies } from "./tallies.ts";
@@ -25,6 +24,7 @@ interface TaskHead {
   readonly state: number;
   readonly claimed: number;
   readonly eventNumber: number;
+  readonly webhook: string | null;
 }
 
 const CONFLICT: ChangeOutcome = { type: "conflict", taskId: null };
@@ -92,6 +92,7 @@ export class ChangeWriter {
       orderMs(task),
       task.maxCost,
       task.deadlineAtMs,
+      task.webhook,
       encodeSpec(task),
     );
     if (changes === 0) return { type: "conflict", taskId: task.taskId };
@@ -175,11 +176,7 @@ export class ChangeWriter {
       task.eventNumber + 1,
       task.seq,
     );
-    const webhook = this.#sql.webhookOf.get(task.seq);
-    if (webhook?.url) {
-      const body = webhookBody({ ...change, metadata: webhook.metadata });
-      this.#sql.insertOutbox.run(task.seq, webhook.url, body, change.atMs, this.#clock());
-    }
+    if (task.webhook !== null) this.#sql.insertOutbox.run(task.seq, change.atMs, this.#clock());
     this.#moved(task, STATE_NUMBER[change.state], 0);
     return this.#log(task, change.taskId, change);
   }
@@ -231,13 +228,13 @@ function prepare(database: Database) {
   const statement = <Row = unknown>(sql: string): Statement<unknown[], Row> => database.prepare<unknown[], Row>(sql);
   return {
     findTask: statement<TaskHead>(
-      `SELECT seq, tasks.user_seq AS userSeq, user_id AS userId, class_seq AS classSeq, state, claimed, event_number AS eventNumber
+      `SELECT seq, tasks.user_seq AS userSeq, user_id AS userId, class_seq AS classSeq, state, claimed, event_number AS eventNumber, webhook
        FROM tasks JOIN users USING (user_seq) WHERE task_id = ? AND format <= ${ROW_FORMAT}`,
     ),
     insertTask: statement(
       `INSERT INTO tasks (task_id, user_seq, class_seq, format, state, claimed, event_number, created_at_ms, fresh, order_ms,
-         max_cost, not_before_ms, deadline_at_ms, last_attempt, faults, losses, spec)
-       VALUES (?, ?, ?, ${ROW_FORMAT}, ${QUEUED}, ?, 1, ?, 1, ?, ?, 0, ?, 0, 0, 0, ?) ON CONFLICT (task_id) DO NOTHING`,
+         max_cost, not_before_ms, deadline_at_ms, last_attempt, faults, losses, webhook, spec)
+       VALUES (?, ?, ?, ${ROW_FORMAT}, ${QUEUED}, ?, 1, ?, 1, ?, ?, 0, ?, 0, 0, 0, ?, ?) ON CONFLICT (task_id) DO NOTHING`,
     ),
     insertPipeline: statement("INSERT INTO pipelines (task_seq, pipeline) VALUES (?, ?)"),
     findKey: statement<{ taskId: string }>(
@@ -271,12 +268,7 @@ function prepare(database: Database) {
       `UPDATE tasks SET state = ?, claimed = 0, settled_at_ms = ?, keeps_artifacts = ?, artifacts = ?, error = ?,
          event_number = ? WHERE seq = ?`,
     ),
-    webhookOf: statement<{ url: string | null; metadata: string | null }>(
-      "SELECT spec ->> 'webhook' AS url, spec ->> 'metadata' AS metadata FROM tasks WHERE seq = ?",
-    ),
-    insertOutbox: statement(
-      "INSERT OR IGNORE INTO outbox (task_seq, url, body, created_at_ms, due_at_ms) VALUES (?, ?, ?, ?, ?)",
-    ),
+    insertOutbox: statement("INSERT OR IGNORE INTO outbox (task_seq, created_at_ms, due_at_ms) VALUES (?, ?, ?)"),
     releaseTask: statement("UPDATE tasks SET claimed = 0 WHERE seq = ?"),
   };
 }

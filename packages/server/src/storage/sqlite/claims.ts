@@ -1,8 +1,8 @@
 import type { Database, Statement } from "better-sqlite3";
 import type { ClaimedTask, ClaimRequest } from "../../tasks/task-store.ts";
+import { TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
 import type { StoreClock } from "../store-clock.ts";
 import { decodeTask, type TaskRow } from "../task-row.ts";
-import { TASK_COLUMNS, TASK_TABLES } from "./columns.ts";
 import type { Names } from "./names.ts";
 import type { Tallies } from "./tallies.ts";
 

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
+import { errorReason } from "../error-code.ts";
 import { StoreRefused } from "../store-refused.ts";
 import { SQLITE_MIGRATIONS } from "./migrations.ts";
 
@@ -53,7 +54,7 @@ export function inspect(file: string, options: { readonly thorough: boolean } = 
     return schema;
   } catch (error) {
     if (error instanceof StoreRefused) throw error;
-    throw damaged(file, error instanceof Error ? error.message : String(error), error);
+    throw damaged(file, errorReason(error), error);
   } finally {
     database?.close();
   }

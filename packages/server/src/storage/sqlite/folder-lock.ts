@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import Database from "better-sqlite3";
+import { errorCode, errorReason } from "../error-code.ts";
 import { StoreRefused } from "../store-refused.ts";
 
 /** Keeps a second process out of a store's folder. The lock is one of the operating system's, held through an open
@@ -36,12 +37,12 @@ export class FolderLock {
 }
 
 function refused(folder: string, error: unknown, database: Database.Database | undefined): StoreRefused {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = errorCode(error);
   if (code.startsWith("SQLITE_BUSY")) {
     const message = `The folder ${folder} is in use by another server${ownerOf(database)}. Stop it, or give this one a folder of its own (GENAI_HOME).`;
     return new StoreRefused("in_use", message, { cause: error });
   }
-  const message = `The folder ${folder} cannot be written (${code || String(error)}). Give it to the user that runs the server, or choose another (GENAI_HOME).`;
+  const message = `The folder ${folder} cannot be written (${code || errorReason(error)}). Give it to the user that runs the server, or choose another (GENAI_HOME).`;
   return new StoreRefused("not_writable", message, { cause: error });
 }
 

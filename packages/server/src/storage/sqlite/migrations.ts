@@ -58,6 +58,7 @@ CREATE TABLE tasks (
   keeps_artifacts INTEGER NOT NULL DEFAULT 0,
   artifacts TEXT,
   error TEXT,
+  webhook TEXT,
   spec TEXT NOT NULL
 ) STRICT;
 CREATE INDEX tasks_of_user ON tasks (user_seq, task_id);
@@ -115,8 +116,6 @@ CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at_ms);
 
 CREATE TABLE outbox (
   task_seq INTEGER PRIMARY KEY,
-  url TEXT NOT NULL,
-  body TEXT NOT NULL,
   created_at_ms INTEGER NOT NULL,
   status TEXT NOT NULL DEFAULT 'due',
   due_at_ms INTEGER,

@@ -1,21 +1,21 @@
 import type { Database, Statement } from "better-sqlite3";
 import type { OutboxEntry } from "../../tasks/task-store.ts";
+import { TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
+import { type OutboxRow, outboxEntry } from "../outbox-row.ts";
 import type { StoreClock } from "../store-clock.ts";
 
 /** Webhooks that are to be delivered. An entry's id is its task's: a task ends once. */
 export class Outbox {
   readonly #clock: StoreClock;
-  readonly #due: Statement<[number, number], OutboxEntry & { seq: number }>;
+  readonly #due: Statement<[number, number], OutboxRow & { seq: number }>;
   readonly #lease: Statement<[number, number]>;
   readonly #tried: Statement<[string, number | null, string, string]>;
 
   constructor(database: Database, clock: StoreClock) {
     this.#clock = clock;
     this.#due = database.prepare(
-      `SELECT outbox.task_seq AS seq, task_id AS outboxId, task_id AS taskId, user_id AS userId, url, body,
-         outbox.created_at_ms AS createdAtMs, tries
-       FROM outbox JOIN tasks ON tasks.seq = outbox.task_seq JOIN users USING (user_seq)
-       WHERE due_at_ms <= ? ORDER BY due_at_ms LIMIT ?`,
+      `SELECT outbox.task_seq AS seq, outbox.created_at_ms AS enteredAtMs, tries, ${TASK_COLUMNS}
+       FROM ${TASK_TABLES} JOIN outbox ON outbox.task_seq = tasks.seq WHERE due_at_ms <= ? ORDER BY due_at_ms LIMIT ?`,
     );
     this.#lease = database.prepare("UPDATE outbox SET due_at_ms = ? WHERE task_seq = ?");
     this.#tried = database.prepare(
@@ -26,9 +26,9 @@ export class Outbox {
 
   due(limit: number, leaseMs: number): readonly OutboxEntry[] {
     const now = this.#clock();
-    return this.#due.all(now, limit).map(({ seq, ...entry }) => {
-      this.#lease.run(now + leaseMs, seq);
-      return entry;
+    return this.#due.all(now, limit).map((row) => {
+      this.#lease.run(now + leaseMs, row.seq);
+      return outboxEntry(row);
     });
   }
 

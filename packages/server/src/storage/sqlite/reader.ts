@@ -3,11 +3,11 @@ import type { Database } from "better-sqlite3";
 import type { StoredAttempt, StoredTask, TaskEvent, TaskState } from "../../tasks/stored-task.ts";
 import type { ClassBacklog, Usage } from "../../tasks/task-store.ts";
 import { type AttemptRow, decodeAttempt } from "../attempt-row.ts";
+import { ATTEMPT_COLUMNS, EVENT_COLUMNS, EVENT_TABLES, TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
 import { decodeEvent, type EventRow } from "../event-row.ts";
 import type { StoreClock } from "../store-clock.ts";
 import { decodeTask, ROW_FORMAT, TASK_STATES, type TaskRow } from "../task-row.ts";
 import { IDEMPOTENCY_MS } from "./change-writer.ts";
-import { ATTEMPT_COLUMNS, EVENT_COLUMNS, EVENT_TABLES, TASK_COLUMNS, TASK_TABLES } from "./columns.ts";
 
 /** Reads of a connection of its own, which see what is committed and never wait for the writer. Each is short: a lookup
  *  by key or at most `limit` rows. */

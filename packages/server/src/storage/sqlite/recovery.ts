@@ -1,21 +1,12 @@
 import type { Database, Statement } from "better-sqlite3";
-import type { StoredAttempt } from "../../tasks/stored-task.ts";
-import type { ClaimedTask } from "../../tasks/task-store.ts";
 import { type AttemptRow, decodeAttempt } from "../attempt-row.ts";
+import { ATTEMPT_COLUMNS, TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
+import type { RecoveredBatch, RecoveredTask } from "../recovered-task.ts";
 import { decodeTask, ROW_FORMAT, type TaskRow } from "../task-row.ts";
-import { ATTEMPT_COLUMNS, TASK_COLUMNS, TASK_TABLES } from "./columns.ts";
 import type { Tallies } from "./tallies.ts";
 
 /** Tasks of one batch: small enough that a start stays responsive. */
 const BATCH_TASKS = 500;
-
-export type RecoveredTask = ClaimedTask & { readonly open: readonly StoredAttempt[] };
-
-export interface RecoveredBatch {
-  readonly tasks: readonly RecoveredTask[];
-  /** Where the next batch begins, or null at the end. */
-  readonly next: number | null;
-}
 
 /** Goes through what the process before this one held, inside of the caller's transactions: tasks with an open attempt stay
  *  held, the others wait again. It reads the index of held tasks alone, so the size of the queue does not matter. */
@@ -28,7 +19,7 @@ export class Recovery {
   constructor(database: Database, tallies: Tallies) {
     this.#tallies = tallies;
     this.#held = database.prepare(
-      `SELECT seq, class_seq AS classSeq, ${TASK_COLUMNS} FROM ${TASK_TABLES}
+      `SELECT seq, tasks.class_seq AS classSeq, ${TASK_COLUMNS} FROM ${TASK_TABLES}
        WHERE claimed = 1 AND seq > ? ORDER BY seq LIMIT ${BATCH_TASKS}`,
     );
     this.#open = database.prepare(

@@ -16,14 +16,15 @@ import {
   type TaskStore,
   type Usage,
 } from "../../tasks/task-store.ts";
+import { errorReason } from "../error-code.ts";
+import { batches, type RecoveredTask } from "../recovered-task.ts";
 import { anchoredClock } from "../store-clock.ts";
 import { StoreRefused } from "../store-refused.ts";
+import type { SweepOptions, SweepResult } from "../sweep-result.ts";
 import { pageOfTasks } from "../task-page.ts";
 import { connect, inspect, migrate } from "./database-file.ts";
 import { FolderLock } from "./folder-lock.ts";
 import { Reader } from "./reader.ts";
-import type { RecoveredTask } from "./recovery.ts";
-import type { SweepOptions, SweepResult } from "./sweeper.ts";
 import { WriterClient } from "./writer-client.ts";
 
 /** Tasks in one SQLite file, `tasks.db` in the folder, of which this process is the only user. One thread of its own writes;
@@ -124,15 +125,8 @@ export class SqliteTaskStore implements TaskStore {
     return this.#read(() => this.#reader.queuedOf(userId));
   }
 
-  async *recover(): AsyncIterable<readonly RecoveredTask[]> {
-    for (let after: number | null = 0; after !== null; ) {
-      const batch: { readonly tasks: readonly RecoveredTask[]; readonly next: number | null } = await this.#writer.call(
-        "recover",
-        { after },
-      );
-      if (batch.tasks.length > 0) yield batch.tasks;
-      after = batch.next;
-    }
+  recover(): AsyncIterable<readonly RecoveredTask[]> {
+    return batches((after) => this.#writer.call("recover", { after }));
   }
 
   sweep(options: SweepOptions): Promise<SweepResult> {
@@ -174,8 +168,7 @@ export class SqliteTaskStore implements TaskStore {
     try {
       return lookup();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new StoreUnavailable(`The store cannot be read: ${reason}`, "rolled_back", { cause: error });
+      throw new StoreUnavailable(`The store cannot be read: ${errorReason(error)}`, "rolled_back", { cause: error });
     }
   }
 }
@@ -184,7 +177,7 @@ function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
-    const message = `The folder ${folder} cannot be made (${error instanceof Error ? error.message : error}).`;
+    const message = `The folder ${folder} cannot be made (${errorReason(error)}).`;
     throw new StoreRefused("not_writable", message, { cause: error });
   }
 }

@@ -1,23 +1,12 @@
 import type { Database, Statement } from "better-sqlite3";
-import type { TaskArtifact, TaskEvent } from "../../tasks/stored-task.ts";
+import type { TaskArtifact } from "../../tasks/stored-task.ts";
 import type { ChangeOutcome } from "../../tasks/task-store.ts";
+import { deadlineExceeded } from "../deadline-exceeded.ts";
 import type { StoreClock } from "../store-clock.ts";
+import type { SweepOptions, SweepResult } from "../sweep-result.ts";
 import { ROW_FORMAT, STATE_NUMBER } from "../task-row.ts";
 import { type ChangeWriter, IDEMPOTENCY_MS } from "./change-writer.ts";
 import { TaskRemover } from "./task-remover.ts";
-
-export interface SweepOptions {
-  readonly taskTtlMs: number;
-  readonly artifactTtlMs: number;
-  /** Rows of each kind that one bite takes. */
-  readonly limit: number;
-}
-
-export interface SweepResult {
-  readonly deleted: number;
-  readonly expired: readonly TaskEvent[];
-  readonly artifactKeys: readonly string[];
-}
 
 /** Takes out what has had its time, a bite at a time, inside of the caller's transaction. */
 export class Sweeper {
@@ -99,16 +88,7 @@ export class Sweeper {
   }
 
   #expire(taskId: string, atMs: number): ChangeOutcome {
-    const error = { code: "deadline_exceeded", message: "No node took the task before its deadline." };
-    return this.#writer.apply({
-      type: "taskSettled",
-      taskId,
-      state: "failed",
-      attempt: null,
-      artifacts: [],
-      error,
-      atMs,
-    });
+    return this.#writer.apply(deadlineExceeded(taskId, atMs));
   }
 }
 

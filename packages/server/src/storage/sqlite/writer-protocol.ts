@@ -1,6 +1,6 @@
 import type { ChangeOutcome, ClaimedTask, ClaimRequest, OutboxEntry, StoreChange } from "../../tasks/task-store.ts";
-import type { RecoveredBatch } from "./recovery.ts";
-import type { SweepOptions, SweepResult } from "./sweeper.ts";
+import type { RecoveredBatch } from "../recovered-task.ts";
+import type { SweepOptions, SweepResult } from "../sweep-result.ts";
 
 /** What the writer can do, by name: arguments and answer. All of it is plain JSON. */
 export interface WriterCalls {

@@ -1,4 +1,5 @@
 import type { Database } from "better-sqlite3";
+import { errorCode, errorReason } from "../error-code.ts";
 import type { StoreClock } from "../store-clock.ts";
 import { ChangeWriter } from "./change-writer.ts";
 import { Claims } from "./claims.ts";
@@ -68,7 +69,7 @@ export class Writer {
       this.#rollBack();
       const failure: WriterReply = {
         ok: false,
-        message: error instanceof Error ? error.message : String(error),
+        message: errorReason(error),
         outcome: committing && wasIoError(error) ? "unknown" : "rolled_back",
       };
       return requests.map(() => failure);
@@ -113,5 +114,5 @@ export class Writer {
 
 /** A failed fsync of the log's last frame: whether it reached the disk is known only to who reads it after a restart. */
 function wasIoError(error: unknown): boolean {
-  return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_IOERR");
+  return errorCode(error).startsWith("SQLITE_IOERR");
 }

@@ -1,0 +1,60 @@
+import pg from "pg";
+import { StoreUnavailable } from "../../tasks/task-store.ts";
+import { errorCode, errorReason } from "../error-code.ts";
+
+/** A caller hears within two seconds that the database is away. */
+export const CALL_MS_MAX = 1_500;
+
+/** Numbers as numbers: instants and counts stay far below 2^53. */
+const TYPES: pg.CustomTypesConfig = {
+  getTypeParser(id: number, format?: "text" | "binary") {
+    return id === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(id, format as "text");
+  },
+};
+
+/** A pool for the store. `statementMs` bounds a statement at the server, `callMs` the wait for it here. */
+export function makePool(url: string, options: { readonly max: number; readonly callMs: number }): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: options.max,
+    application_name: "genai-server",
+    types: TYPES,
+    connectionTimeoutMillis: Math.min(options.callMs, CALL_MS_MAX),
+    query_timeout: options.callMs,
+    statement_timeout: 10_000,
+    lock_timeout: 2_000,
+    idle_in_transaction_session_timeout: 10_000,
+    keepAlive: true,
+    options: "-c search_path=genai",
+  });
+  // An idle connection that breaks is dropped by the pool; without a listener the process would die of it.
+  pool.on("error", () => undefined);
+  return pool;
+}
+
+/** How a failed call stands. `rolled_back`: the database said no, nothing of it holds. `unsent`: it never got there.
+ *  `unknown`: the answer is missing, it may hold. */
+export type Failure = "rolled_back" | "unsent" | "unknown";
+
+/** Errors after which the same call may succeed at once: serialization, deadlock, shutdown or start of the database, lock timeout. */
+const RETRIED = new Set(["40001", "40P01", "57P01", "57P02", "57P03", "55P03"]);
+
+export function failureOf(error: unknown): { readonly failure: Failure; readonly retry: boolean } {
+  const code = errorCode(error);
+  if (/^[0-9A-Z]{5}$/.test(code)) {
+    // Shut down while it worked: whether before or after its commit is not said.
+    const failure = code === "57P01" || code === "57P02" ? "unknown" : "rolled_back";
+    return { failure, retry: RETRIED.has(code) };
+  }
+  const message = errorReason(error);
+  const unsent =
+    ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"].includes(code) ||
+    message.includes("timeout exceeded when trying to connect") ||
+    message.includes("Connection terminated due to connection timeout");
+  return { failure: unsent ? "unsent" : "unknown", retry: true };
+}
+
+export function unavailable(error: unknown, failure: Failure): StoreUnavailable {
+  const outcome = failure === "unknown" ? "unknown" : "rolled_back";
+  return new StoreUnavailable(`The database does not answer: ${errorReason(error)}.`, outcome, { cause: error });
+}

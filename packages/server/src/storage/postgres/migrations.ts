@@ -1,0 +1,53 @@
+import type { ClientBase } from "pg";
+import { StoreRefused } from "../store-refused.ts";
+import { SCHEMA_FUNCTIONS } from "./schema-functions.ts";
+import { SCHEMA_TABLES } from "./schema-tables.ts";
+
+/** Steps of the schema, numbered from 1 by their place, only ever appended. A step must leave the functions that an older server
+ *  calls as they are: during a rolling update both run. */
+const MIGRATIONS: readonly string[] = [SCHEMA_TABLES + SCHEMA_FUNCTIONS];
+
+/** Newest schema that this program knows. */
+export const POSTGRES_SCHEMA = MIGRATIONS.length;
+
+/** Any number that nobody else is likely to lock: "genai" in ASCII. */
+const MIGRATION_LOCK = 0x67656e6169;
+
+/** The database's schema, 0 for none yet. */
+export async function schemaOf(client: ClientBase): Promise<number> {
+  const { rows } = await client.query("SELECT to_regclass('genai.schema') IS NOT NULL AS made");
+  if (!rows[0]?.made) return 0;
+  const { rows: steps } = await client.query("SELECT coalesce(max(number), 0)::int AS number FROM genai.schema");
+  return steps[0]?.number ?? 0;
+}
+
+/** Brings the schema up to date. Starters wait for each other, and each step is one transaction: killed in the middle, the
+ *  schema before it stands. Throws {@link StoreRefused} where the database is ahead of this program. */
+export async function migrate(client: ClientBase): Promise<{ readonly from: number; readonly to: number }> {
+  await client.query("BEGIN");
+  try {
+    await client.query("SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = '600s'");
+    await client.query(`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
+    const from = await schemaOf(client);
+    if (from > POSTGRES_SCHEMA) {
+      const message = `The database has schema ${from}, and this server knows schemas up to ${POSTGRES_SCHEMA}: it was written by a newer version. Start that version, or one newer still.`;
+      throw new StoreRefused("newer_schema", message);
+    }
+    if (from === 0) {
+      await client.query(
+        "CREATE SCHEMA IF NOT EXISTS genai; CREATE TABLE genai.schema (number int PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())",
+      );
+    }
+    for (const [index, sql] of MIGRATIONS.entries()) {
+      if (index < from) continue;
+      await client.query(sql);
+      await client.query("INSERT INTO genai.schema (number) VALUES ($1)", [index + 1]);
+    }
+    await client.query("COMMIT");
+    return { from, to: POSTGRES_SCHEMA };
+  } catch (error) {
+    // A broken connection rolls back by itself; what went wrong first is what counts.
+    await client.query("ROLLBACK").catch(() => undefined);
+    throw error;
+  }
+}

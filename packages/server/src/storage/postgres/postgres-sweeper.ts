@@ -1,0 +1,121 @@
+import { randomUUID } from "node:crypto";
+import type { ClientBase, Pool } from "pg";
+import type { TaskArtifact, TaskEvent } from "../../tasks/stored-task.ts";
+import type { StoreChange } from "../../tasks/task-store.ts";
+import { deadlineExceeded } from "../deadline-exceeded.ts";
+import type { SweepOptions, SweepResult } from "../sweep-result.ts";
+import { ROW_FORMAT } from "../task-row.ts";
+import { type AppliedChange, changeArgument, changeOutcome } from "./change-argument.ts";
+import { inTransaction } from "./transaction.ts";
+
+/** Servers take turns: sweeping twice would do no harm, and no good. */
+const SWEEP_LOCK = 0x67656e616a;
+
+const NOTHING: SweepResult = { deleted: 0, expired: [], artifactKeys: [] };
+
+/** Takes out what has had its time, a bite at a time. */
+export class PostgresSweeper {
+  readonly #pool: Pool;
+  readonly #serverId: string;
+  #reported: readonly string[] = [];
+  #cursor = 0;
+
+  constructor(pool: Pool, serverId: string) {
+    this.#pool = pool;
+    this.#serverId = serverId;
+  }
+
+  sweep(options: SweepOptions): Promise<SweepResult> {
+    return inTransaction(this.#pool, async (client) => {
+      const { rows } = await client.query(`SELECT pg_try_advisory_xact_lock(${SWEEP_LOCK}) AS mine, now_ms() AS now`);
+      return rows[0]?.mine ? await this.#bite(client, options, rows[0].now) : NOTHING;
+    });
+  }
+
+  async #bite(
+    client: ClientBase,
+    { taskTtlMs, artifactTtlMs, limit }: SweepOptions,
+    now: number,
+  ): Promise<SweepResult> {
+    await client.query("DELETE FROM orphaned_artifacts WHERE key = ANY($1::text[])", [this.#reported]);
+    await client.query(
+      `SELECT release_claims(ARRAY(SELECT seq FROM tasks WHERE claimed_by IS NOT NULL AND state = 0 AND format <= ${ROW_FORMAT}
+         AND claimed_by NOT IN (SELECT server_id FROM servers WHERE alive_until_ms > $1)
+         AND NOT EXISTS (SELECT 1 FROM attempts WHERE task_seq = seq AND open = 1)
+         ORDER BY seq LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))`,
+      [now, limit],
+    );
+    const { rows: late } = await client.query<{ taskId: string }>(
+      `SELECT task_id AS "taskId" FROM tasks WHERE state = 0 AND claimed_by IS NULL AND format = 1 AND deadline_at_ms <= $1
+       ORDER BY deadline_at_ms LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED`,
+      [now, limit],
+    );
+    const old = await this.#retire(client, now - taskTtlMs, limit);
+    const expired = await this.#expire(client, [...late.map((row) => row.taskId), ...old.expired], now);
+    await this.#dropArtifacts(client, now - artifactTtlMs, limit);
+    await client.query(
+      `DELETE FROM idempotency_keys WHERE (user_seq, key) IN
+         (SELECT user_seq, key FROM idempotency_keys WHERE created_at_ms < $1::bigint - 86400000 ORDER BY created_at_ms LIMIT $2)`,
+      [now, limit],
+    );
+    // A group is asked for within seconds; an hour is for a server that was stopped in the middle.
+    await client.query(
+      `DELETE FROM change_groups WHERE group_id IN
+         (SELECT group_id FROM change_groups WHERE at_ms < $1::bigint - 3600000 ORDER BY at_ms LIMIT 10 * $2::int)`,
+      [now, limit],
+    );
+    const { rows: orphans } = await client.query<{ key: string }>("SELECT key FROM orphaned_artifacts LIMIT $1", [
+      limit,
+    ]);
+    this.#reported = orphans.map((row) => row.key);
+    return { deleted: old.deleted, expired, artifactKeys: this.#reported };
+  }
+
+  async #retire(client: ClientBase, createdBeforeMs: number, limit: number) {
+    const { rows } = await client.query<{ seq: number; taskId: string; gone: boolean; waiting: boolean }>(
+      `SELECT seq, task_id AS "taskId", coalesce(settled_at_ms < $2, false) AS gone,
+         state = 0 AND claimed_by IS NULL AND deadline_at_ms IS NULL AS waiting
+       FROM tasks WHERE seq > $1 AND created_at_ms < $2 AND format <= ${ROW_FORMAT} ORDER BY seq LIMIT $3`,
+      [this.#cursor, createdBeforeMs, limit],
+    );
+    const gone = rows.filter((row) => row.gone).map((row) => row.seq);
+    await client.query("SELECT remove_task(seq) FROM unnest($1::bigint[]) seq", [gone]);
+    this.#cursor = rows.length < limit ? 0 : (rows.at(-1)?.seq ?? 0);
+    return { deleted: gone.length, expired: rows.filter((row) => row.waiting).map((row) => row.taskId) };
+  }
+
+  async #expire(client: ClientBase, taskIds: readonly string[], now: number): Promise<readonly TaskEvent[]> {
+    if (taskIds.length === 0) return [];
+    const changes: readonly StoreChange[] = taskIds.map((taskId) => deadlineExceeded(taskId, now));
+    const { rows } = await client.query("SELECT apply_changes($1, $2, $3) AS outcomes", [
+      randomUUID(),
+      JSON.stringify(changes.map(changeArgument)),
+      this.#serverId,
+    ]);
+    const applied = JSON.parse(rows[0]?.outcomes) as readonly AppliedChange[];
+    return changes.flatMap((change, index) => {
+      const outcome = changeOutcome(change, applied[index] as AppliedChange);
+      return outcome.type === "applied" && outcome.event ? [outcome.event] : [];
+    });
+  }
+
+  async #dropArtifacts(client: ClientBase, settledBeforeMs: number, limit: number): Promise<void> {
+    const { rows } = await client.query<{ seq: number; artifacts: string; keys: string[] }>(
+      `SELECT seq, artifacts, artifact_keys AS keys FROM tasks WHERE artifact_keys IS NOT NULL AND settled_at_ms < $1
+       ORDER BY settled_at_ms LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED`,
+      [settledBeforeMs, limit],
+    );
+    if (rows.length === 0) return;
+    const emptied = rows.map((row) =>
+      JSON.stringify((JSON.parse(row.artifacts) as TaskArtifact[]).map((artifact) => ({ ...artifact, key: null }))),
+    );
+    await client.query(`INSERT INTO orphaned_artifacts SELECT DISTINCT unnest($1::text[]) ON CONFLICT DO NOTHING`, [
+      rows.flatMap((row) => row.keys),
+    ]);
+    await client.query(
+      `UPDATE tasks SET artifact_keys = NULL, artifacts = x.artifacts FROM unnest($1::bigint[], $2::text[]) AS x (seq, artifacts)
+       WHERE tasks.seq = x.seq`,
+      [rows.map((row) => row.seq), emptied],
+    );
+  }
+}

@@ -1,0 +1,232 @@
+import type { Pipeline } from "@genai/protocol";
+import type pg from "pg";
+import type { QueryResultRow } from "pg";
+import type { StoredAttempt, StoredTask, TaskEvent } from "../../tasks/stored-task.ts";
+import {
+  type ChangeOutcome,
+  type ClaimedTask,
+  type ClaimRequest,
+  type ClassBacklog,
+  type OutboxEntry,
+  type StoreChange,
+  StoreUnavailable,
+  type TaskListFilter,
+  type TaskPage,
+  type TaskStore,
+  type Usage,
+} from "../../tasks/task-store.ts";
+import { TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
+import { errorReason } from "../error-code.ts";
+import { type OutboxRow, outboxEntry } from "../outbox-row.ts";
+import { batches, type RecoveredTask } from "../recovered-task.ts";
+import { StoreRefused } from "../store-refused.ts";
+import type { SweepOptions, SweepResult } from "../sweep-result.ts";
+import { pageOfTasks } from "../task-page.ts";
+import { CALL_MS_MAX, failureOf, makePool, unavailable } from "./connection.ts";
+import { GroupCommitter } from "./group-committer.ts";
+import { migrate } from "./migrations.ts";
+import { PostgresClaims } from "./postgres-claims.ts";
+import { PostgresReader } from "./postgres-reader.ts";
+import { recoverBatch } from "./postgres-recovery.ts";
+import { PostgresSweeper } from "./postgres-sweeper.ts";
+import { ServerLease } from "./server-lease.ts";
+import { inTransaction } from "./transaction.ts";
+
+/** Connections of one server: one writes groups, the others read, claim and sweep. */
+const CONNECTIONS_MAX = 8;
+
+/** Tasks in PostgreSQL, in a schema of their own (`genai`), which several servers may share. Plain SQL through `pg`: a transition is
+ *  one call of a function in the database, which no query builder would make shorter or safer. Only the database's clock decides. */
+export class PostgresTaskStore implements TaskStore {
+  readonly #pool: pg.Pool;
+  readonly #serverId: string;
+  readonly #lease: ServerLease;
+  readonly #committer: GroupCommitter;
+  readonly #claims: PostgresClaims;
+  readonly #sweeper: PostgresSweeper;
+  readonly #reader: PostgresReader;
+
+  private constructor(pool: pg.Pool, serverId: string, lease: ServerLease) {
+    this.#pool = pool;
+    this.#serverId = serverId;
+    this.#lease = lease;
+    this.#committer = new GroupCommitter(pool, serverId);
+    this.#claims = new PostgresClaims(pool, serverId);
+    this.#sweeper = new PostgresSweeper(pool, serverId);
+    this.#reader = new PostgresReader((name, text, values) => this.#query(name, text, values));
+  }
+
+  /** `serverId` names this server over its restarts: what it held when it died it has back at once.
+   *  Throws {@link StoreRefused} where the database is out of reach or newer than this program. */
+  static async open(url: string, serverId: string): Promise<PostgresTaskStore> {
+    const pool = makePool(url, { max: CONNECTIONS_MAX, callMs: CALL_MS_MAX });
+    try {
+      await migrateAt(url);
+      const lease = new ServerLease(pool, serverId);
+      await lease.begin();
+      return new PostgresTaskStore(pool, serverId, lease);
+    } catch (error) {
+      await pool.end();
+      if (error instanceof StoreRefused) throw error;
+      throw new StoreRefused("unreachable", `The database of DATABASE_URL cannot be used: ${errorReason(error)}.`, {
+        cause: error,
+      });
+    }
+  }
+
+  commit(changes: readonly StoreChange[]): Promise<readonly ChangeOutcome[]> {
+    return this.#committer.commit(changes);
+  }
+
+  task(taskId: string): Promise<StoredTask | null> {
+    return this.#reader.task(taskId);
+  }
+
+  pipelineOf(taskId: string): Promise<Pipeline | null> {
+    return this.#reader.pipelineOf(taskId);
+  }
+
+  attempt(attemptId: string): Promise<StoredAttempt | null> {
+    return this.#reader.attempt(attemptId);
+  }
+
+  attemptsOf(taskId: string): Promise<readonly StoredAttempt[]> {
+    return this.#reader.attemptsOf(taskId);
+  }
+
+  tasksOf(userId: string, filter: TaskListFilter, limit: number, cursor: string | null): Promise<TaskPage> {
+    const rowsBefore = (before: string, rows: number) => this.#reader.tasksBefore(userId, before, rows);
+    return pageOfTasks(rowsBefore, filter, limit, cursor);
+  }
+
+  eventsOf(taskId: string, afterNumber: number, limit: number): Promise<readonly TaskEvent[]> {
+    return this.#reader.eventsOf(taskId, afterNumber, limit);
+  }
+
+  eventsOfUser(userId: string, afterPosition: number, limit: number): Promise<readonly TaskEvent[]> {
+    return this.#reader.eventsOfUser(userId, afterPosition, limit);
+  }
+
+  lastPosition(): Promise<number> {
+    return this.#reader.lastPosition();
+  }
+
+  usageOf(userId: string): Promise<Usage> {
+    return this.#reader.usageOf(userId);
+  }
+
+  idempotency(userId: string, key: string): Promise<{ readonly taskId: string; readonly bodyHash: string } | null> {
+    return this.#reader.idempotency(userId, key);
+  }
+
+  claim(request: ClaimRequest): Promise<readonly ClaimedTask[]> {
+    return this.#answered(() => this.#claims.claim(request));
+  }
+
+  backlog(): Promise<readonly ClassBacklog[]> {
+    return this.#reader.backlog();
+  }
+
+  async queuedOf(userId: string): Promise<number> {
+    return (await this.#reader.usageOf(userId)).tasks.queued;
+  }
+
+  recover(): AsyncIterable<readonly RecoveredTask[]> {
+    return batches((after) => this.#answered(() => recoverBatch(this.#pool, this.#serverId, after)));
+  }
+
+  sweep(options: SweepOptions): Promise<SweepResult> {
+    return this.#answered(() => this.#sweeper.sweep(options));
+  }
+
+  outboxDue(limit: number, leaseMs: number): Promise<readonly OutboxEntry[]> {
+    return this.#answered(() =>
+      inTransaction(this.#pool, async (client) => {
+        const { rows } = await client.query<OutboxRow & { seq: number }>(
+          `SELECT seq, outbox.created_at_ms AS "enteredAtMs", tries, ${TASK_COLUMNS}
+           FROM ${TASK_TABLES} JOIN outbox ON outbox.task_seq = tasks.seq
+           WHERE due_at_ms <= now_ms() ORDER BY due_at_ms LIMIT $1 FOR NO KEY UPDATE OF outbox SKIP LOCKED`,
+          [limit],
+        );
+        const leased = rows.map((row) => row.seq);
+        await client.query("UPDATE outbox SET due_at_ms = now_ms() + $2 WHERE task_seq = ANY($1::bigint[])", [
+          leased,
+          leaseMs,
+        ]);
+        return rows.map(outboxEntry);
+      }),
+    );
+  }
+
+  async outboxTried(
+    outboxId: string,
+    status: "delivered" | "failed" | "dead",
+    retryAtMs: number | null,
+    note: string,
+  ): Promise<void> {
+    await this.#query(
+      "outboxTried",
+      `UPDATE outbox SET status = $2, due_at_ms = $3, note = $4, tries = tries + 1
+       WHERE task_seq = (SELECT seq FROM tasks WHERE task_id = $1)`,
+      [outboxId, status, retryAtMs, note.replaceAll("\0", "")],
+    );
+  }
+
+  readDocument(name: string): Promise<string | null> {
+    return this.#reader.readDocument(name);
+  }
+
+  async writeDocument(name: string, text: string): Promise<void> {
+    await this.#query(
+      "writeDocument",
+      "INSERT INTO documents VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET text = excluded.text",
+      [name, text],
+    );
+  }
+
+  async ping(): Promise<void> {
+    await this.#query(
+      "ping",
+      "INSERT INTO pings VALUES ($1, now_ms()) ON CONFLICT (server_id) DO UPDATE SET at_ms = excluded.at_ms",
+      [this.#serverId],
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#committer.idle();
+    // Where the database is away the lease ends by itself.
+    await this.#lease.end().catch(() => undefined);
+    await this.#pool.end();
+  }
+
+  /** Reads after what nobody knew of is settled, so a lookup by key says how a broken commit ended. */
+  #query<Row extends QueryResultRow>(name: string, text: string, values: readonly unknown[]): Promise<Row[]> {
+    return this.#answered(async () => {
+      await this.#committer.fence();
+      return (await this.#pool.query<Row>({ name, text, values: [...values] })).rows;
+    });
+  }
+
+  async #answered<Result>(work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof StoreUnavailable) throw error;
+      throw unavailable(error, failureOf(error).failure);
+    }
+  }
+}
+
+async function migrateAt(url: string): Promise<void> {
+  const pool = makePool(url, { max: 1, callMs: 600_000 });
+  const client = await pool.connect().catch(async (error: unknown) => {
+    await pool.end();
+    throw error;
+  });
+  try {
+    await migrate(client);
+  } finally {
+    client.release();
+    await pool.end();
+  }
+}

