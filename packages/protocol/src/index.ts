@@ -1,9 +1,14 @@
 export * from "./ids.ts";
+export { openApiDocument, problemsOf } from "./openapi/openapi-document.ts";
+export type { Operation, OperationAnswer, OperationRequest, OperationResult } from "./openapi/operation.ts";
 export * from "./pipeline.ts";
 export * from "./protocol-2/node-frames.ts";
 export * from "./protocol-2/server-frames.ts";
 export * from "./v1/bodies.ts";
 export * from "./v1/frames.ts";
 export * from "./v2/create-task.ts";
+export * from "./v2/operations.ts";
 export * from "./v2/problem.ts";
 export * from "./v2/problem-codes.ts";
+export * from "./v2/task.ts";
+export * from "./v2/task-events.ts";

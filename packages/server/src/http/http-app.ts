@@ -1,5 +1,7 @@
+import { setMaxListeners } from "node:events";
 import express, { type Express } from "express";
 import { cors } from "./cors.ts";
+import { docsRouter } from "./docs/docs-router.ts";
 import { errorHandler } from "./error-handler.ts";
 import { healthRouter } from "./health-router.ts";
 import type { HttpAppOptions } from "./http-options.ts";
@@ -8,9 +10,12 @@ import { refuseDeclaredTooLarge } from "./request-body.ts";
 import { requestId } from "./request-id.ts";
 import { RequestLimits } from "./request-limits.ts";
 import { v1Router } from "./v1/v1-router.ts";
+import { v2Router } from "./v2/v2-router.ts";
 
 /** The whole HTTP side as one express app: v1, v2, its documentation and health, and what other parts mount. */
 export function createHttpApp(options: HttpAppOptions): Express {
+  // Every waiting call and every stream listens for the end.
+  setMaxListeners(0, options.stopping);
   const app = express();
   app.disable("x-powered-by");
   // v2 makes its own; v1's clients compare bodies, not tags.
@@ -26,6 +31,8 @@ export function createHttpApp(options: HttpAppOptions): Express {
 
   const limits = new RequestLimits(options.settings);
   app.use(v1Router(options, limits));
+  app.use(v2Router(options, limits));
+  app.use(docsRouter(options));
   app.use(() => {
     throw new HttpRefusal("route_not_found");
   });

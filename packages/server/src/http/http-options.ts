@@ -4,6 +4,7 @@ import type { TaskService } from "../coordinator/task-service.ts";
 import type { Authenticate } from "../identity/caller.ts";
 import type { TaskArtifact } from "../tasks/stored-task.ts";
 import type { TaskStore } from "../tasks/task-store.ts";
+import type { FleetReadings } from "./fleet-readings.ts";
 
 /** Settings of the HTTP side. */
 export interface HttpSettings {
@@ -41,11 +42,14 @@ export interface HttpAppOptions {
   readonly readArtifact: (artifact: TaskArtifact) => Promise<Uint8Array | null>;
   /** Routers of other parts, mounted first: they read their own bodies and answer for themselves. */
   readonly routers: readonly Router[];
+  readonly fleet: FleetReadings;
   readonly logger: Logger;
   /** Fires when the server stops: waiting calls are answered, streams end. */
   readonly stopping: AbortSignal;
   /** True while new work is welcome; false turns `/readyz` red. */
   readonly isReady: () => boolean;
+  /** Version of the product, for the API's document. */
+  readonly version: string;
   readonly newTaskId: () => string;
   readonly wallMs: () => number;
 }

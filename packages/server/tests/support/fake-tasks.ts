@@ -1,5 +1,13 @@
+import { EventEmitter } from "node:events";
 import type { CancelOutcome, SubmitOutcome, TaskNews, TaskService } from "../../src/coordinator/task-service.ts";
-import type { NewTask, StoredTask, TaskArtifact } from "../../src/tasks/stored-task.ts";
+import type {
+  NewTask,
+  StoredAttempt,
+  StoredTask,
+  TaskArtifact,
+  TaskEvent,
+  TaskState,
+} from "../../src/tasks/stored-task.ts";
 import { StoreUnavailable, type TaskPage, type TaskStore } from "../../src/tasks/task-store.ts";
 
 /** Tasks in memory behind the two interfaces that the HTTP side sees; a test plays the nodes. */
@@ -9,6 +17,11 @@ export class FakeTasks {
   /** What the next submissions come to, instead of being stored. */
   outcome: Exclude<SubmitOutcome, { type: "stored" | "repeated" }> | null = null;
   storeIsAway = false;
+  readonly progress = new Map<string, number>();
+  readonly attempts = new Map<string, readonly StoredAttempt[]>();
+  readonly #events = new Map<string, TaskEvent[]>();
+  readonly #news = new EventEmitter().setMaxListeners(0);
+  #position = 0;
   readonly #tasks = new Map<string, StoredTask>();
   readonly #keys = new Map<string, { readonly taskId: string; readonly bodyHash: string }>();
   readonly #waiters = new Set<() => void>();
@@ -22,7 +35,10 @@ export class FakeTasks {
       return { type: "canceled", task: this.settle(taskId, { state: "canceled" }) };
     },
     settled: (taskId, timeoutMs, signal) => this.#settled(taskId, timeoutMs, signal),
-    subscribe: (_topic: string, _listener: (news: TaskNews) => void) => () => {},
+    subscribe: (topic, listener) => {
+      this.#news.on(topic, listener);
+      return () => this.#news.off(topic, listener);
+    },
     onlineNodeCount: () => this.nodeCount,
   };
 
@@ -44,17 +60,52 @@ export class FakeTasks {
       const tasks = [...this.#tasks.values()].filter((task) => task.userId === userId).reverse();
       return { tasks: tasks.slice(0, limit), next: null };
     },
+    attemptsOf: async (taskId) => this.attempts.get(taskId) ?? [],
+    eventsOf: async (taskId, after, limit) =>
+      (this.#events.get(taskId) ?? []).filter((event) => event.number > after).slice(0, limit),
+    eventsOfUser: async (userId, after, limit) =>
+      [...this.#events.values()]
+        .flat()
+        .filter((event) => event.userId === userId && event.position > after)
+        .sort((a, b) => a.position - b.position)
+        .slice(0, limit),
+    lastPosition: async () => this.#position,
     ping: async () => {},
   };
+
+  /** Moves a task to a state; its event is stored and told. */
+  move(taskId: string, state: TaskState, detail: TaskEvent["detail"] = {}): StoredTask {
+    const task = this.#tasks.get(taskId);
+    if (task === undefined) throw new Error(`no task ${taskId}`);
+    const events = this.#events.get(taskId) ?? [];
+    this.#position += 1;
+    const number = events.length + 1;
+    const event = { position: this.#position, taskId, userId: task.userId, number, atMs: number, state, detail };
+    this.#events.set(taskId, [...events, event]);
+    const moved = { ...task, state, eventNumber: number };
+    this.#tasks.set(taskId, moved);
+    this.tell({ type: "event", event });
+    return moved;
+  }
+
+  /** How many streams listen. */
+  get listenerCount(): number {
+    return this.#news.eventNames().reduce((sum, name) => sum + this.#news.listenerCount(name), 0);
+  }
+
+  /** News, as the coordinator tells them. */
+  tell(news: TaskNews): void {
+    const { taskId, userId } = news.type === "event" ? news.event : news;
+    this.#news.emit(`task:${taskId}`, news);
+    this.#news.emit(`user:${userId}`, news);
+  }
 
   /** Ends a task as a node would. */
   settle(
     taskId: string,
     end: Partial<StoredTask> & { readonly state: "succeeded" | "failed" | "canceled" },
   ): StoredTask {
-    const task = this.#tasks.get(taskId);
-    if (task === undefined) throw new Error(`no task ${taskId}`);
-    const settled = { ...task, ...end, settledAtMs: 2 };
+    const settled = { ...this.move(taskId, end.state), ...end, settledAtMs: 2 };
     this.#tasks.set(taskId, settled);
     for (const waiter of this.#waiters) waiter();
     return settled;
@@ -75,6 +126,7 @@ export class FakeTasks {
     this.submitted.push(task);
     const stored = storedTask(task);
     this.#tasks.set(task.taskId, stored);
+    this.move(task.taskId, "queued");
     return { type: "stored", task: stored };
   }
 

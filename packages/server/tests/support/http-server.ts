@@ -4,11 +4,15 @@ import type { AddressInfo } from "node:net";
 import { pino } from "pino";
 import { createHttpApp } from "../../src/http/http-app.ts";
 import type { HttpAppOptions, HttpSettings } from "../../src/http/http-options.ts";
+import { tokenHash } from "../../src/identity/api-keys.ts";
 import { createAuthenticator } from "../../src/identity/authenticator.ts";
 import { createJwtVerifier } from "../../src/identity/jwt-verifier.ts";
 import { FakeTasks } from "./fake-tasks.ts";
 
 export const JWT_SECRET = "a secret of more than thirty-two bytes";
+
+/** An administrator's API key. */
+export const ADMIN_KEY = "admin-key";
 
 const SETTINGS: HttpSettings = {
   publicUrl: null,
@@ -57,7 +61,9 @@ export class TestHttpServer implements AsyncDisposable {
         store: this.tasks.store,
         authenticate: createAuthenticator({
           enforced: setup.enforced ?? false,
-          apiKeys: { lookup: async () => null },
+          apiKeys: {
+            lookup: async (hash) => (hash === tokenHash(ADMIN_KEY) ? { userId: "admin", role: "admin" } : null),
+          },
           verifyJwt: createJwtVerifier({
             secrets: [JWT_SECRET],
             jwks: null,
@@ -69,6 +75,8 @@ export class TestHttpServer implements AsyncDisposable {
         artifactUrl: (artifact) => `/artifacts/${artifact.key}?signature=s`,
         readArtifact: async () => Buffer.from("png"),
         routers: [],
+        fleet: { progressOf: (taskId) => this.tasks.progress.get(taskId) ?? null },
+        version: "0.0.0",
         logger: pino({ level: "silent" }),
         stopping: new AbortController().signal,
         isReady: () => true,

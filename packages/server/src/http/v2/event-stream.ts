@@ -1,0 +1,67 @@
+import type { Response } from "express";
+
+/** A comment is sent this often, in milliseconds, so that proxies keep the connection and dead ones are found. */
+const KEEP_ALIVE_MS = 15_000;
+/** A reader that took nothing for so many keep-alives is cut off. */
+const STALLED_TICKS_MAX = 4;
+
+/** The writing end of a server-sent event stream: knows when its reader is slow, keeps it alive, ends with its connection. */
+export class EventStream {
+  readonly #response: Response;
+  readonly #timer: NodeJS.Timeout;
+  #blocked = false;
+  #stalledTicks = 0;
+  #ended = false;
+
+  /** `onReady` is called whenever a slow reader has caught up; `onEnd` once, when the stream has ended from either side. */
+  constructor(response: Response, on: { readonly onReady: () => void; readonly onEnd: () => void }) {
+    this.#response = response;
+    response.status(200).set({
+      "Content-Type": "text/event-stream; charset=utf-8",
+      "Cache-Control": "no-store",
+      // nginx would collect the stream otherwise.
+      "X-Accel-Buffering": "no",
+    });
+    response.flushHeaders();
+    response.on("drain", () => {
+      this.#blocked = false;
+      this.#stalledTicks = 0;
+      on.onReady();
+    });
+    response.once("close", () => {
+      this.#ended = true;
+      clearInterval(this.#timer);
+      on.onEnd();
+    });
+    this.#timer = setInterval(() => this.#tick(), KEEP_ALIVE_MS);
+  }
+
+  /** True while the reader has not taken what it was sent: nothing but what must not be lost is to be sent now. */
+  get blocked(): boolean {
+    return this.#blocked;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  send(frame: string | Buffer): void {
+    if (this.#ended) return;
+    this.#blocked = !this.#response.write(frame) || this.#blocked;
+  }
+
+  /** What is under way still reaches a reader that takes it. */
+  end(): void {
+    this.#ended = true;
+    this.#response.end();
+  }
+
+  #tick(): void {
+    if (!this.#blocked && !this.#ended) {
+      this.send(": keep-alive\n\n");
+      return;
+    }
+    this.#stalledTicks += 1;
+    if (this.#stalledTicks >= STALLED_TICKS_MAX) this.#response.destroy();
+  }
+}
