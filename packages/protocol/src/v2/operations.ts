@@ -9,15 +9,10 @@ const taskParams = z.strictObject({ taskId: TaskId.meta({ description: "A task's
 /** Longest that `Prefer: wait` may ask for, in seconds. */
 export const WAIT_SECONDS_MAX = 300;
 
-const idempotencyKey = z
-  .string()
-  .min(1)
-  .max(255)
-  .optional()
-  .meta({
-    description: "Makes a repeat harmless: the same key within 24 hours gives the same task.",
-    example: "order-4711",
-  });
+const idempotencyKey = z.string().min(1).max(255).optional().meta({
+  description: "Makes a repeat harmless: the same key within 24 hours gives the same task.",
+  example: "order-4711",
+});
 
 export const EVENT_STREAM = "text/event-stream";
 
