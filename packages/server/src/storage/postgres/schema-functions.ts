@@ -215,7 +215,8 @@ CREATE FUNCTION genai.fence(group_ids uuid[]) RETURNS void LANGUAGE sql AS $$
   INSERT INTO genai.change_groups SELECT id, NULL, genai.now_ms() FROM unnest(group_ids) id ON CONFLICT DO NOTHING
 $$;
 
--- Takes up to task_limit waiting tasks for a server, round robin over the users, starting behind after_user; each user's own order.
+-- Takes up to task_limit waiting tasks for a server, round robin over the users, starting behind after_user; each user's own order. At most
+-- 1000 users without a task that may be taken are looked at; the next claim goes on behind them.
 -- Users are found by skipping through the index from one to the next. Returns {"seqs": […], "after": user}; asked again with the
 -- same group it returns the same, so that a claim whose connection broke is not lost.
 CREATE FUNCTION genai.claim_tasks(this_group uuid, server text, class_keys text[], task_limit int, cost_min float8,
@@ -223,7 +224,7 @@ CREATE FUNCTION genai.claim_tasks(this_group uuid, server text, class_keys text[
 DECLARE
   asked bigint[]; waiting_users bigint[] := '{}'; hungry bigint[]; u bigint; bound bigint; taken int := 0; room int; share int;
   got int; r record; now_at bigint := genai.now_ms(); ck bigint[] := '{}'; cd int[] := '{}';
-  known text; seqs bigint[] := '{}'; served bigint := after_user;
+  known text; seqs bigint[] := '{}'; served bigint := after_user; skipped int := 0;
 BEGIN
   SELECT g.outcomes INTO known FROM genai.change_groups g WHERE group_id = this_group;
   IF FOUND THEN RETURN known; END IF;
@@ -232,12 +233,19 @@ BEGIN
   FOREACH bound IN ARRAY ARRAY[9223372036854775807, after_user] LOOP
     u := CASE WHEN bound = after_user THEN 0 ELSE after_user END;
     LOOP
-      EXIT WHEN cardinality(waiting_users) >= task_limit;
+      EXIT WHEN cardinality(waiting_users) >= task_limit OR skipped >= 1000;
       SELECT min(next.user_seq) INTO u FROM unnest(asked) AS k (id) CROSS JOIN LATERAL (
         SELECT t.user_seq FROM genai.tasks t WHERE t.state = 0 AND t.claimed_by IS NULL AND t.format = 1
           AND t.class_seq = k.id AND t.user_seq > u ORDER BY t.user_seq LIMIT 1) next;
       EXIT WHEN u IS NULL OR u > bound;
-      waiting_users := waiting_users || u;
+      IF EXISTS (SELECT 1 FROM genai.tasks t WHERE t.state = 0 AND t.claimed_by IS NULL AND t.format = 1
+          AND t.class_seq = ANY(asked) AND t.user_seq = u AND t.max_cost >= cost_min AND t.not_before_ms <= now_at) THEN
+        waiting_users := waiting_users || u;
+      ELSE
+        skipped := skipped + 1;
+        served := u;
+        EXIT WHEN skipped >= 1000;
+      END IF;
     END LOOP;
   END LOOP;
   WHILE cardinality(waiting_users) > 0 AND taken < task_limit LOOP

@@ -14,6 +14,9 @@ interface Waiting {
   readonly orderMs: number;
 }
 
+/** Users without a task that may be taken (all too cheap, or resting) that one claim looks at; the next claim goes on behind them. */
+const SKIPPED_USERS_MAX = 1_000;
+
 /** Takes waiting tasks into the window, round robin over the users, inside of the caller's transaction.
  *
  *  Users are found by skipping through the index `tasks_waiting` from one to the next, so a user with a million tasks costs
@@ -48,7 +51,7 @@ export class Claims {
   claim(request: ClaimRequest): readonly ClaimedTask[] {
     const classSeqs = request.classKeys.map((key) => this.#classes.find(key)).filter((seq) => seq !== null);
     const claimed: ClaimedTask[] = [];
-    let users = this.#usersAfter(classSeqs, request.limit);
+    let users = this.#usersWith(classSeqs, request);
     // Each round gives every user an equal share of what is left; users with less than their share drop out.
     while (users.length > 0 && claimed.length < request.limit) {
       const share = Math.max(1, Math.floor((request.limit - claimed.length) / users.length));
@@ -64,22 +67,28 @@ export class Claims {
     return claimed;
   }
 
-  /** Up to `limit` users with a waiting task, beginning behind the one who was served last. */
-  #usersAfter(classSeqs: readonly number[], limit: number): number[] {
-    const users = new Set<number>();
+  /** Up to `limit` users with a task that may be taken, beginning behind the one who was served last. */
+  #usersWith(classSeqs: readonly number[], { limit, costMin }: ClaimRequest): number[] {
+    const users: number[] = [];
+    const start = this.#afterUser;
+    let skipped = 0;
     for (const [from, to] of [
-      [this.#afterUser, Number.MAX_SAFE_INTEGER],
-      [0, this.#afterUser],
+      [start, Number.MAX_SAFE_INTEGER],
+      [0, start],
     ] as const) {
       let after = from;
-      while (users.size < limit) {
+      while (users.length < limit) {
         const next = Math.min(...classSeqs.map((seq) => this.#nextUser.get(seq, after)?.userSeq ?? Infinity));
         if (next > to || next === Infinity) break;
-        users.add(next);
         after = next;
+        if (this.#headOf(next, classSeqs, costMin, 1).length > 0) users.push(next);
+        else if (++skipped === SKIPPED_USERS_MAX) {
+          this.#afterUser = next;
+          return users;
+        }
       }
     }
-    return [...users];
+    return users;
   }
 
   /** A user's first tasks over all classes that are asked for, in the user's own order. */

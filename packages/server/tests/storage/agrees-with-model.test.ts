@@ -1,0 +1,48 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "@jest/globals";
+import { openTaskStore } from "../../src/storage/index.ts";
+import { agreesWithModel } from "./support/agrees-with-model.ts";
+import { TestPostgres } from "./support/test-postgres.ts";
+
+/** `MODEL_RUNS=1000` is the long form. */
+const RUNS = Number(process.env.MODEL_RUNS ?? 40);
+const COMMANDS = 50;
+const TIMEOUT_MS = 20_000 + RUNS * 1_000;
+
+test(
+  "random commands leave SQLite as they leave the model",
+  async () => {
+    const home = await mkdtemp(join(tmpdir(), "genai-model-"));
+    const store = await openTaskStore({ databaseUrl: null, home });
+    try {
+      await agreesWithModel(store, RUNS, COMMANDS);
+      await expect(store.ping()).resolves.toBeUndefined();
+    } finally {
+      await store.close();
+      await rm(home, { recursive: true });
+    }
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "random commands leave PostgreSQL as they leave the model",
+  async () => {
+    const home = await mkdtemp(join(tmpdir(), "genai-model-"));
+    const postgres = await TestPostgres.start();
+    const databaseUrl = await postgres.database();
+    const store = await openTaskStore({ databaseUrl, home });
+    try {
+      await agreesWithModel(store, RUNS, COMMANDS);
+      await expect(store.ping()).resolves.toBeUndefined();
+    } finally {
+      await store.close();
+      await postgres.drop(databaseUrl);
+      await postgres.stop();
+      await rm(home, { recursive: true });
+    }
+  },
+  TIMEOUT_MS,
+);
