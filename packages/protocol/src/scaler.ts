@@ -12,6 +12,8 @@ export type {
   CreateNodeProgress__Output,
 } from "./generated/scaler/scaler_grpc/CreateNodeProgress.ts";
 export type { CreateNodeRequest, CreateNodeRequest__Output } from "./generated/scaler/scaler_grpc/CreateNodeRequest.ts";
+export type { CreateNodeResponse__Output } from "./generated/scaler/scaler_grpc/CreateNodeResponse.ts";
+export type { ListNodesResponse__Output } from "./generated/scaler/scaler_grpc/ListNodesResponse.ts";
 export type { LogChunk__Output } from "./generated/scaler/scaler_grpc/LogChunk.ts";
 export type { NodeChange, NodeChange__Output } from "./generated/scaler/scaler_grpc/NodeChange.ts";
 export type { NodeInfo, NodeInfo__Output } from "./generated/scaler/scaler_grpc/NodeInfo.ts";

@@ -46,7 +46,8 @@ export function createHandlers({ scaler, authenticator, defaults, onBug }: Handl
     (call) => {
       serve(call).then(
         () => call.end(),
-        (error) => call.destroy(told(error)),
+        // gRPC ends the stream with the status of an error event; destroy() would leave the caller waiting.
+        (error) => call.emit("error", told(error)),
       );
       async function serve(stream: ServerWritableStream<Q, A>): Promise<void> {
         authenticator.check(stream.metadata);

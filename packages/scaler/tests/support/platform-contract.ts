@@ -1,6 +1,7 @@
 import { expect } from "@jest/globals";
 import { type NodeSpec, nodeName } from "../../src/core/node-spec.ts";
 import type { CreateContext, CreateProgress, Platform, PlatformNode } from "../../src/core/platform.ts";
+import { ScalerError } from "../../src/core/scaler-error.ts";
 
 /** A platform to hold against the contract, and the hand that does to its engine what the world does. */
 export interface PlatformBundle extends AsyncDisposable {
@@ -57,7 +58,10 @@ export function platformContract(
 
   check("two scalers that make one name make one node", async ({ platform, another, clusterId, spec, living }) => {
     const same = spec({ idempotencyKey: "same" });
-    const nodes = await Promise.all([make(platform, clusterId, same), make(another(), clusterId, same)]);
+    const nodes = await Promise.all([
+      makeInsistently(platform, clusterId, same),
+      makeInsistently(another(), clusterId, same),
+    ]);
     expect(nodes[0]?.nodeId).toBe(nodes[1]?.nodeId);
     expect(await platform.list()).toHaveLength(1);
     expect(await living()).toHaveLength(1);
@@ -125,6 +129,16 @@ export async function make(
   context: CreateContext = quiet,
 ): Promise<PlatformNode> {
   return platform.create(spec, await platform.plan(spec), nodeName(clusterId, spec.idempotencyKey), context);
+}
+
+/** Makes a node, planning anew as the scaler does when somebody else was quicker to rent what was planned. */
+async function makeInsistently(platform: Platform, clusterId: string, spec: NodeSpec): Promise<PlatformNode> {
+  try {
+    return await make(platform, clusterId, spec);
+  } catch (error) {
+    if (!(error instanceof ScalerError) || error.code !== "offer_gone") throw error;
+    return make(platform, clusterId, spec);
+  }
 }
 
 /** Asks again until there is an answer, for at most 20 s. */

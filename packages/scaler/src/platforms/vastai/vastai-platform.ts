@@ -228,14 +228,15 @@ export class VastaiPlatform implements Platform {
     const name = instance.label ?? "";
     const instanceId = String(instance.id);
     const untilMs = this.#options.now() + this.#options.startMs;
+    let message = `Waiting for instance ${instanceId}`;
     try {
       for (;;) {
+        context.onProgress({ stage: "starting", progress: null, message });
         if (context.signal.aborted) throw abortError(context.signal, "The creation");
         const now = (await this.#instances()).find((one) => String(one.id) === instanceId);
         const state = now ? instanceState(now) : "starting";
         if (now && state === "running") return toNode(now);
-        const message = now?.status_msg ?? `Waiting for instance ${instanceId}`;
-        context.onProgress({ stage: "starting", progress: null, message });
+        message = now?.status_msg ?? message;
         if (state !== "starting" || this.#options.now() > untilMs) {
           throw new ScalerError("offer_gone", `Instance ${instanceId} (${name}) did not start: ${message}.`);
         }
