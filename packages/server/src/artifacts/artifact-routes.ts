@@ -2,6 +2,7 @@ import { type Request, type Response, Router } from "express";
 import type { Logger } from "pino";
 import type { NodeEvents } from "../coordinator/node-events.ts";
 import type { TaskStore } from "../tasks/task-store.ts";
+import { artifactKey } from "./artifact-key.ts";
 import { type ArtifactStore, ArtifactTooLarge, isArtifactKey } from "./artifact-store.ts";
 import type { ArtifactUrls } from "./artifact-urls.ts";
 
@@ -27,11 +28,6 @@ export function artifactRoutes(options: ArtifactRoutesOptions): Router {
   router.get("/v2/attempts/:attemptId/pipeline", (request, response) => sendPipeline(options, request, response));
   router.get("/artifacts/*key", (request, response) => download(options, request, response));
   return router;
-}
-
-/** Key of a picture of an attempt. */
-export function artifactKey(attemptId: string, n: number): string {
-  return `attempts/${attemptId}/${n}`;
 }
 
 async function upload(options: ArtifactRoutesOptions, request: Request, response: Response): Promise<void> {

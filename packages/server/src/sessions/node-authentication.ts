@@ -1,0 +1,61 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { isLoopback } from "./is-loopback.ts";
+
+/** What came of a node's credentials. */
+export type NodeAuthentication =
+  /** `credential` names what it came with (never the token): a node id belongs to the credential that registered it. */
+  | { readonly ok: true; readonly credential: string }
+  | { readonly ok: false; readonly status: 401 | 403; readonly error: string };
+
+/** Asked before a socket is upgraded. */
+export type AuthenticateNode = (request: IncomingMessage) => Promise<NodeAuthentication>;
+
+/** The join token that a node brings: `Authorization: Bearer`, or `?token=` in its URL, which is all that a legacy node can say. */
+export function joinTokenOf(request: IncomingMessage): string | null {
+  const bearer = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? "");
+  if (bearer?.[1] !== undefined) return bearer[1];
+  const query = request.url?.split("?", 2)[1];
+  return query === undefined ? null : new URLSearchParams(query).get("token");
+}
+
+/** One join token for every node. Without a token any node may join, from this machine only unless `anywhereWithoutToken`; and no web page:
+ *  a browser on this machine would let any site in the world register as a node. */
+export function sharedTokenAuthentication(options: {
+  readonly token: string | null;
+  readonly anywhereWithoutToken: boolean;
+}): AuthenticateNode {
+  const { token, anywhereWithoutToken } = options;
+  const check = (request: IncomingMessage): NodeAuthentication => {
+    if (token !== null) {
+      const given = joinTokenOf(request);
+      if (given === null) return { ok: false, status: 401, error: "a join token is needed" };
+      return isSame(given, token)
+        ? { ok: true, credential: "shared token" }
+        : { ok: false, status: 401, error: "the join token is wrong" };
+    }
+    if (!anywhereWithoutToken && !isLoopback(request.socket.remoteAddress)) {
+      return {
+        ok: false,
+        status: 401,
+        error: "this server has no NODE_TOKEN, so nodes join from its own machine only",
+      };
+    }
+    const { origin } = request.headers;
+    if (origin !== undefined && !isOwnOrigin(origin, request.headers.host)) {
+      return { ok: false, status: 403, error: "web pages can't join as nodes" };
+    }
+    return { ok: true, credential: "none" };
+  };
+  return (request) => Promise.resolve(check(request));
+}
+
+/** In a time that tells nothing of where they differ, nor of the length. */
+function isSame(given: string, wanted: string): boolean {
+  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(given), digest(wanted));
+}
+
+function isOwnOrigin(origin: string, host: string | undefined): boolean {
+  return URL.canParse(origin) && new URL(origin).host === host;
+}

@@ -1,0 +1,28 @@
+const WINDOW_MS = 60_000;
+
+/** Ends the fight of two machines over one node id: each would replace the other for ever. */
+export class ReplacementDamper {
+  readonly #countMax: number;
+  /** By node id the times of its newest replacements, only while a minute has not passed. */
+  readonly #replacedAtMs = new Map<string, number[]>();
+
+  constructor(countMax: number) {
+    this.#countMax = countMax;
+  }
+
+  /** May a new connection take this node id from the one that has it? Counted as a replacement if so. */
+  mayReplace(nodeId: string, nowMs: number): boolean {
+    const recent = (this.#replacedAtMs.get(nodeId) ?? []).filter((atMs) => nowMs - atMs < WINDOW_MS);
+    if (recent.length >= this.#countMax) return false;
+    recent.push(nowMs);
+    this.#replacedAtMs.set(nodeId, recent);
+    return true;
+  }
+
+  /** Forgets what is over. */
+  sweep(nowMs: number): void {
+    for (const [nodeId, replacedAtMs] of this.#replacedAtMs) {
+      if (nowMs - (replacedAtMs.at(-1) ?? 0) >= WINDOW_MS) this.#replacedAtMs.delete(nodeId);
+    }
+  }
+}
