@@ -6,6 +6,6 @@ export { normalizeModel } from "./normalize-model.ts";
 export type { DispatcherOptions } from "./options.ts";
 export type { Provider } from "./provider.ts";
 export type { IdleProvider, ProviderSnapshot, TaskSnapshot } from "./reading/snapshots.ts";
-export { requirementClassKey } from "./requirement-class-key.ts";
+export { requirementClassKey, requirementsOfClassKey } from "./requirement-class-key.ts";
 export type { OpenAttempt, Requirements, Task, TaskHistory, Work } from "./task.ts";
 export { graphWork, type StandardSize, standardWork } from "./work.ts";

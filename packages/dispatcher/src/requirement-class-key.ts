@@ -34,3 +34,21 @@ export function keyOfCanonical(requirements: Requirements): string {
     requirements.modelIsWishOnLegacy,
   ]);
 }
+
+/** The requirements that a key was made of, in their canonical spelling. The key must come from {@link requirementClassKey}. */
+export function requirementsOfClassKey(classKey: string): Requirements {
+  const [pipeline, engine, first, others, gpuType, vramBytesMin, imageInput, modelIsWishOnLegacy] = JSON.parse(
+    classKey,
+  ) as [
+    Requirements["pipeline"],
+    string | null,
+    string,
+    string[],
+    string | null,
+    number | null,
+    Requirements["imageInput"],
+    boolean,
+  ];
+  const models = first === "" ? others : [first, ...others];
+  return { pipeline, engine, models, gpuType, vramBytesMin, imageInput, modelIsWishOnLegacy };
+}

@@ -1,0 +1,173 @@
+import { requirementClassKey, type TaskHistory } from "@genai/dispatcher";
+import type { StoredAttempt, StoredTask } from "../tasks/stored-task.ts";
+import { type ClaimedTask, StoreUnavailable } from "../tasks/task-store.ts";
+import type { CoordinatorState } from "./coordinator-state.ts";
+import { type LiveAttempt, type LiveTask, newLiveAttempt } from "./live-task.ts";
+import { toDispatcherTask } from "./to-dispatcher-task.ts";
+import { Window } from "./window.ts";
+
+/** Users that the dispatcher was told of are remembered up to this number, then told again. */
+const KNOWN_USERS_MAX = 100_000;
+
+/** What goes into the window and what leaves it: new tasks, claimed ones, those of the process before, withdrawn ones. */
+export class Admission {
+  readonly window: Window;
+  readonly #state: CoordinatorState;
+  readonly #knownUsers = new Set<string>();
+
+  constructor(state: CoordinatorState) {
+    this.#state = state;
+    this.window = new Window(state.store, state.loop.dispatcher);
+  }
+
+  /** Takes up what the process before left: the tasks with open attempts, and the count of the backlog. */
+  async open(): Promise<void> {
+    const { store, logger } = this.#state;
+    let recovered = 0;
+    for await (const batch of store.recover()) {
+      for (const { task, classKey, open } of batch) this.#recover({ task, classKey }, open);
+      recovered += batch.length;
+    }
+    if (recovered > 0) logger.info({ tasks: recovered }, "took up the tasks that were running");
+    // Counted afterwards: the recovery also hands back what the process before had claimed and not started.
+    await this.window.open();
+    this.refill();
+  }
+
+  /** A task is in the window from now on. */
+  enter(live: LiveTask): void {
+    this.#state.tasks.set(live.stored.taskId, live);
+    this.window.entered(live.classKey, live.stored.userId);
+  }
+
+  /** A task left the window by its end. */
+  left(live: LiveTask): void {
+    this.#state.tasks.delete(live.stored.taskId);
+    this.window.left(live.classKey, live.stored.userId);
+  }
+
+  /** Takes a task out of the window without an end. */
+  withdraw(live: LiveTask): void {
+    if (this.#state.tasks.get(live.stored.taskId) !== live) return;
+    this.#state.loop.feed({ type: "withdraw", taskId: live.stored.taskId });
+    this.left(live);
+  }
+
+  /** Tells the dispatcher what a user may do, before their first task. */
+  announce(userId: string): void {
+    if (this.#knownUsers.has(userId)) return;
+    if (this.#knownUsers.size >= KNOWN_USERS_MAX) this.#knownUsers.clear();
+    this.#knownUsers.add(userId);
+    this.#state.loop.feed({ type: "userChanged", userId, limits: this.#state.userLimits(userId) });
+  }
+
+  /** Claims tasks for slots that have too little to choose from. Cheap where the store holds no backlog. */
+  refill(): void {
+    if (!this.window.hasBacklog || this.#state.commits.away) return;
+    this.window
+      .refill(
+        (claimed) => this.#take(claimed),
+        () => this.#idleAsks(),
+      )
+      .catch((error: unknown) => {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        this.#state.logger.warn({ err: error }, "no tasks could be claimed; trying again shortly");
+      });
+  }
+
+  /** Idle slots for which nothing waits here ask with their own price. */
+  #idleAsks(): readonly { readonly classKey: string; readonly cost: number }[] {
+    return this.#state.loop.dispatcher
+      .idleProviders()
+      .flatMap(({ cost, classKeys }) => classKeys.map((classKey) => ({ classKey, cost })));
+  }
+
+  #take(claimed: readonly ClaimedTask[]): void {
+    const released: string[] = [];
+    for (const each of claimed) if (!this.#admit(each, [])) released.push(each.task.taskId);
+    if (released.length > 0) this.#state.commits.change({ change: { type: "claimReleased", taskIds: released } });
+  }
+
+  #recover(claimed: ClaimedTask, open: readonly StoredAttempt[]): void {
+    const { commits, clock } = this.#state;
+    const atMs = clock.wallMs();
+    for (const { attemptId } of open.filter((attempt) => attempt.legacy)) {
+      // What a legacy node finishes goes to the socket that is gone. The loss is ours, not the node's: no budget is charged.
+      commits.change({
+        change: {
+          type: "attemptChanged",
+          attemptId,
+          state: "expired",
+          open: false,
+          atMs,
+          gpuMs: 0,
+          abortReason: "lost",
+          error: null,
+        },
+      });
+    }
+    const kept = open.filter((attempt) => !attempt.legacy);
+    if (kept.length > 0) {
+      this.#admit(claimed, kept);
+      return;
+    }
+    const { task } = claimed;
+    commits.change({
+      change: {
+        type: "taskRequeued",
+        taskId: task.taskId,
+        reason: "server_restarted",
+        attempt: task.lastAttempt,
+        faults: task.faults,
+        losses: task.losses,
+        failedNodeIds: task.failedNodeIds,
+        notBeforeMs: 0,
+        atMs,
+      },
+    });
+    this.#admit({ ...claimed, task: { ...task, state: "queued", handedBack: true, notBeforeMs: 0 } }, []);
+  }
+
+  /** Brings a stored task into the window; false where the dispatcher refused it. */
+  #admit({ task, classKey }: ClaimedTask, open: readonly StoredAttempt[]): boolean {
+    const { tasks, attempts, clock, taskTtlMs, loop, logger } = this.#state;
+    if (tasks.has(task.taskId)) return true;
+    const nowMs = clock.wallMs();
+    this.announce(task.userId);
+    const live: LiveTask = { stored: { ...task }, classKey, pipeline: null, attempts: new Map() };
+    for (const { attemptId, attempt, nodeId } of open) {
+      const one: LiveAttempt = newLiveAttempt({ attemptId, taskId: task.taskId, attempt, nodeId });
+      attempts.add(one);
+      live.attempts.set(attempt, one);
+    }
+    this.enter(live);
+    const history = historyOf(task, open, nowMs);
+    const result = loop.feed({ type: "submit", task: { ...toDispatcherTask(task, nowMs, taskTtlMs), history } });
+    if (result.ok) return true;
+    logger.error({ taskId: task.taskId, refusal: result.refusal }, "a stored task was refused by the dispatcher");
+    this.left(live);
+    for (const attempt of live.attempts.values()) attempts.forget(attempt);
+    return false;
+  }
+}
+
+/** The requirement class of a stored task. */
+export function classKeyOf(task: Pick<StoredTask, "requirements">): string {
+  return requirementClassKey(task.requirements);
+}
+
+function historyOf(task: StoredTask, open: readonly StoredAttempt[], nowMs: number): TaskHistory {
+  return {
+    lastAttempt: task.lastAttempt,
+    faults: task.faults,
+    losses: task.losses,
+    failedProviderIds: task.failedNodeIds,
+    handedBack: task.handedBack,
+    retryInMs: Math.max(0, task.notBeforeMs - nowMs),
+    open: open.flatMap(({ attempt, nodeId, state, cost, openedAtMs, limitMs }) =>
+      state === "assigned" || state === "sent" || state === "accepted" || state === "running" || state === "lost"
+        ? [{ attempt, providerId: nodeId, state, cost, limitLeftMs: openedAtMs + limitMs - nowMs }]
+        : [],
+    ),
+  };
+}

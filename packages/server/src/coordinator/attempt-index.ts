@@ -1,0 +1,42 @@
+import type { LiveAttempt } from "./live-task.ts";
+
+/** Attempts that are closed but whose node has not answered yet stay known up to this number; older ones are looked up in the store. */
+const RETIRED_MAX = 20_000;
+
+/** Finds attempts by their id on the wire and by their number within a task. */
+export class AttemptIndex {
+  readonly #byId = new Map<string, LiveAttempt>();
+  readonly #byRef = new Map<string, LiveAttempt>();
+  /** Closed without an answer, oldest first. */
+  readonly #retired = new Set<LiveAttempt>();
+
+  add(attempt: LiveAttempt): void {
+    this.#byId.set(attempt.attemptId, attempt);
+    this.#byRef.set(`${attempt.taskId}/${attempt.attempt}`, attempt);
+  }
+
+  byId(attemptId: string): LiveAttempt | null {
+    return this.#byId.get(attemptId) ?? null;
+  }
+
+  byRef(taskId: string, attempt: number): LiveAttempt | null {
+    return this.#byRef.get(`${taskId}/${attempt}`) ?? null;
+  }
+
+  /** It is closed, but its node may still answer. */
+  retire(attempt: LiveAttempt): void {
+    this.#retired.add(attempt);
+    if (this.#retired.size <= RETIRED_MAX) return;
+    for (const oldest of this.#retired) {
+      this.forget(oldest);
+      break;
+    }
+  }
+
+  /** Nothing more is expected of it. */
+  forget(attempt: LiveAttempt): void {
+    this.#retired.delete(attempt);
+    this.#byId.delete(attempt.attemptId);
+    this.#byRef.delete(`${attempt.taskId}/${attempt.attempt}`);
+  }
+}

@@ -1,0 +1,168 @@
+import type { ChangeOutcome, StoreChange, TaskStore } from "../tasks/task-store.ts";
+import { StoreUnavailable } from "../tasks/task-store.ts";
+
+/** A change on its way to the disk. */
+export interface PendingChange {
+  readonly change: StoreChange;
+  /** Called once it is on the disk, or its guard failed. In order, before any later change is told. */
+  readonly committed?: (outcome: ChangeOutcome) => void;
+  /** Called instead when the store is away and the change may be given up (a submission). Where this is absent the change is tried
+   *  again until the store is back: what a node did can't be undone. */
+  readonly abandoned?: () => void;
+}
+
+/** First wait after a failed commit, doubled up to the second number. Short, because a user waits at the other end. */
+const RETRY_MS = { first: 50, most: 1_000 };
+
+/** Group commit: all that comes up while one commit is under way is the next one, and nobody hears of anything before its commit.
+ *
+ *  While the store is away, submissions are given up at once (their callers get a 503) and everything else waits here; that is
+ *  bounded by the attempts that are open, since nothing new is accepted. */
+export class CommitLoop {
+  readonly #store: TaskStore;
+  readonly #onOutage: (away: boolean, forMs: number, error: unknown) => void;
+  readonly #nowMs: () => number;
+  #pending: (PendingChange | (() => void))[] = [];
+  #running = false;
+  #scheduled = false;
+  #awaySinceMs: number | null = null;
+  #retryTimer: NodeJS.Timeout | null = null;
+  #retryMs = RETRY_MS.first;
+  #idle: (() => void)[] = [];
+  #closed = false;
+
+  constructor(
+    store: TaskStore,
+    options: {
+      readonly nowMs: () => number;
+      /** Called when the store goes away (once) and when it is back, with how long it was away. */
+      readonly onOutage: (away: boolean, forMs: number, error: unknown) => void;
+    },
+  ) {
+    this.#store = store;
+    this.#nowMs = options.nowMs;
+    this.#onOutage = options.onOutage;
+  }
+
+  /** True while the last commit failed. */
+  get away(): boolean {
+    return this.#awaySinceMs !== null;
+  }
+
+  /** Adds a change to the turn's transaction. */
+  change(pending: PendingChange): void {
+    this.#pending.push(pending);
+    this.#schedule();
+  }
+
+  /** Calls back after everything that was added before it is on the disk. */
+  after(callback: () => void): void {
+    this.#pending.push(callback);
+    this.#schedule();
+  }
+
+  /** Resolves when nothing is under way any more. */
+  settled(): Promise<void> {
+    if (!this.#running && this.#pending.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Stops retrying; what is still pending is given up. */
+  close(): void {
+    this.#closed = true;
+    if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#running || this.#retryTimer !== null || this.#closed) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      void this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#pending.length > 0 && !this.#closed) {
+      const turn = this.#pending;
+      this.#pending = [];
+      const changes: StoreChange[] = [];
+      for (const entry of turn) if (typeof entry !== "function") changes.push(entry.change);
+      try {
+        const outcomes = changes.length === 0 ? [] : await this.#store.commit(changes);
+        this.#back();
+        tell(turn, outcomes);
+      } catch (error) {
+        this.#failed(turn, error);
+        break;
+      }
+    }
+    this.#running = false;
+    if (this.#pending.length === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #back(): void {
+    if (this.#awaySinceMs === null) return;
+    const forMs = this.#nowMs() - this.#awaySinceMs;
+    this.#awaySinceMs = null;
+    this.#retryMs = RETRY_MS.first;
+    this.#onOutage(false, forMs, null);
+  }
+
+  #failed(turn: (PendingChange | (() => void))[], error: unknown): void {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    if (this.#awaySinceMs === null) {
+      this.#awaySinceMs = this.#nowMs();
+      this.#onOutage(true, 0, error);
+    }
+    this.#pending = [...withoutSubmissions(turn, error.outcome === "unknown"), ...this.#pending];
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = null;
+      // What was submitted while we waited is given up too: its callers have waited long enough.
+      this.#pending = withoutSubmissions(this.#pending, false);
+      this.#schedule();
+    }, this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.most);
+  }
+}
+
+function tell(turn: readonly (PendingChange | (() => void))[], outcomes: readonly ChangeOutcome[]): void {
+  let next = 0;
+  for (const entry of turn) {
+    if (typeof entry === "function") {
+      entry();
+      continue;
+    }
+    const outcome = outcomes[next++];
+    if (outcome !== undefined) entry.committed?.(outcome);
+  }
+}
+
+/** The turn without what may be given up. A submission whose commit has an unknown outcome is deleted when the store is back: its
+ *  caller was told that it is not accepted. Everything else of such a task goes with it. */
+function withoutSubmissions(
+  turn: readonly (PendingChange | (() => void))[],
+  outcomeUnknown: boolean,
+): (PendingChange | (() => void))[] {
+  const givenUp = new Set<string>();
+  const rest: (PendingChange | (() => void))[] = [];
+  for (const entry of turn) {
+    if (typeof entry === "function") {
+      rest.push(entry);
+    } else if (entry.abandoned !== undefined && entry.change.type === "taskInserted") {
+      const { taskId } = entry.change.task;
+      givenUp.add(taskId);
+      if (outcomeUnknown) {
+        const end = { taskId, state: "canceled", attempt: null, artifacts: [], error: null } as const;
+        rest.push({ change: { type: "taskSettled", ...end, atMs: entry.change.task.createdAtMs } });
+        rest.push({ change: { type: "taskDeleted", taskId } });
+      }
+      entry.abandoned();
+    } else if (!("taskId" in entry.change) || !givenUp.has(entry.change.taskId)) {
+      rest.push(entry);
+    }
+  }
+  return rest;
+}

@@ -1,0 +1,36 @@
+import type { Provider, UserLimits } from "@genai/dispatcher";
+import type { Logger } from "pino";
+import type { Clock } from "../clock.ts";
+import type { TaskStore } from "../tasks/task-store.ts";
+import type { AttemptIndex } from "./attempt-index.ts";
+import type { CommitLoop } from "./commit-loop.ts";
+import type { DispatcherLoop } from "./dispatcher-loop.ts";
+import type { LiveTask } from "./live-task.ts";
+import type { NewsHub } from "./news-hub.ts";
+import type { NodeSessions } from "./node-sessions.ts";
+import type { QueuedCounts } from "./queued-counts.ts";
+import type { SettledWaiters } from "./settled-waiters.ts";
+
+/** What the coordinator's parts share. The coordinator owns it; each part changes only what its own page says. */
+export interface CoordinatorState {
+  readonly store: TaskStore;
+  readonly sessions: NodeSessions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** A task without a deadline is given up after this long, in milliseconds. */
+  readonly taskTtlMs: number;
+  readonly userLimits: (userId: string) => UserLimits;
+  readonly loop: DispatcherLoop;
+  readonly commits: CommitLoop;
+  readonly news: NewsHub;
+  readonly waiters: SettledWaiters;
+  readonly queued: QueuedCounts;
+  /** The window, by task id. */
+  readonly tasks: Map<string, LiveTask>;
+  readonly attempts: AttemptIndex;
+  /** Nodes with an open session. */
+  readonly providers: Map<string, Provider>;
+}
+
+/** What a caller is told to wait while the store is away, in milliseconds. */
+export const STORE_AWAY_RETRY_MS = 2_000;

@@ -1,0 +1,159 @@
+import type { Dispatcher, DispatcherInput, UserLimits } from "@genai/dispatcher";
+import type { Logger } from "pino";
+import type { Clock } from "../clock.ts";
+import type { NewTask, StoredTask } from "../tasks/stored-task.ts";
+import { StoreUnavailable, type TaskStore } from "../tasks/task-store.ts";
+import { Admission } from "./admission.ts";
+import { AttemptIndex } from "./attempt-index.ts";
+import { CommitLoop } from "./commit-loop.ts";
+import type { CoordinatorState } from "./coordinator-state.ts";
+import { DispatcherLoop } from "./dispatcher-loop.ts";
+import { EffectRunner } from "./effect-runner.ts";
+import { NewsHub } from "./news-hub.ts";
+import { NodeDesk } from "./node-desk.ts";
+import type { NodeEvents } from "./node-events.ts";
+import type { NodeSessions } from "./node-sessions.ts";
+import { QueuedCounts } from "./queued-counts.ts";
+import { SettledWaiters } from "./settled-waiters.ts";
+import { type Idempotency, Submissions } from "./submissions.ts";
+import type { CancelOutcome, SubmitOutcome, TaskNews, TaskService } from "./task-service.ts";
+
+export interface CoordinatorOptions {
+  readonly store: TaskStore;
+  readonly sessions: NodeSessions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly leaseMs: number;
+  /** A task without a deadline is given up after this long, in milliseconds. */
+  readonly taskTtlMs: number;
+  /** What each user may do. */
+  readonly userLimits: (userId: string) => UserLimits;
+  /** Hears every input before the dispatcher does; for recording traces. */
+  readonly trace?: (nowMs: number, input: DispatcherInput) => void;
+}
+
+/** How often steps of open attempts are written down, and the loop proves to itself that it runs. */
+const BEAT_MS = 1_000;
+
+/** The shell around the dispatcher: the one place where submissions, what nodes say, the clock and the store meet.
+ *
+ *  Each input is stepped through the dispatcher at once; what it decides is committed with everything else of the same turn, and
+ *  told afterwards. The parts: {@link Submissions} (users), {@link NodeDesk} (nodes), {@link Admission} (the window),
+ *  {@link EffectRunner} (decisions), {@link CommitLoop} (the disk). */
+export class Coordinator implements TaskService {
+  /** What nodes say goes here. */
+  readonly nodes: NodeEvents;
+  readonly #state: CoordinatorState;
+  readonly #admission: Admission;
+  readonly #submissions: Submissions;
+  readonly #runner: EffectRunner;
+  #beat: NodeJS.Timeout | null = null;
+
+  constructor(options: CoordinatorOptions) {
+    const { store, sessions, clock, logger, taskTtlMs, userLimits } = options;
+    const loop = new DispatcherLoop({
+      clock,
+      logger,
+      leaseMs: options.leaseMs,
+      trace: options.trace,
+      carryOut: (effects) => {
+        this.#runner.run(effects);
+        this.#admission.refill();
+      },
+    });
+    const commits = new CommitLoop(store, {
+      nowMs: () => clock.monotonicMs(),
+      onOutage: (away, forMs, error) => {
+        if (away) logger.error({ err: error }, "the store is away; new tasks are refused until it is back");
+        else logger.warn({ awayMs: Math.round(forMs) }, "the store is back");
+        if (!away) loop.forgive(forMs);
+      },
+    });
+    this.#state = {
+      store,
+      sessions,
+      clock,
+      logger,
+      taskTtlMs,
+      userLimits,
+      loop,
+      commits,
+      news: new NewsHub(),
+      waiters: new SettledWaiters(),
+      queued: new QueuedCounts(store),
+      tasks: new Map(),
+      attempts: new AttemptIndex(),
+      providers: new Map(),
+    };
+    this.#admission = new Admission(this.#state);
+    this.#submissions = new Submissions(this.#state, this.#admission);
+    this.#runner = new EffectRunner(this.#state, (task) => this.#admission.left(task));
+    this.nodes = new NodeDesk(this.#state, this.#admission);
+  }
+
+  /** Takes up what the process before left. Call once, before any input. */
+  async start(): Promise<void> {
+    // Nobody could renew a lease while there was no server.
+    this.#state.loop.forgive(Number.POSITIVE_INFINITY);
+    await this.#admission.open();
+    this.#beat = setInterval(() => {
+      this.#state.loop.feed({ type: "tick" });
+      this.#runner.flushSteps();
+      this.#admission.refill();
+    }, BEAT_MS);
+  }
+
+  /** Writes down what is in memory and stops. Sessions and HTTP are to be closed before. */
+  async close(): Promise<void> {
+    const { loop, commits, waiters } = this.#state;
+    if (this.#beat !== null) clearInterval(this.#beat);
+    loop.close();
+    this.#runner.flushSteps();
+    if (!commits.away) {
+      await commits.settled();
+    }
+    commits.close();
+    waiters.close();
+  }
+
+  /** For questions (`explain`, `whatIf`, `demand` …); inputs go through the coordinator. */
+  get dispatcher(): Dispatcher {
+    return this.#state.loop.dispatcher;
+  }
+
+  /** False while the last commit failed. */
+  get storeIsWritable(): boolean {
+    return !this.#state.commits.away;
+  }
+
+  onlineNodeCount(): number {
+    return this.#state.providers.size;
+  }
+
+  submit(task: NewTask, idempotency: Idempotency | null): Promise<SubmitOutcome> {
+    return this.#submissions.submit(task, idempotency);
+  }
+
+  cancel(taskId: string): Promise<CancelOutcome> {
+    return this.#submissions.cancel(taskId);
+  }
+
+  async settled(taskId: string, timeoutMs: number, signal: AbortSignal): Promise<StoredTask | null> {
+    const { waiters, tasks, store } = this.#state;
+    // Listen before looking, so that an end in between is not missed.
+    const waiting = waiters.wait(taskId, timeoutMs, signal);
+    if (tasks.has(taskId)) return waiting;
+    try {
+      const stored = await store.task(taskId);
+      if (stored !== null && stored.settledAtMs !== null) waiters.settled(stored);
+    } catch (error) {
+      // The store is away for reads; the end will be told when it comes, or the time runs out.
+      if (!(error instanceof StoreUnavailable)) throw error;
+    }
+    return waiting;
+  }
+
+  subscribe(topic: `task:${string}` | `user:${string}`, listener: (news: TaskNews) => void): () => void {
+    return this.#state.news.subscribe(topic, listener);
+  }
+}

@@ -1,0 +1,188 @@
+import type { AttemptRef, DispatcherInput, Provider } from "@genai/dispatcher";
+import type { Metrics, Verdict } from "@genai/protocol";
+import type { TaskArtifact } from "../tasks/stored-task.ts";
+import { StoreUnavailable } from "../tasks/task-store.ts";
+import type { Admission } from "./admission.ts";
+import type { CoordinatorState } from "./coordinator-state.ts";
+import type { LiveAttempt, LiveTask } from "./live-task.ts";
+import type { Held, NodeEvents } from "./node-events.ts";
+
+/** Hears what nodes say. A node is believed only about attempts that were given to it. */
+export class NodeDesk implements NodeEvents {
+  readonly #state: CoordinatorState;
+  readonly #admission: Admission;
+
+  constructor(state: CoordinatorState, admission: Admission) {
+    this.#state = state;
+    this.#admission = admission;
+  }
+
+  nodeJoined(
+    provider: Provider,
+    held: readonly Held[],
+  ): Promise<{ readonly keep: readonly string[]; readonly stop: readonly string[] }> {
+    const { providers, loop, commits, logger } = this.#state;
+    const nodeId = provider.providerId;
+    const mine = held
+      .flatMap(({ attemptId }) => this.#attemptOf(nodeId, attemptId) ?? [])
+      .filter((attempt) => attempt.open);
+    providers.set(nodeId, provider);
+    logger.info({ nodeId, legacy: provider.legacy, held: held.length, known: mine.length }, "node joined");
+    const result = loop.feed({ type: "providerJoined", provider, held: mine.map(refOf) });
+    if (!result.ok) logger.warn({ nodeId, refusal: result.refusal }, "the dispatcher refused a node");
+    this.#admission.refill();
+    return new Promise((resolve) => {
+      commits.after(() => {
+        const kept = new Set(mine.filter((attempt) => attempt.open).map((attempt) => attempt.attemptId));
+        // A finished one is brought back in any case: it gets its verdict, and may still be the first.
+        const isKept = ({ attemptId, state }: Held): boolean => state === "finished" || kept.has(attemptId);
+        resolve({
+          keep: held.filter(isKept).map(({ attemptId }) => attemptId),
+          stop: held.filter((each) => !isKept(each)).map(({ attemptId }) => attemptId),
+        });
+      });
+    });
+  }
+
+  nodeChanged(provider: Provider): void {
+    const { providers, loop } = this.#state;
+    if (!providers.has(provider.providerId)) return;
+    providers.set(provider.providerId, provider);
+    loop.feed({ type: "providerChanged", provider });
+    this.#admission.refill();
+  }
+
+  nodeLost(nodeId: string, how: "broken" | "left"): void {
+    const { providers, loop, logger } = this.#state;
+    if (!providers.delete(nodeId)) return;
+    logger.info({ nodeId, how }, "node is gone");
+    loop.feed({ type: "providerLost", providerId: nodeId, how });
+  }
+
+  nodeHeard(nodeId: string): void {
+    this.#state.loop.feed({ type: "providerHeard", providerId: nodeId });
+  }
+
+  drain(nodeId: string): void {
+    this.#state.loop.feed({ type: "drain", providerId: nodeId });
+  }
+
+  undrain(nodeId: string): void {
+    this.#state.loop.feed({ type: "undrain", providerId: nodeId });
+  }
+
+  attemptAccepted(nodeId: string, attemptId: string): void {
+    const attempt = this.#attemptOf(nodeId, attemptId);
+    if (attempt !== null) this.#state.loop.feed({ type: "accepted", providerId: nodeId, ...refOf(attempt) });
+  }
+
+  attemptRejected(nodeId: string, attemptId: string, reason: string): void {
+    const attempt = this.#attemptOf(nodeId, attemptId);
+    if (attempt === null) return;
+    this.#state.loop.feed({ type: "rejected", providerId: nodeId, ...refOf(attempt), reason });
+    if (!attempt.open) this.#state.attempts.forget(attempt);
+  }
+
+  attemptProgressed(nodeId: string, attemptId: string, value: number, stage: string): void {
+    const attempt = this.#attemptOf(nodeId, attemptId);
+    if (attempt === null) return;
+    attempt.progress = Math.max(attempt.progress, value);
+    this.#state.loop.feed({ type: "progressed", providerId: nodeId, ...refOf(attempt), value: attempt.progress });
+    const task = this.#heard(attempt);
+    if (task === null) return;
+    const { taskId, userId } = task.stored;
+    const news = { taskId, userId, attempt: attempt.attempt, value: attempt.progress, stage };
+    this.#state.news.publish(taskId, userId, { type: "progress", ...news });
+  }
+
+  attemptPreviewed(nodeId: string, attemptId: string, mime: string, bytes: Uint8Array): void {
+    const attempt = this.#attemptOf(nodeId, attemptId);
+    const task = attempt === null ? null : this.#heard(attempt);
+    if (attempt === null || task === null) return;
+    const { taskId, userId } = task.stored;
+    const news = { taskId, userId, attempt: attempt.attempt, mime, bytes };
+    this.#state.news.publish(taskId, userId, { type: "preview", ...news });
+  }
+
+  attemptCompleted(nodeId: string, attemptId: string, artifacts: readonly TaskArtifact[], metrics: Metrics): void {
+    const attempt = this.#attemptOf(nodeId, attemptId);
+    if (attempt?.open) attempt.artifacts = artifacts;
+    const gpuMs = metrics.gpuMs ?? null;
+    const warmModel = metrics.warmModel ?? null;
+    this.#answered(nodeId, attemptId, attempt, (ref) => ({
+      type: "completed",
+      providerId: nodeId,
+      ...ref,
+      gpuMs,
+      warmModel,
+    }));
+  }
+
+  attemptFailed(
+    nodeId: string,
+    attemptId: string,
+    error: { readonly code: string; readonly message: string },
+    fault: "task" | "node" | "unexplained",
+  ): void {
+    const attempt = this.#attemptOf(nodeId, attemptId);
+    if (attempt?.open) attempt.error = error;
+    this.#state.logger.info({ taskId: attempt?.taskId, attemptId, nodeId, code: error.code, fault }, "attempt failed");
+    const { code } = error;
+    this.#answered(nodeId, attemptId, attempt, (ref) => ({ type: "failed", providerId: nodeId, ...ref, fault, code }));
+  }
+
+  mayUpload(nodeId: string | null, attemptId: string): Promise<boolean> {
+    const attempt = this.#state.attempts.byId(attemptId);
+    return Promise.resolve(attempt?.open === true && (nodeId === null || attempt.nodeId === nodeId));
+  }
+
+  /** A node's last word on an attempt. */
+  #answered(
+    nodeId: string,
+    attemptId: string,
+    attempt: LiveAttempt | null,
+    input: (ref: AttemptRef) => DispatcherInput,
+  ): void {
+    const result = attempt === null ? null : this.#state.loop.feed(input(refOf(attempt)));
+    if (result === null || !result.ok) void this.#answerFromStore(nodeId, attemptId);
+    if (attempt?.open === false) this.#state.attempts.forget(attempt);
+  }
+
+  /** The verdict on an attempt that the dispatcher does not know any more. */
+  async #answerFromStore(nodeId: string, attemptId: string): Promise<void> {
+    const { store, commits, sessions, logger } = this.#state;
+    // What decides may be on its way to the disk.
+    await new Promise<void>((resolve) => commits.after(resolve));
+    try {
+      const attempt = await store.attempt(attemptId);
+      let verdict: Verdict = "stale";
+      if (attempt?.nodeId === nodeId) {
+        const task = await store.task(attempt.taskId);
+        if (attempt.state === "succeeded") verdict = "duplicate";
+        else if (task?.state === "canceled") verdict = "canceled";
+      }
+      commits.after(() => sessions.acknowledge(nodeId, attemptId, verdict));
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      // Without an answer the node keeps its result and asks again.
+      logger.warn({ attemptId, nodeId, err: error }, "no verdict: the store is away");
+    }
+  }
+
+  /** An attempt that was given to this very node; of anybody else's nothing is known. */
+  #attemptOf(nodeId: string, attemptId: string): LiveAttempt | null {
+    const attempt = this.#state.attempts.byId(attemptId);
+    return attempt?.nodeId === nodeId ? attempt : null;
+  }
+
+  /** The task of an open attempt where somebody listens to it. */
+  #heard(attempt: LiveAttempt): LiveTask | null {
+    const task = this.#state.tasks.get(attempt.taskId);
+    if (task === undefined || !attempt.open) return null;
+    return this.#state.news.hears(task.stored.taskId, task.stored.userId) ? task : null;
+  }
+}
+
+function refOf({ taskId, attempt }: LiveAttempt): AttemptRef {
+  return { taskId, attempt };
+}

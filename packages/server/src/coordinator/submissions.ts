@@ -1,0 +1,203 @@
+import type { StepResult } from "@genai/dispatcher";
+import type { NewTask, StoredTask } from "../tasks/stored-task.ts";
+import { StoreUnavailable } from "../tasks/task-store.ts";
+import { type Admission, classKeyOf } from "./admission.ts";
+import { type CoordinatorState, STORE_AWAY_RETRY_MS } from "./coordinator-state.ts";
+import { isSmall, type LiveTask, storedAtBirth } from "./live-task.ts";
+import type { CancelOutcome, SubmitOutcome } from "./task-service.ts";
+import { toDispatcherTask } from "./to-dispatcher-task.ts";
+
+/** A key that makes repeats of a submission one task. `bodyHash` tells a repeat from another task under the same key. */
+export interface Idempotency {
+  readonly key: string;
+  readonly bodyHash: string;
+}
+
+const UNAVAILABLE = { type: "unavailable", retryAfterMs: STORE_AWAY_RETRY_MS } as const;
+
+/** What a user with a full queue is told to wait where nothing better is known, in milliseconds: a picture or two. */
+const QUEUE_FULL_RETRY_MS = 10_000;
+
+/** Takes tasks in and cancels them. */
+export class Submissions {
+  readonly #state: CoordinatorState;
+  readonly #admission: Admission;
+  /** Submissions under way, by user and idempotency key. */
+  readonly #underWay = new Map<string, Promise<unknown>>();
+
+  constructor(state: CoordinatorState, admission: Admission) {
+    this.#state = state;
+    this.#admission = admission;
+  }
+
+  async submit(task: NewTask, idempotency: Idempotency | null): Promise<SubmitOutcome> {
+    if (this.#state.commits.away) return UNAVAILABLE;
+    try {
+      return idempotency === null ? await this.#submitNew(task, null) : await this.#submitOnce(task, idempotency);
+    } catch (error) {
+      if (error instanceof StoreUnavailable) return UNAVAILABLE;
+      throw error;
+    }
+  }
+
+  async cancel(taskId: string): Promise<CancelOutcome> {
+    try {
+      return await this.#cancel(taskId);
+    } catch (error) {
+      if (error instanceof StoreUnavailable) return UNAVAILABLE;
+      throw error;
+    }
+  }
+
+  async #submitOnce(task: NewTask, idempotency: Idempotency): Promise<SubmitOutcome> {
+    // One at a time for each key: of parallel repeats the first makes the task and the others find it.
+    const name = `${task.userId}\u0000${idempotency.key}`;
+    for (let other = this.#underWay.get(name); other !== undefined; other = this.#underWay.get(name)) {
+      await other.catch(() => {});
+    }
+    const submission = this.#lookUpOrSubmit(task, idempotency);
+    this.#underWay.set(name, submission);
+    try {
+      return await submission;
+    } finally {
+      this.#underWay.delete(name);
+    }
+  }
+
+  async #lookUpOrSubmit(task: NewTask, idempotency: Idempotency): Promise<SubmitOutcome> {
+    const earlier = await this.#state.store.idempotency(task.userId, idempotency.key);
+    if (earlier === null) return this.#submitNew(task, idempotency);
+    if (earlier.bodyHash !== idempotency.bodyHash) return { type: "key_reused" };
+    const stored = await this.#state.store.task(earlier.taskId);
+    return stored === null ? this.#submitNew(task, idempotency) : { type: "repeated", task: stored };
+  }
+
+  async #submitNew(task: NewTask, idempotency: Idempotency | null): Promise<SubmitOutcome> {
+    const { queued, userLimits, clock, taskTtlMs, loop } = this.#state;
+    const { userId } = task;
+    if (queued.peek(userId) === null) await queued.load(userId);
+    const waiting = queued.peek(userId) ?? 0;
+    const { queuedMax } = userLimits(userId);
+    if (waiting >= queuedMax) {
+      const message = `You have ${waiting} waiting tasks; at most ${queuedMax} are allowed.`;
+      return { type: "queue_full", message, retryAfterMs: QUEUE_FULL_RETRY_MS };
+    }
+    this.#admission.announce(userId);
+    const live: LiveTask = {
+      stored: storedAtBirth(task),
+      classKey: classKeyOf(task),
+      pipeline: isSmall(task.pipeline) ? task.pipeline : null,
+      attempts: new Map(),
+    };
+    if (!this.#admission.window.admits(live.classKey, userId)) return this.#store(task, live, idempotency, null);
+    const step = loop.step({ type: "submit", task: toDispatcherTask(live.stored, clock.wallMs(), taskTtlMs) });
+    if (step.ok) return this.#store(task, live, idempotency, step);
+    const { code, field, message, retryAfterMs } = step.refusal;
+    return code === "queue_full" || code === "limit_reached"
+      ? { type: "queue_full", message, retryAfterMs: retryAfterMs ?? QUEUE_FULL_RETRY_MS }
+      : { type: "refused", field, message };
+  }
+
+  /** Stores a task, with what the dispatcher decided about it (`step`) in the same transaction; null where it waits outside of
+   *  the window. */
+  #store(
+    task: NewTask,
+    live: LiveTask,
+    idempotency: Idempotency | null,
+    step: Extract<StepResult, { ok: true }> | null,
+  ): Promise<SubmitOutcome> {
+    const { commits, queued, news, loop } = this.#state;
+    const { window } = this.#admission;
+    const { taskId, userId } = task;
+    const { classKey } = live;
+    queued.add(userId, 1);
+    if (step === null) window.staysOutside(classKey, userId);
+    else this.#admission.enter(live);
+    const undo = (): void => {
+      // A task that runs does not count as waiting any more.
+      if (live.stored.state === "queued") queued.add(userId, -1);
+      if (step === null) window.neverArrived(classKey);
+      else this.#admission.withdraw(live);
+    };
+    return new Promise((resolve, reject) => {
+      commits.change({
+        change: { type: "taskInserted", task, classKey, claimed: step !== null, idempotency },
+        committed: (outcome) => {
+          if (outcome.type === "conflict") {
+            undo();
+            // Another server took the key between our look and our commit.
+            if (idempotency !== null && outcome.taskId !== null)
+              this.#lookUpOrSubmit(task, idempotency).then(resolve, reject);
+            else resolve({ type: "refused", field: "taskId", message: `Task ${taskId} exists already.` });
+            return;
+          }
+          if (step === null) {
+            window.arrived(classKey);
+            this.#admission.refill();
+          }
+          if (outcome.event !== null) news.publish(taskId, userId, { type: "event", event: outcome.event });
+          resolve({ type: "stored", task: { ...live.stored } });
+        },
+        abandoned: () => {
+          undo();
+          resolve(UNAVAILABLE);
+        },
+      });
+      if (step !== null) loop.carryOut(step.effects);
+    });
+  }
+
+  async #cancel(taskId: string): Promise<CancelOutcome> {
+    const { store, tasks, waiters, loop, commits } = this.#state;
+    for (;;) {
+      if (commits.away) return UNAVAILABLE;
+      if (tasks.has(taskId)) {
+        const settled = waiters.wait(taskId, null, null);
+        loop.feed({ type: "cancel", taskId });
+        const task = await settled;
+        return task === null ? UNAVAILABLE : endedAs(task);
+      }
+      const stored = await store.task(taskId);
+      if (stored === null) return { type: "unknown" };
+      if (stored.settledAtMs !== null) return endedAs(stored);
+      // It is in the window by now, or its end is on its way to the disk, or it waits outside.
+      if (!tasks.has(taskId)) await this.#cancelOutside(stored);
+      const after = await store.task(taskId);
+      if (after?.settledAtMs != null) {
+        waiters.settled(after);
+        return endedAs(after);
+      }
+    }
+  }
+
+  /** Cancels a task that waits outside of the window. */
+  #cancelOutside(stored: StoredTask): Promise<void> {
+    const { commits, queued, news, clock } = this.#state;
+    const { taskId, userId } = stored;
+    return new Promise((resolve) => {
+      commits.change({
+        change: {
+          type: "taskSettled",
+          taskId,
+          state: "canceled",
+          attempt: null,
+          artifacts: [],
+          error: null,
+          atMs: clock.wallMs(),
+        },
+        committed: (outcome) => {
+          if (outcome.type === "applied") {
+            this.#admission.window.endedOutside(classKeyOf(stored));
+            queued.add(userId, -1);
+            if (outcome.event !== null) news.publish(taskId, userId, { type: "event", event: outcome.event });
+          }
+          resolve();
+        },
+      });
+    });
+  }
+}
+
+function endedAs(task: StoredTask): CancelOutcome {
+  return { type: task.state === "canceled" ? "canceled" : "ended", task };
+}

@@ -1,0 +1,264 @@
+import { expect, test } from "@jest/globals";
+import type { TaskNews } from "../../src/coordinator/task-service.ts";
+import { StoreUnavailable, type TaskStore } from "../../src/tasks/task-store.ts";
+import { legacyNode, modernNode, newTask, picture, setup } from "./setup.ts";
+
+const never = new AbortController().signal;
+
+test("a task waits for a node, goes to it after it is stored, and its result is stored before its end is told", async () => {
+  await using bundle = await setup();
+  const { coordinator, sessions } = bundle;
+  const task = newTask();
+  const news: TaskNews[] = [];
+  coordinator.subscribe(`task:${task.taskId}`, (each) => news.push(each));
+  expect(await coordinator.submit(task, null)).toMatchObject({ type: "stored", task: { state: "queued" } });
+  expect(sessions.deliveries()).toEqual([]);
+
+  await coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  const delivery = await sessions.until(() => sessions.deliveries("n1")[0]);
+  expect(delivery).toMatchObject({ pipeline: { prompt: "a fox" }, limitMs: 150_000 });
+  expect(delivery.attemptId).not.toBe(task.taskId);
+  expect(await bundle.store.attempt(delivery.attemptId)).toMatchObject({ nodeId: "n1", open: true, attempt: 1 });
+
+  coordinator.nodes.attemptAccepted("n1", delivery.attemptId);
+  coordinator.nodes.attemptProgressed("n1", delivery.attemptId, 0.5, "sampling");
+  coordinator.nodes.attemptProgressed("n1", delivery.attemptId, 0.2, "sampling");
+  const ended = coordinator.settled(task.taskId, 10_000, never);
+  coordinator.nodes.attemptCompleted("n1", delivery.attemptId, [picture()], { gpuMs: 1_200 });
+  expect(await ended).toMatchObject({ state: "succeeded", artifacts: [{ url: "https://example.com/fox.png" }] });
+  expect(await bundle.store.task(task.taskId)).toMatchObject({ state: "succeeded" });
+  expect(sessions.said.at(-1)).toEqual({
+    type: "acknowledge",
+    nodeId: "n1",
+    attemptId: delivery.attemptId,
+    why: "accepted",
+  });
+  expect(news.map((each) => (each.type === "event" ? `${each.event.number} ${each.event.state}` : each.type))).toEqual([
+    "1 queued",
+    "2 running",
+    "progress",
+    "progress",
+    "3 succeeded",
+  ]);
+  expect(news.flatMap((each) => (each.type === "progress" ? [each.value] : []))).toEqual([0.5, 0.5]);
+});
+
+test("the first attempt of a legacy node carries the task's own id, a later one a fresh id", async () => {
+  await using bundle = await setup();
+  const { coordinator, sessions } = bundle;
+  const task = newTask();
+  await coordinator.submit(task, null);
+  await coordinator.nodes.nodeJoined(legacyNode("old"), []);
+  expect((await sessions.until(() => sessions.deliveries("old")[0])).attemptId).toBe(task.taskId);
+  coordinator.nodes.nodeLost("old", "left");
+  await coordinator.nodes.nodeJoined(legacyNode("old"), []);
+  const second = await sessions.until(() => sessions.deliveries("old")[1]);
+  expect(second.attemptId).not.toBe(task.taskId);
+
+  // What the first connection sends now is of a closed attempt.
+  coordinator.nodes.attemptCompleted("old", task.taskId, [picture("https://example.com/late.png")], {});
+  coordinator.nodes.attemptCompleted("old", second.attemptId, [picture("https://example.com/good.png")], {});
+  expect(await coordinator.settled(task.taskId, 10_000, never)).toMatchObject({
+    state: "succeeded",
+    artifacts: [{ url: "https://example.com/good.png" }],
+  });
+});
+
+test("a result of a node that was not given the attempt changes nothing, and a repeated one is a duplicate", async () => {
+  await using bundle = await setup();
+  const { coordinator, sessions } = bundle;
+  const task = newTask();
+  await coordinator.submit(task, null);
+  await coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  const { attemptId } = await sessions.until(() => sessions.deliveries("n1")[0]);
+  await coordinator.nodes.nodeJoined(modernNode("thief"), []);
+  coordinator.nodes.attemptCompleted("thief", attemptId, [picture("https://example.com/stolen.png")], {});
+  const stale = await sessions.until(() => sessions.said.find((each) => each.nodeId === "thief"));
+  expect(stale).toMatchObject({ type: "acknowledge", why: "stale" });
+  expect(await bundle.store.task(task.taskId)).toMatchObject({ state: "running" });
+
+  for (let i = 0; i < 3; i++) coordinator.nodes.attemptCompleted("n1", attemptId, [picture()], {});
+  const verdicts = () =>
+    sessions.said.flatMap((each) => (each.type === "acknowledge" && each.nodeId === "n1" ? [each.why] : []));
+  await sessions.until(() => verdicts().length === 3);
+  expect(verdicts()).toEqual(["accepted", "duplicate", "duplicate"]);
+});
+
+test("a task's own fault is final, a node's is tried again", async () => {
+  await using bundle = await setup();
+  const { coordinator, sessions } = bundle;
+  const task = newTask();
+  await coordinator.submit(task, null);
+  await coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  const { attemptId } = await sessions.until(() => sessions.deliveries("n1")[0]);
+  const ended = coordinator.settled(task.taskId, 10_000, never);
+  coordinator.nodes.attemptFailed("n1", attemptId, { code: "task_invalid", message: "no such sampler" }, "task");
+  expect(await ended).toMatchObject({ state: "failed", error: { code: "task_failed", message: "no such sampler" } });
+});
+
+test("canceling tells the node and ends the task at once; it can be done twice", async () => {
+  await using bundle = await setup();
+  const { coordinator, sessions } = bundle;
+  const task = newTask();
+  await coordinator.submit(task, null);
+  await coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  const { attemptId } = await sessions.until(() => sessions.deliveries("n1")[0]);
+  expect(await coordinator.cancel(task.taskId)).toMatchObject({ type: "canceled" });
+  expect(await sessions.until(() => sessions.said.find((each) => each.type === "abort"))).toMatchObject({
+    nodeId: "n1",
+    attemptId,
+    why: "canceled",
+  });
+  expect(await coordinator.cancel(task.taskId)).toMatchObject({ type: "canceled" });
+  coordinator.nodes.attemptCompleted("n1", attemptId, [picture()], {});
+  await sessions.until(() => sessions.said.find((each) => each.type === "acknowledge" && each.why === "canceled"));
+  expect(await bundle.store.task(task.taskId)).toMatchObject({ state: "canceled", artifacts: [] });
+  expect(await coordinator.cancel("00000000-0000-7000-8000-000000000000")).toEqual({ type: "unknown" });
+});
+
+test("100 parallel submissions under one key are one task, and another body under the key is told apart", async () => {
+  await using bundle = await setup();
+  const { coordinator } = bundle;
+  const submit = (bodyHash: string) => coordinator.submit(newTask(), { key: "k", bodyHash });
+  const outcomes = await Promise.all(Array.from({ length: 100 }, () => submit("a")));
+  const ids = new Set(outcomes.map((each) => ("task" in each ? each.task.taskId : each.type)));
+  expect(ids.size).toBe(1);
+  expect(outcomes.filter((each) => each.type === "stored")).toHaveLength(1);
+  expect(outcomes.filter((each) => each.type === "repeated")).toHaveLength(99);
+  expect(await submit("b")).toEqual({ type: "key_reused" });
+  await bundle.restart();
+  expect(await bundle.coordinator.submit(newTask(), { key: "k", bodyHash: "a" })).toMatchObject({ type: "repeated" });
+});
+
+test("what waits and what runs is found again after a restart, and a node that kept its attempt goes on", async () => {
+  await using bundle = await setup();
+  const { sessions } = bundle;
+  await bundle.coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  await bundle.coordinator.nodes.nodeJoined(legacyNode("old"), []);
+  const tasks = Array.from({ length: 12 }, () => newTask());
+  for (const task of tasks) await bundle.coordinator.submit(task, null);
+  const held = await sessions.until(() => sessions.deliveries("n1")[0]);
+  await sessions.until(() => sessions.deliveries("old")[0]);
+  await bundle.restart();
+
+  const { coordinator } = bundle;
+  const joined = await coordinator.nodes.nodeJoined(modernNode("n1"), [
+    { attemptId: held.attemptId, state: "running" },
+  ]);
+  expect(joined).toEqual({ keep: [held.attemptId], stop: [] });
+  const before = sessions.deliveries("n1").length;
+  coordinator.nodes.attemptCompleted("n1", held.attemptId, [picture()], {});
+  for (let done = 1; done < tasks.length; done++) {
+    const next = await sessions.until(() => sessions.deliveries("n1")[before + done - 1]);
+    coordinator.nodes.attemptCompleted("n1", next.attemptId, [picture()], {});
+  }
+  for (const task of tasks) {
+    expect(await coordinator.settled(task.taskId, 10_000, never)).toMatchObject({ state: "succeeded" });
+  }
+});
+
+test("held attempts that nobody knows are to be stopped, finished ones are brought back for their verdict", async () => {
+  await using bundle = await setup();
+  const [running, finished] = [bundle.newId(), bundle.newId()];
+  const joined = await bundle.coordinator.nodes.nodeJoined(modernNode("n1"), [
+    { attemptId: running, state: "running" },
+    { attemptId: finished, state: "finished" },
+  ]);
+  expect(joined).toEqual({ keep: [finished], stop: [running] });
+});
+
+test("a backlog far beyond the window is worked off, and another user does not wait behind it", async () => {
+  await using bundle = await setup();
+  const { coordinator, sessions } = bundle;
+  const many = Array.from({ length: 500 }, () => newTask());
+  await Promise.all(many.map((task) => coordinator.submit(task, null)));
+  const late = newTask({ userId: "bob" });
+  await coordinator.submit(late, null);
+  await coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  let bobsPlace = -1;
+  for (let done = 0; done < many.length + 1; done++) {
+    const next = await sessions.until(() => sessions.deliveries("n1")[done]);
+    if ((await bundle.store.attempt(next.attemptId))?.taskId === late.taskId) bobsPlace = done;
+    coordinator.nodes.attemptCompleted("n1", next.attemptId, [picture()], { gpuMs: 1_000 });
+  }
+  expect(bobsPlace).toBeGreaterThanOrEqual(0);
+  expect(bobsPlace).toBeLessThanOrEqual(3);
+  const page = await bundle.store.tasksOf("alice", { states: ["queued", "running"] }, 10, null);
+  await coordinator.settled((many.at(-1) ?? late).taskId, 10_000, never);
+  expect(page.tasks.length).toBeLessThanOrEqual(1);
+});
+
+test("a task outside of the window can be canceled and is never sent", async () => {
+  await using bundle = await setup();
+  const { coordinator, sessions } = bundle;
+  const tasks = Array.from({ length: 200 }, () => newTask());
+  await Promise.all(tasks.map((task) => coordinator.submit(task, null)));
+  const last = tasks.at(-1);
+  if (last === undefined) throw new Error("no task");
+  expect(await coordinator.cancel(last.taskId)).toMatchObject({ type: "canceled" });
+  await coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  for (let done = 0; done < tasks.length - 1; done++) {
+    const next = await sessions.until(() => sessions.deliveries("n1")[done]);
+    coordinator.nodes.attemptCompleted("n1", next.attemptId, [picture()], {});
+  }
+  await coordinator.close();
+  expect(sessions.deliveries("n1")).toHaveLength(tasks.length - 1);
+});
+
+test("a user with a full queue is told when to come back", async () => {
+  await using bundle = await setup({ queuedMax: 2 });
+  const { coordinator } = bundle;
+  await coordinator.submit(newTask(), null);
+  await coordinator.submit(newTask(), null);
+  const refused = await coordinator.submit(newTask(), null);
+  expect(refused).toMatchObject({ type: "queue_full", message: "You have 2 waiting tasks; at most 2 are allowed." });
+  expect(await coordinator.submit(newTask({ userId: "bob" }), null)).toMatchObject({ type: "stored" });
+});
+
+/** A store whose commits fail while `away` is set. */
+function fragile() {
+  const switchable = { away: null as "rolled_back" | "unknown" | null };
+  const wrap = (real: TaskStore): TaskStore =>
+    new Proxy(real, {
+      get(target, name) {
+        if (name === "commit") {
+          return async (changes: Parameters<TaskStore["commit"]>[0]) => {
+            if (switchable.away === "unknown") await target.commit(changes);
+            if (switchable.away !== null) throw new StoreUnavailable("the disk is full", switchable.away);
+            return target.commit(changes);
+          };
+        }
+        const value = Reflect.get(target, name);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  return { switchable, wrap };
+}
+
+test.each(["rolled_back", "unknown"] as const)(
+  "while the store is away (%s) nothing is acknowledged, results wait, and all goes on when it is back",
+  async (outcome) => {
+    const { switchable, wrap } = fragile();
+    await using bundle = await setup({ store: wrap });
+    const { coordinator, sessions } = bundle;
+    await coordinator.nodes.nodeJoined(modernNode("n1"), []);
+    const running = newTask();
+    await coordinator.submit(running, null);
+    const { attemptId } = await sessions.until(() => sessions.deliveries("n1")[0]);
+
+    switchable.away = outcome;
+    const refused = newTask();
+    expect(await coordinator.submit(refused, null)).toEqual({ type: "unavailable", retryAfterMs: 2_000 });
+    expect(coordinator.storeIsWritable).toBe(false);
+    expect(await coordinator.submit(newTask(), null)).toMatchObject({ type: "unavailable" });
+    coordinator.nodes.attemptCompleted("n1", attemptId, [picture()], {});
+    expect(sessions.said.some((each) => each.type === "acknowledge")).toBe(false);
+
+    switchable.away = null;
+    expect(await coordinator.settled(running.taskId, 10_000, never)).toMatchObject({ state: "succeeded" });
+    expect(coordinator.storeIsWritable).toBe(true);
+    expect(await bundle.store.task(refused.taskId)).toBeNull();
+    expect(await coordinator.submit(newTask(), null)).toMatchObject({ type: "stored" });
+    await sessions.until(() => sessions.deliveries("n1")[1]);
+  },
+);
