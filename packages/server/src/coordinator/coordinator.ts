@@ -130,6 +130,12 @@ export class Coordinator implements TaskService {
     return this.#state.providers.size;
   }
 
+  /** Progress of a task's open attempt, 0 to 1; null where none is known. */
+  progressOf(taskId: string): number | null {
+    const attempts = [...(this.#state.tasks.get(taskId)?.attempts.values() ?? [])].filter((attempt) => attempt.open);
+    return attempts.length === 0 ? null : Math.max(...attempts.map((attempt) => attempt.progress));
+  }
+
   submit(task: NewTask, idempotency: Idempotency | null): Promise<SubmitOutcome> {
     return this.#submissions.submit(task, idempotency);
   }

@@ -1,0 +1,61 @@
+import type { Logger } from "pino";
+import { type Configuration, ConfigurationError } from "../configuration/configuration.ts";
+import type { HomeSecrets } from "../configuration/home-secrets.ts";
+import { tokenHash } from "./api-keys.ts";
+import { createAuthenticator } from "./authenticator.ts";
+import type { Authenticate } from "./caller.ts";
+import { createJwks } from "./jwks.ts";
+import { createJwtVerifier } from "./jwt-verifier.ts";
+
+/** An HS256 secret shorter than its hash can be guessed from one token (RFC 7518, 3.2). */
+const SECRET_BYTES_MIN = 32;
+
+/** Authentication of callers as configured, with what is questionable said in the log.
+ *  Throws {@link ConfigurationError} for a secret that is too short to be used beyond loopback. */
+export function configuredAuthenticator(
+  configuration: Configuration,
+  secrets: HomeSecrets,
+  logger: Logger,
+): Authenticate {
+  const supabase = configuration.SUPABASE_URL?.replace(/\/+$/, "") ?? null;
+  const jwksUrl = configuration.JWKS_URL ?? (supabase === null ? null : `${supabase}/auth/v1/.well-known/jwks.json`);
+  const issuer = configuration.JWT_ISSUER ?? (supabase === null ? null : `${supabase}/auth/v1`);
+  if (configuration.SUPABASE_KEY !== null) logger.warn("SUPABASE_KEY is set, but not used");
+  if (!configuration.ENFORCE_JWT_AUTH) logger.warn("ENFORCE_JWT_AUTH is false: whoever reaches this server may use it");
+  const given =
+    configuration.JWT_SECRET?.split(",")
+      .map((each) => each.trim())
+      .filter((each) => each !== "") ?? [];
+  for (const secret of given) checkLength(secret, configuration, logger);
+  // Where an issuer signs with its own key, a secret of ours would only be one more way in.
+  const made = given.length === 0 && jwksUrl === null ? [secrets.jwtSecret] : [];
+  const adminHash = tokenHash(secrets.adminKey);
+  return createAuthenticator({
+    enforced: configuration.ENFORCE_JWT_AUTH,
+    apiKeys: {
+      lookup: (hash) => Promise.resolve(hash === adminHash ? { userId: "admin", role: "admin" } : null),
+    },
+    verifyJwt: createJwtVerifier({
+      secrets: [...given, ...made],
+      jwks: jwksUrl === null ? null : createJwks(new URL(jwksUrl)),
+      requireExp: configuration.JWT_REQUIRE_EXP,
+      audience: configuration.JWT_AUDIENCE,
+      issuer,
+    }),
+  });
+}
+
+function checkLength(secret: string, configuration: Configuration, logger: Logger): void {
+  const bytes = Buffer.byteLength(secret);
+  if (bytes >= SECRET_BYTES_MIN) return;
+  if (!isLoopbackHost(configuration.HOST) && !configuration.JWT_ALLOW_SHORT_SECRET) {
+    throw new ConfigurationError(
+      `JWT_SECRET has ${bytes} bytes; beyond loopback it needs ${SECRET_BYTES_MIN} (JWT_ALLOW_SHORT_SECRET=true accepts it all the same).`,
+    );
+  }
+  logger.warn({ bytes }, `JWT_SECRET is short: ${SECRET_BYTES_MIN} bytes are advised`);
+}
+
+function isLoopbackHost(host: string | null): boolean {
+  return host === null || host === "localhost" || host === "::1" || host.startsWith("127.");
+}

@@ -1,0 +1,183 @@
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import type { Logger } from "pino";
+import { v7 as uuidv7 } from "uuid";
+import { artifactRoutes } from "./artifacts/artifact-routes.ts";
+import { ArtifactUrls } from "./artifacts/artifact-urls.ts";
+import { FolderArtifactStore } from "./artifacts/folder-artifact-store.ts";
+import { systemClock } from "./clock.ts";
+import { type Configuration, ConfigurationError } from "./configuration/configuration.ts";
+import { readHomeSecrets } from "./configuration/home-secrets.ts";
+import { Coordinator } from "./coordinator/coordinator.ts";
+import type { NodeSessions } from "./coordinator/node-sessions.ts";
+import { createHttpApp } from "./http/http-app.ts";
+import { configuredAuthenticator } from "./identity/configured-authenticator.ts";
+import { listen } from "./listen.ts";
+import { sharedTokenAuthentication } from "./sessions/node-authentication.ts";
+import { createNodeGateway } from "./sessions/node-gateway.ts";
+import { openTaskStore } from "./storage/index.ts";
+import { startSweeping } from "./sweeping.ts";
+import type { TaskArtifact } from "./tasks/stored-task.ts";
+import { TraceRecorder } from "./trace-recorder.ts";
+import { configuredUserLimits } from "./user-limits.ts";
+
+/** A running server, and its end. */
+export interface RunningServer {
+  readonly port: number;
+  /** Base of its URLs as seen from this machine, without a slash at the end. */
+  readonly url: string;
+  /** No new work; what runs is stored, sockets are closed with a code. Takes a few seconds at most. */
+  close(): Promise<void>;
+}
+
+/** How long nodes are told to wait, at most, before they come back to a server that stops, in milliseconds. */
+const RECONNECT_MS_MAX = 1_000;
+/** How long open requests have to end once the server stops, in milliseconds. */
+const HTTP_CLOSE_MS = 3_000;
+const VERSION = (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string })
+  .version;
+
+/** Puts the parts together and listens. Rejects with a sentence for people: {@link ConfigurationError}, `StoreRefused`, or a system
+ *  error of the port. */
+export async function startServer(configuration: Configuration, logger: Logger): Promise<RunningServer> {
+  const home = configuration.GENAI_HOME;
+  const secrets = readSecrets(home);
+  const authenticate = configuredAuthenticator(configuration, secrets, logger);
+  const store = await openTaskStore({ databaseUrl: configuration.DATABASE_URL, home });
+  const artifacts = await FolderArtifactStore.open(join(home, "artifacts"));
+  const urls = new ArtifactUrls(secrets.urlSecret, () => Date.now());
+  const trace = configuration.TRACE_FILE === null ? null : new TraceRecorder(configuration.TRACE_FILE, logger);
+  const stopping = new AbortController();
+
+  const sessions: NodeSessions = {
+    deliver: (nodeId, delivery) => gateway.deliver(nodeId, delivery),
+    abort: (nodeId, attemptId, reason) => gateway.abort(nodeId, attemptId, reason),
+    acknowledge: (nodeId, attemptId, verdict) => gateway.acknowledge(nodeId, attemptId, verdict),
+    disconnect: (nodeId, reason) => gateway.disconnect(nodeId, reason),
+  };
+  const coordinator = new Coordinator({
+    store,
+    sessions,
+    clock: systemClock,
+    logger,
+    leaseMs: configuration.LEASE,
+    taskTtlMs: configuration.TASK_TTL,
+    userLimits: configuredUserLimits(configuration),
+    ...(trace === null ? {} : { trace: (nowMs, input) => trace.record(nowMs, input) }),
+  });
+
+  // Slow headers and bodies end by themselves; checked often, since Node's default is every 30 s.
+  const http = createServer({ headersTimeout: 5_000, requestTimeout: 300_000, connectionsCheckingInterval: 1_000 });
+  if (configuration.NODE_TOKEN === null) {
+    const where = configuration.NODES_WITHOUT_TOKEN ? "from anywhere" : "from this machine";
+    logger.warn(`NODE_TOKEN is not set: any node may join ${where}`);
+  }
+  const gateway = createNodeGateway({
+    httpServer: http,
+    events: coordinator.nodes,
+    artifacts,
+    urls,
+    authenticate: sharedTokenAuthentication({
+      token: configuration.NODE_TOKEN,
+      anywhereWithoutToken: configuration.NODES_WITHOUT_TOKEN,
+    }),
+    logger,
+    limits: { frameBytesMax: configuration.MAX_FRAME_BYTES, leaseMs: configuration.LEASE },
+    publicUrl: configuration.PUBLIC_URL,
+    legacyNodeCost: configuration.LEGACY_NODE_COST,
+    artifactBytesMax: configuration.MAX_ARTIFACT_BYTES,
+  });
+  const app = createHttpApp({
+    settings: {
+      publicUrl: configuration.PUBLIC_URL,
+      trustedProxies: configuration.TRUST_PROXY ?? [],
+      bodyBytesMax: configuration.MAX_BODY_BYTES,
+      syncTimeoutMs: configuration.WS_TASK_TIMEOUT,
+      graphTimeoutMs: configuration.ATTEMPT_TIMEOUT,
+      creationsPerMinute: configuration.RATE_LIMIT,
+      readsPerMinute: configuration.READ_RATE_LIMIT,
+      defaultModel: configuration.DEFAULT_MODEL,
+      promptCharsMax: configuration.MAX_PROMPT_CHARS,
+      v1DataUrls: configuration.V1_DATA_URLS,
+    },
+    tasks: coordinator,
+    store,
+    authenticate,
+    artifactUrl: ({ key, url }: TaskArtifact) =>
+      key === null ? (url ?? "") : urls.download(key, configuration.ARTIFACT_TTL),
+    readArtifact: async ({ key }) => {
+      const body = key === null ? null : await artifacts.get(key);
+      return body === null ? null : buffer(body);
+    },
+    routers: [
+      artifactRoutes({
+        artifacts,
+        urls,
+        events: coordinator.nodes,
+        store,
+        bytesMax: configuration.MAX_ARTIFACT_BYTES,
+        logger,
+      }),
+    ],
+    fleet: { progressOf: (taskId) => coordinator.progressOf(taskId) },
+    logger,
+    stopping: stopping.signal,
+    isReady: () => !stopping.signal.aborted && coordinator.storeIsWritable,
+    version: VERSION,
+    newTaskId: () => uuidv7(),
+    wallMs: () => Date.now(),
+  });
+  http.on("request", app);
+
+  try {
+    await coordinator.start();
+    const listening = await listen(http, configuration.HTTP_PORT, configuration.HOST);
+    const stopSweeping = startSweeping({
+      store,
+      artifacts,
+      taskTtlMs: configuration.TASK_TTL,
+      artifactTtlMs: configuration.ARTIFACT_TTL,
+      logger,
+    });
+    logger.info({ addresses: listening.addresses, home }, "listening");
+    return {
+      port: listening.port,
+      url: `http://${listening.addresses[0]}`,
+      close: async () => {
+        stopping.abort();
+        stopSweeping();
+        listening.close();
+        const openRequests = setTimeout(() => http.closeAllConnections(), HTTP_CLOSE_MS);
+        http.closeIdleConnections();
+        await gateway.closeAll({ afterMs: RECONNECT_MS_MAX });
+        await coordinator.close();
+        clearTimeout(openRequests);
+        http.closeAllConnections();
+        await store.close();
+        await artifacts.close();
+        await trace?.close();
+        logger.info("stopped");
+      },
+    };
+  } catch (error) {
+    await gateway.closeAll({ afterMs: 0 });
+    await coordinator.close();
+    await store.close();
+    throw error;
+  }
+}
+
+function readSecrets(home: string): ReturnType<typeof readHomeSecrets> {
+  try {
+    return readHomeSecrets(home);
+  } catch (error) {
+    throw new ConfigurationError(
+      `GENAI_HOME is ${JSON.stringify(home)}, which can't be used. ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
