@@ -1,3 +1,4 @@
+import { normalizeModel } from "@genai/dispatcher";
 import type { StoredTask } from "../tasks/stored-task.ts";
 import type { TaskListFilter } from "../tasks/task-store.ts";
 
@@ -22,13 +23,4 @@ function carries(metadata: string | null, pair: { readonly key: string; readonly
   if (typeof held !== "object" || held === null || !Object.hasOwn(held, pair.key)) return false;
   const value = (held as Record<string, unknown>)[pair.key];
   return (typeof value === "string" ? value : JSON.stringify(value)) === pair.value;
-}
-
-/** Models are compared without folder, extension, A1111's ` [hash]` and case. */
-function normalizeModel(model: string): string {
-  return model
-    .toLowerCase()
-    .replace(/ \[[0-9a-f]+\]$/, "")
-    .replace(/^.*[/\\]/, "")
-    .replace(/\.(safetensors|ckpt|pt|pth|bin|gguf|onnx)$/, "");
 }

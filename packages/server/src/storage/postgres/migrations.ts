@@ -1,5 +1,7 @@
 import type { ClientBase } from "pg";
+import { errorReason } from "../error-code.ts";
 import { StoreRefused } from "../store-refused.ts";
+import { makePool } from "./connection.ts";
 import { SCHEMA_FUNCTIONS } from "./schema-functions.ts";
 import { SCHEMA_TABLES } from "./schema-tables.ts";
 
@@ -8,7 +10,7 @@ import { SCHEMA_TABLES } from "./schema-tables.ts";
 const MIGRATIONS: readonly string[] = [SCHEMA_TABLES + SCHEMA_FUNCTIONS];
 
 /** Newest schema that this program knows. */
-export const POSTGRES_SCHEMA = MIGRATIONS.length;
+const POSTGRES_SCHEMA = MIGRATIONS.length;
 
 /** Any number that nobody else is likely to lock: "genai" in ASCII. */
 const MIGRATION_LOCK = 0x67656e6169;
@@ -23,7 +25,7 @@ export async function schemaOf(client: ClientBase): Promise<number> {
 
 /** Brings the schema up to date. Starters wait for each other, and each step is one transaction: killed in the middle, the
  *  schema before it stands. Throws {@link StoreRefused} where the database is ahead of this program. */
-export async function migrate(client: ClientBase): Promise<{ readonly from: number; readonly to: number }> {
+async function migrate(client: ClientBase): Promise<{ readonly from: number; readonly to: number }> {
   await client.query("BEGIN");
   try {
     await client.query("SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = '600s'");
@@ -49,5 +51,25 @@ export async function migrate(client: ClientBase): Promise<{ readonly from: numb
     // A broken connection rolls back by itself; what went wrong first is what counts.
     await client.query("ROLLBACK").catch(() => undefined);
     throw error;
+  }
+}
+
+/** Connects, migrates and closes. */
+export async function migrateDatabase(url: string): Promise<{ readonly from: number; readonly to: number }> {
+  const pool = makePool(url, { max: 1, callMs: 600_000 });
+  try {
+    const client = await pool.connect();
+    try {
+      return await migrate(client);
+    } finally {
+      client.release();
+    }
+  } catch (error) {
+    if (error instanceof StoreRefused) throw error;
+    throw new StoreRefused("unreachable", `The database of DATABASE_URL cannot be used: ${errorReason(error)}.`, {
+      cause: error,
+    });
+  } finally {
+    await pool.end();
   }
 }

@@ -16,15 +16,13 @@ import {
   type Usage,
 } from "../../tasks/task-store.ts";
 import { TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
-import { errorReason } from "../error-code.ts";
 import { type OutboxRow, outboxEntry } from "../outbox-row.ts";
 import { batches, type RecoveredTask } from "../recovered-task.ts";
-import { StoreRefused } from "../store-refused.ts";
 import type { SweepOptions, SweepResult } from "../sweep-result.ts";
 import { pageOfTasks } from "../task-page.ts";
 import { CALL_MS_MAX, failureOf, makePool, unavailable } from "./connection.ts";
 import { GroupCommitter } from "./group-committer.ts";
-import { migrate } from "./migrations.ts";
+import { migrateDatabase } from "./migrations.ts";
 import { PostgresClaims } from "./postgres-claims.ts";
 import { PostgresReader } from "./postgres-reader.ts";
 import { recoverBatch } from "./postgres-recovery.ts";
@@ -59,18 +57,15 @@ export class PostgresTaskStore implements TaskStore {
   /** `serverId` names this server over its restarts: what it held when it died it has back at once.
    *  Throws {@link StoreRefused} where the database is out of reach or newer than this program. */
   static async open(url: string, serverId: string): Promise<PostgresTaskStore> {
+    await migrateDatabase(url);
     const pool = makePool(url, { max: CONNECTIONS_MAX, callMs: CALL_MS_MAX });
     try {
-      await migrateAt(url);
       const lease = new ServerLease(pool, serverId);
       await lease.begin();
       return new PostgresTaskStore(pool, serverId, lease);
     } catch (error) {
       await pool.end();
-      if (error instanceof StoreRefused) throw error;
-      throw new StoreRefused("unreachable", `The database of DATABASE_URL cannot be used: ${errorReason(error)}.`, {
-        cause: error,
-      });
+      throw unavailable(error, failureOf(error).failure);
     }
   }
 
@@ -214,19 +209,5 @@ export class PostgresTaskStore implements TaskStore {
       if (error instanceof StoreUnavailable) throw error;
       throw unavailable(error, failureOf(error).failure);
     }
-  }
-}
-
-async function migrateAt(url: string): Promise<void> {
-  const pool = makePool(url, { max: 1, callMs: 600_000 });
-  const client = await pool.connect().catch(async (error: unknown) => {
-    await pool.end();
-    throw error;
-  });
-  try {
-    await migrate(client);
-  } finally {
-    client.release();
-    await pool.end();
   }
 }

@@ -1,7 +1,9 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { join } from "node:path";
 import Database from "better-sqlite3";
 import { errorReason } from "../error-code.ts";
 import { StoreRefused } from "../store-refused.ts";
+import { FolderLock } from "./folder-lock.ts";
 import { SQLITE_MIGRATIONS } from "./migrations.ts";
 
 /** Marks a database as ours in its header: "GENA". */
@@ -12,7 +14,7 @@ const APPLICATION_ID = 0x47454e41;
 const CHECKED_AT_START_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Newest schema that this program knows. */
-export const SQLITE_SCHEMA = SQLITE_MIGRATIONS.length;
+const SQLITE_SCHEMA = SQLITE_MIGRATIONS.length;
 
 /** A connection as the store wants it. */
 export function connect(file: string, options: { readonly readonly?: boolean } = {}): Database.Database {
@@ -72,6 +74,21 @@ export function migrate(database: Database.Database, file: string): { readonly f
       return { from, to: SQLITE_SCHEMA };
     })
     .immediate();
+}
+
+/** Makes the folder where there is none, locks it, migrates and leaves. */
+export function migrateFolder(folder: string): { readonly from: number; readonly to: number } {
+  const lock = FolderLock.acquire(folder);
+  let database: Database.Database | undefined;
+  try {
+    const file = join(folder, "tasks.db");
+    inspect(file);
+    database = connect(file);
+    return migrate(database, file);
+  } finally {
+    database?.close();
+    lock.release();
+  }
 }
 
 function checkHeader(file: string, bytes: number): void {

@@ -1,3 +1,4 @@
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { errorCode, errorReason } from "../error-code.ts";
@@ -13,11 +14,12 @@ export class FolderLock {
     this.#database = database;
   }
 
-  /** Throws {@link StoreRefused} where another process holds it or the folder cannot be written. */
+  /** Makes the folder where there is none. Throws {@link StoreRefused} where another process holds it or the folder cannot be written. */
   static acquire(folder: string): FolderLock {
     const file = join(folder, "tasks.lock");
     let database: Database.Database | undefined;
     try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
       database = new Database(file, { timeout: 0 });
       database.exec("BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS owner (pid INTEGER); DELETE FROM owner;");
       database.prepare("INSERT INTO owner VALUES (?)").run(process.pid);

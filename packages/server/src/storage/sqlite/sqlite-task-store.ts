@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Pipeline } from "@genai/protocol";
 import type { Database } from "better-sqlite3";
@@ -19,7 +18,6 @@ import {
 import { errorReason } from "../error-code.ts";
 import { batches, type RecoveredTask } from "../recovered-task.ts";
 import { anchoredClock } from "../store-clock.ts";
-import { StoreRefused } from "../store-refused.ts";
 import type { SweepOptions, SweepResult } from "../sweep-result.ts";
 import { pageOfTasks } from "../task-page.ts";
 import { connect, inspect, migrate } from "./database-file.ts";
@@ -45,7 +43,6 @@ export class SqliteTaskStore implements TaskStore {
   /** Makes the folder where there is none, and brings the schema up to date.
    *  Throws {@link StoreRefused} where the store is in use, damaged, newer than this program or not writable. */
   static async open(folder: string): Promise<SqliteTaskStore> {
-    makeFolder(folder);
     const lock = FolderLock.acquire(folder);
     let database: Database | undefined;
     try {
@@ -170,14 +167,5 @@ export class SqliteTaskStore implements TaskStore {
     } catch (error) {
       throw new StoreUnavailable(`The store cannot be read: ${errorReason(error)}`, "rolled_back", { cause: error });
     }
-  }
-}
-
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    const message = `The folder ${folder} cannot be made (${errorReason(error)}).`;
-    throw new StoreRefused("not_writable", message, { cause: error });
   }
 }

@@ -25,6 +25,7 @@ export class WriterClient {
   readonly #waiting: Waiting[] = [];
   readonly #exited: Promise<void>;
   #waitingChars = 0;
+  #answeredAtMs = 0;
   #ended: StoreUnavailable | null = null;
 
   private constructor(worker: Worker) {
@@ -76,6 +77,7 @@ export class WriterClient {
   }
 
   #answered(replies: readonly WriterReply[]): void {
+    this.#answeredAtMs = performance.now();
     const answered = this.#waiting.splice(0, replies.length);
     for (const [index, reply] of replies.entries()) {
       const { resolve, reject, chars } = answered[index] as Waiting;
@@ -88,7 +90,7 @@ export class WriterClient {
   #refusal(): StoreUnavailable | null {
     if (this.#ended) return this.#ended;
     const oldest = this.#waiting[0];
-    const waitedMs = oldest ? performance.now() - oldest.sentAtMs : 0;
+    const waitedMs = oldest ? performance.now() - Math.max(oldest.sentAtMs, this.#answeredAtMs) : 0;
     if (waitedMs > STALLED_MS) {
       return new StoreUnavailable(`The disk has not answered for ${Math.round(waitedMs)} ms.`, "rolled_back");
     }

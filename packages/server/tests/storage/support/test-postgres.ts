@@ -1,16 +1,22 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
+
+interface Started {
+  readonly server: ChildProcessByStdio<Writable, Readable, null>;
+  readonly lines: AsyncIterator<string>;
+}
 
 /** A real PostgreSQL for one test file: `TEST_DATABASE_URL`'s, or one that is started from npm's binaries and ends with this process. */
 export class TestPostgres {
   readonly url: string;
-  readonly #process: ChildProcess | null;
+  readonly #process: Started | null;
   #databases = 0;
 
-  private constructor(url: string, process: ChildProcess | null) {
+  private constructor(url: string, process: Started | null) {
     this.url = url;
     this.#process = process;
   }
@@ -23,10 +29,17 @@ export class TestPostgres {
     const server = spawn(process.execPath, ["--import", hooks.href, script, ...flags], {
       stdio: ["pipe", "pipe", "inherit"],
     });
-    for await (const line of createInterface({ input: server.stdout })) {
-      if (line.startsWith("postgres://")) return new TestPostgres(line, server);
-    }
-    throw new Error("PostgreSQL did not start.");
+    const lines = createInterface({ input: server.stdout })[Symbol.asyncIterator]();
+    const { value: url, done } = await lines.next();
+    if (done) throw new Error("PostgreSQL did not start.");
+    return new TestPostgres(url, { server, lines });
+  }
+
+  /** Stops or starts the database while whoever uses it stays connected to nothing. */
+  async turn(how: "stop" | "start"): Promise<void> {
+    if (!this.#process) throw new Error("TEST_DATABASE_URL's database is not ours to stop.");
+    this.#process.server.stdin.write(`${how}\n`);
+    await this.#process.lines.next();
   }
 
   /** A new, empty database. */
@@ -44,8 +57,8 @@ export class TestPostgres {
 
   async stop(): Promise<void> {
     if (!this.#process) return;
-    const ended = once(this.#process, "exit");
-    this.#process.stdin?.end();
+    const ended = once(this.#process.server, "exit");
+    this.#process.server.stdin.end();
     await ended;
   }
 

@@ -1,0 +1,89 @@
+import { join } from "node:path";
+import pg from "pg";
+import type { ArtifactStore } from "../../artifacts/artifact-store.ts";
+import type { TaskArtifact } from "../../tasks/stored-task.ts";
+import { schemaOf } from "../postgres/migrations.ts";
+import { connect, inspect } from "../sqlite/database-file.ts";
+import { audits } from "./audits.ts";
+import type { StoreLocation } from "./store-location.ts";
+
+/** Keys of artifacts that are read from the artifact store at once. */
+const KEYS_PAGE = 1_000;
+
+/** Verifies a store without changing it, beside a running server if there is one: the file's integrity, the schema, what must
+ *  hold between the rows, and that each artifact that a task names is there. Returns one sentence for each finding; none: all is
+ *  well. Throws {@link StoreRefused} where the store cannot be read at all. */
+export async function checkStore(
+  location: StoreLocation,
+  artifacts: Pick<ArtifactStore, "list"> | null,
+): Promise<readonly string[]> {
+  const store = location.databaseUrl === null ? openFile(location.home) : await openDatabase(location.databaseUrl);
+  try {
+    const findings: string[] = [];
+    for (const audit of audits(store.unclaimed)) {
+      const found = Number((await store.rows(audit.sql))[0]?.found ?? 0);
+      if (found > 0) findings.push(`${found} ${audit.finding}.`);
+    }
+    if (artifacts) findings.push(...(await missingArtifacts(store.rows, artifacts)));
+    return findings;
+  } finally {
+    await store.close();
+  }
+}
+
+type Rows = (sql: string) => Promise<readonly Record<string, unknown>[]>;
+
+interface OpenStore {
+  readonly unclaimed: "claimed = 0" | "claimed_by IS NULL";
+  readonly rows: Rows;
+  close(): Promise<void>;
+}
+
+function openFile(home: string): OpenStore {
+  const file = join(home, "tasks.db");
+  inspect(file, { thorough: true });
+  const database = connect(file, { readonly: true });
+  return {
+    unclaimed: "claimed = 0",
+    rows: async (sql) => database.prepare<[], Record<string, unknown>>(sql).all(),
+    close: async () => {
+      database.close();
+    },
+  };
+}
+
+async function openDatabase(url: string): Promise<OpenStore> {
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: 5_000,
+    options: "-c search_path=genai",
+  });
+  await client.connect();
+  if ((await schemaOf(client)) === 0) {
+    await client.end();
+    throw new Error("The database of DATABASE_URL holds no task store.");
+  }
+  // One snapshot for all questions, so that a server that goes on working does not look like an error.
+  await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  return {
+    unclaimed: "claimed_by IS NULL",
+    rows: async (sql) => (await client.query(sql)).rows,
+    close: () => client.end(),
+  };
+}
+
+async function missingArtifacts(rows: Rows, artifacts: Pick<ArtifactStore, "list">): Promise<readonly string[]> {
+  const named = new Set<string>();
+  for (const row of await rows("SELECT artifacts FROM tasks WHERE artifacts IS NOT NULL")) {
+    for (const { key } of JSON.parse(String(row.artifacts)) as readonly TaskArtifact[])
+      if (key !== null) named.add(key);
+  }
+  for (let after: string | null = null; named.size > 0; ) {
+    const page: readonly { readonly key: string }[] = await artifacts.list("", after, KEYS_PAGE);
+    for (const { key } of page) named.delete(key);
+    after = page.at(-1)?.key ?? null;
+    if (page.length < KEYS_PAGE) break;
+  }
+  const [first] = named;
+  return first === undefined ? [] : [`${named.size} artifacts that tasks name are missing, such as ${first}.`];
+}

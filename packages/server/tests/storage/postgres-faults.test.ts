@@ -1,0 +1,284 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import pg from "pg";
+import { checkStore, migrateStore, openTaskStore, type TaskStore } from "../../src/storage/index.ts";
+import { changed, inserted, newTask, opened, requeued, settled } from "./support/builders.ts";
+import { TcpProxy } from "./support/tcp-proxy.ts";
+import { TestPostgres } from "./support/test-postgres.ts";
+
+let postgres: TestPostgres;
+beforeAll(async () => {
+  postgres = await TestPostgres.start(["fsync=off", "autovacuum=off"]);
+});
+afterAll(() => postgres.stop());
+
+async function setup() {
+  const databaseUrl = await postgres.database();
+  const proxy = await TcpProxy.before(databaseUrl);
+  const home = await mkdtemp(join(tmpdir(), "genai-faults-"));
+  const homes: string[] = [home];
+  const stores: TaskStore[] = [];
+  return {
+    databaseUrl,
+    home,
+    proxy,
+    /** A store over the link that the test can cut, as another server where `another` says so. */
+    async open(url = proxy.url, another = false) {
+      const folder = another ? await mkdtemp(join(tmpdir(), "genai-faults-")) : home;
+      if (another) homes.push(folder);
+      const store = await openTaskStore({ databaseUrl: url, home: folder });
+      stores.push(store);
+      return store;
+    },
+    async sql(text: string) {
+      const client = new pg.Client(databaseUrl);
+      await client.connect();
+      try {
+        return (await client.query(text)).rows;
+      } finally {
+        await client.end();
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      proxy.mode = "pass";
+      for (const store of stores) await store.close();
+      await proxy[Symbol.asyncDispose]();
+      await postgres.drop(databaseUrl);
+      for (const folder of homes) await rm(folder, { recursive: true });
+    },
+  };
+}
+
+test("a link cut between a commit and its answer is answered with what was committed, once", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  for (let round = 0; round < 20; round++) {
+    const task = newTask();
+    bundle.proxy.cutAfter(task.taskId);
+    const outcomes = await store.commit([inserted(task), opened(task.taskId)]);
+    expect(outcomes.map((outcome) => outcome.type)).toEqual(["applied", "applied"]);
+    expect(await store.eventsOf(task.taskId, 0, 10)).toHaveLength(2);
+  }
+  expect(bundle.proxy.cuts).toBe(20);
+  expect(await checkStore(bundle, null)).toEqual([]);
+});
+
+test("when the link stays down the outcome is unknown within two seconds, and the truth is read once it is back", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  const [committed, lost] = [newTask(), newTask()];
+  bundle.proxy.cutAfter(committed.taskId);
+  const startedAtMs = performance.now();
+  const broken = store.commit([inserted(committed)]);
+  while (bundle.proxy.cuts === 0) await setTimeout(1);
+  bundle.proxy.mode = "refuse";
+  await expect(broken).rejects.toMatchObject({ name: "StoreUnavailable", outcome: "unknown" });
+  expect(performance.now() - startedAtMs).toBeLessThan(2_000);
+  await expect(store.commit([inserted(lost)])).rejects.toMatchObject({ name: "StoreUnavailable" });
+  await expect(store.ping()).rejects.toMatchObject({ name: "StoreUnavailable" });
+  bundle.proxy.mode = "pass";
+  expect(await store.task(committed.taskId)).toMatchObject({ state: "queued" });
+  expect(await store.task(lost.taskId)).toBeNull();
+  expect(await store.commit([inserted(lost)])).toMatchObject([{ type: "applied" }]);
+});
+
+test("a database that answers nothing is unknown within two seconds, and what it did later never counts", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  const [before, during, after] = [newTask(), newTask(), newTask()];
+  await store.commit([inserted(before)]);
+  bundle.proxy.mode = "swallow";
+  const startedAtMs = performance.now();
+  await expect(store.commit([inserted(during)])).rejects.toMatchObject({ name: "StoreUnavailable" });
+  expect(performance.now() - startedAtMs).toBeLessThan(2_000);
+  bundle.proxy.mode = "pass";
+  bundle.proxy.cut();
+  const seen = await store.task(during.taskId);
+  await store.commit([inserted(after)]);
+  expect(await store.task(during.taskId)).toEqual(seen);
+  expect(await store.task(before.taskId)).not.toBeNull();
+});
+
+test("a commit that was given up while the database still worked on it is fenced off", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  const task = newTask();
+  await store.commit([inserted(task)]);
+  // Somebody holds the task's row longer than a commit may take: the backend waits for it, and would go on after we gave up.
+  const holder = new pg.Client(bundle.databaseUrl);
+  await holder.connect();
+  await holder.query("BEGIN; SELECT 1 FROM genai.tasks FOR UPDATE");
+  const open = opened(task.taskId);
+  await expect(store.commit([open])).rejects.toMatchObject({ name: "StoreUnavailable" });
+  await holder.query("ROLLBACK");
+  await holder.end();
+  const known = await store.attempt(open.attemptId);
+  await setTimeout(300);
+  expect(await store.attempt(open.attemptId)).toEqual(known);
+});
+
+test("a database that is restarted under load loses nothing that was acknowledged and doubles nothing", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  const acknowledged = new Set<string>();
+  let refused = 0;
+  let slowestMs = 0;
+  let ended = false;
+  const clients = Array.from({ length: 16 }, async () => {
+    while (!ended) {
+      const task = newTask();
+      const startedAtMs = performance.now();
+      try {
+        const [outcome] = await store.commit([inserted(task)]);
+        if (outcome?.type === "applied") acknowledged.add(task.taskId);
+      } catch {
+        refused += 1;
+        slowestMs = Math.max(slowestMs, performance.now() - startedAtMs);
+        await setTimeout(20);
+      }
+    }
+  });
+  await setTimeout(200);
+  await postgres.turn("stop");
+  await setTimeout(2_000);
+  await postgres.turn("start");
+  const before = acknowledged.size;
+  while (acknowledged.size === before) await setTimeout(10);
+  ended = true;
+  await Promise.all(clients);
+  expect(refused).toBeGreaterThan(0);
+  expect(slowestMs).toBeLessThan(2_000);
+  const stored = await bundle.sql("SELECT task_id FROM genai.tasks");
+  const ids = new Set(stored.map((row) => row.task_id));
+  expect([...acknowledged].filter((id) => !ids.has(id))).toEqual([]);
+  expect(await checkStore(bundle, null)).toEqual([]);
+});
+
+test("backends that are ended again and again under load neither lose nor double a step", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  let ended = false;
+  const nemesis = (async () => {
+    while (!ended) {
+      await bundle.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'genai-server'",
+      );
+      await setTimeout(25);
+    }
+  })();
+  const tasks = await Promise.all(
+    Array.from({ length: 100 }, async () => {
+      const task = newTask();
+      const open = opened(task.taskId);
+      const persist = async (changes: Parameters<TaskStore["commit"]>[0]) => {
+        for (;;) {
+          try {
+            return await store.commit(changes);
+          } catch {
+            await setTimeout(5);
+          }
+        }
+      };
+      await persist([inserted(task), open]);
+      await persist([changed(open.attemptId), settled(task.taskId)]);
+      return task.taskId;
+    }),
+  );
+  ended = true;
+  await nemesis;
+  for (const taskId of tasks) {
+    expect((await store.eventsOf(taskId, 0, 10)).map((event) => event.state)).toEqual([
+      "queued",
+      "running",
+      "succeeded",
+    ]);
+  }
+  expect(await store.usageOf("alice")).toMatchObject({ tasks: { succeeded: 100 }, gpuMs: 70_000, cost: 200 });
+  expect(await checkStore(bundle, null)).toEqual([]);
+}, 60_000);
+
+test("starters at the same time migrate once, and a second migration finds nothing to do", async () => {
+  await using bundle = await setup();
+  const results = await Promise.all(Array.from({ length: 8 }, () => migrateStore(bundle)));
+  expect(results.filter((result) => result.from === 0)).toHaveLength(1);
+  expect(await migrateStore(bundle)).toEqual({ from: 1, to: 1 });
+});
+
+test("a schema newer than the program stops the start with a sentence", async () => {
+  await using bundle = await setup();
+  await migrateStore(bundle);
+  await bundle.sql("INSERT INTO genai.schema (number) VALUES (99)");
+  await expect(bundle.open()).rejects.toMatchObject({
+    code: "newer_schema",
+    message: expect.stringContaining("has schema 99"),
+  });
+});
+
+test("a database that is not there stops the start with a sentence", async () => {
+  await using bundle = await setup();
+  await expect(bundle.open("postgres://nobody@127.0.0.1:1/none")).rejects.toMatchObject({
+    code: "unreachable",
+    message: expect.stringContaining("DATABASE_URL"),
+  });
+});
+
+test("claimers at once take no task twice and never more than they asked for, whatever plan is chosen", async () => {
+  await using bundle = await setup();
+  const stores = await Promise.all(Array.from({ length: 4 }, (_, index) => bundle.open(bundle.databaseUrl, index > 0)));
+  const tasks = Array.from({ length: 2_000 }, (_, index) => newTask({ userId: `user-${index % 5}` }));
+  await stores[0]?.commit(tasks.map((task) => inserted(task)));
+  for (const setting of ["enable_hashjoin", "enable_mergejoin", "enable_sort", "enable_nestloop", "enable_indexscan"]) {
+    await bundle.sql(`ALTER DATABASE ${new URL(bundle.databaseUrl).pathname.slice(1)} SET ${setting} = off`);
+    await bundle.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'genai-server'");
+    const taken = await Promise.all(
+      Array.from({ length: 64 }, (_, index) => claimOnce(stores[index % 4] as TaskStore, 1 + (index % 7))),
+    );
+    for (const [index, claimed] of taken.entries()) expect(claimed.length).toBeLessThanOrEqual(1 + (index % 7));
+    const ids = taken.flat();
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids.length).toBeGreaterThan(100);
+    await stores[0]?.commit([{ type: "claimReleased", taskIds: ids }]);
+  }
+  expect(await checkStore(bundle, null)).toEqual([]);
+}, 60_000);
+
+/** Terminated connections are the test's own doing; a claim is asked for again, as the coordinator does. */
+async function claimOnce(store: TaskStore, limit: number): Promise<readonly string[]> {
+  for (;;) {
+    try {
+      return (await store.claim({ classKeys: ["sdxl"], limit, costMin: 0 })).map(({ task }) => task.taskId);
+    } catch {
+      await setTimeout(5);
+    }
+  }
+}
+
+test("what a server held when it was gone is another's after its lease, and its own at once when it is back", async () => {
+  await using bundle = await setup();
+  const first = await bundle.open(bundle.databaseUrl);
+  const [running, lost] = [newTask(), newTask()];
+  await first.commit([
+    inserted(running, { claimed: true }),
+    opened(running.taskId),
+    inserted(lost, { claimed: true }),
+    opened(lost.taskId, { attempt: 1 }),
+    requeued(lost.taskId),
+  ]);
+  const second = await bundle.open(bundle.databaseUrl, true);
+  expect(await recovered(second)).toEqual([]);
+  // The first one's last sign of life is longer ago than its claims outlive it.
+  await bundle.sql(
+    "UPDATE genai.servers SET alive_until_ms = alive_until_ms - 60000 WHERE server_id = (SELECT min(claimed_by) FROM genai.tasks)",
+  );
+  expect(await recovered(second)).toEqual([running.taskId, lost.taskId]);
+  expect(await recovered(await bundle.open(bundle.databaseUrl))).toEqual([]);
+});
+
+async function recovered(store: TaskStore): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for await (const batch of store.recover()) ids.push(...batch.map(({ task }) => task.taskId));
+  return ids;
+}

@@ -1,0 +1,114 @@
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "@jest/globals";
+import Database from "better-sqlite3";
+import { backupStore, checkStore, migrateStore, openTaskStore } from "../../src/storage/index.ts";
+import { artifact, changed, inserted, newTask, opened, requeued, settled } from "./support/builders.ts";
+
+async function setup() {
+  const folder = await mkdtemp(join(tmpdir(), "genai-commands-"));
+  const home = join(folder, "home");
+  const store = await openTaskStore({ databaseUrl: null, home });
+  const tasks = [newTask(), newTask({ webhook: "https://example.com" }), newTask()];
+  const opens = tasks.map((task) => opened(task.taskId));
+  await store.commit(tasks.map((task, index) => inserted(task, { claimed: index === 0 })));
+  await store.commit([
+    ...opens,
+    ...opens.slice(0, 2).map((open) => changed(open.attemptId)),
+    settled(tasks[0]?.taskId ?? "", { artifacts: [artifact("attempts/a/0"), artifact("attempts/a/1", 1)] }),
+    settled(tasks[1]?.taskId ?? "", { artifacts: [artifact(null)] }),
+    requeued(tasks[2]?.taskId ?? ""),
+  ]);
+  return {
+    folder,
+    home,
+    store,
+    tasks,
+    location: { databaseUrl: null, home },
+    [Symbol.asyncDispose]: async () => {
+      await store.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+function artifacts(...keys: readonly string[]) {
+  return { list: async () => keys.map((key) => ({ key, modifiedAtMs: 0 })) };
+}
+
+test("check finds nothing to say of a sound store, while its server works", async () => {
+  await using bundle = await setup();
+  expect(await checkStore(bundle.location, artifacts("attempts/a/0", "attempts/a/1", "attempts/b/0"))).toEqual([]);
+});
+
+test("check names artifacts that tasks name and nobody has", async () => {
+  await using bundle = await setup();
+  expect(await checkStore(bundle.location, artifacts("attempts/a/0"))).toEqual([
+    "1 artifacts that tasks name are missing, such as attempts/a/1.",
+  ]);
+});
+
+test.each([
+  ["DELETE FROM pipelines WHERE task_seq = 1", "tasks without their pipeline"],
+  ["DELETE FROM events WHERE task_seq = 1 AND number = 2", "tasks whose log has a gap"],
+  ["DELETE FROM tasks WHERE seq = 1", "attempts, events or webhooks of no task"],
+  ["UPDATE attempts SET task_seq = 1, attempt = 2 WHERE task_seq = 2", "tasks with two accepted results"],
+  ["UPDATE events SET state = 2 WHERE task_seq = 1 AND number = 2", "tasks that ended twice in their log"],
+  ["UPDATE events SET position = 1", "positions of the log used twice"],
+  ["DELETE FROM outbox", "ended tasks whose webhook was never entered"],
+  ["UPDATE users SET queued = queued + 1", "users whose waiting or running tasks are miscounted"],
+  ["UPDATE classes SET unclaimed = unclaimed + 1", "requirement classes whose waiting tasks are miscounted"],
+])("check notices: %s", async (damage, finding) => {
+  await using bundle = await setup();
+  const database = new Database(join(bundle.home, "tasks.db"));
+  database.exec(damage);
+  database.close();
+  expect(await checkStore(bundle.location, null)).toContainEqual(expect.stringContaining(finding));
+});
+
+test("check throws a sentence where the file is damaged", async () => {
+  await using bundle = await setup();
+  const home = join(bundle.folder, "other");
+  await backupInto(home, bundle.location);
+  const whole = readFileSync(join(home, "tasks.db"));
+  whole[4_096] = 0xff;
+  await writeFile(join(home, "tasks.db"), whole);
+  await expect(checkStore({ databaseUrl: null, home }, null)).rejects.toMatchObject({ code: "damaged" });
+});
+
+test("a backup taken while tasks are written is a whole store of one moment", async () => {
+  await using bundle = await setup();
+  let ended = false;
+  const writer = (async () => {
+    while (!ended) await bundle.store.commit([inserted(newTask())]);
+  })();
+  const home = join(bundle.folder, "restored");
+  await backupInto(home, bundle.location);
+  ended = true;
+  await writer;
+  expect(await checkStore({ databaseUrl: null, home }, null)).toEqual([]);
+  const restored = await openTaskStore({ databaseUrl: null, home });
+  expect(await restored.task(bundle.tasks[0]?.taskId ?? "")).toMatchObject({ state: "succeeded" });
+  await restored.close();
+  await expect(backupStore(bundle.location, join(home, "tasks.db"))).rejects.toMatchObject({ code: "not_writable" });
+  expect(existsSync(join(home, "tasks.db.unfinished"))).toBe(false);
+});
+
+test("backup of a PostgreSQL store says how PostgreSQL does it", async () => {
+  await expect(backupStore({ databaseUrl: "postgres://x", home: "/x" }, "/x")).rejects.toThrow(/pg_dump/);
+});
+
+test("migrate makes a store, does nothing the second time, and keeps out while a server runs", async () => {
+  await using bundle = await setup();
+  const location = { databaseUrl: null, home: join(bundle.folder, "new") };
+  expect(await migrateStore(location)).toEqual({ from: 0, to: 1 });
+  expect(await migrateStore(location)).toEqual({ from: 1, to: 1 });
+  await expect(migrateStore(bundle.location)).rejects.toMatchObject({ code: "in_use" });
+});
+
+async function backupInto(home: string, from: { databaseUrl: null; home: string }): Promise<void> {
+  await mkdir(home);
+  await backupStore(from, join(home, "tasks.db"));
+}
