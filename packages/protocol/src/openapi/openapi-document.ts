@@ -39,7 +39,11 @@ export function openApiDocument(options: {
     },
     servers: [{ url: options.serverUrl }],
     security: [{ bearer: [] }],
-    tags: [{ name: "tasks", description: "What is to be made, and what became of it." }],
+    tags: [
+      { name: "tasks", description: "What is to be made, and what became of it." },
+      { name: "fleet", description: "The nodes, and what they offer." },
+      { name: "account", description: "What the caller has used." },
+    ],
     paths,
     components: {
       securitySchemes: {

@@ -1,17 +1,24 @@
 import { z } from "zod";
-import { TaskId } from "../ids.ts";
+import { NodeId, TaskId } from "../ids.ts";
 import type { Operation } from "../openapi/operation.ts";
 import { CreateTaskBody } from "./create-task.ts";
+import { V2Model, V2Node } from "./nodes.ts";
 import { V2Task } from "./task.ts";
+import { TaskListQuery, V2TaskPage } from "./task-list.ts";
+import { V2Usage } from "./usage.ts";
 
 const taskParams = z.strictObject({ taskId: TaskId.meta({ description: "A task's id." }) });
 
-/** Longest that `Prefer: wait` may ask for, in seconds. */
-export const WAIT_SECONDS_MAX = 300;
+const nodeParams = z.strictObject({ nodeId: NodeId.meta({ description: "A node's id." }) });
 
 const idempotencyKey = z.string().min(1).max(255).optional().meta({
   description: "Makes a repeat harmless: the same key within 24 hours gives the same task.",
   example: "order-4711",
+});
+
+const prefer = z.string().max(200).optional().meta({
+  description: "`wait=N`: answer once the task has ended, or after N seconds (at most 300).",
+  example: "wait=30",
 });
 
 export const EVENT_STREAM = "text/event-stream";
@@ -40,7 +47,7 @@ export const V2_OPERATIONS = {
       "Stores a task and answers before it runs. Repeat the call with the same `Idempotency-Key` as often as you like.",
     access: "user",
     counts: "creation",
-    headers: z.object({ "idempotency-key": idempotencyKey }),
+    headers: z.object({ "idempotency-key": idempotencyKey, prefer }),
     body: {
       schema: CreateTaskBody,
       examples: {
@@ -69,6 +76,19 @@ export const V2_OPERATIONS = {
       "queue_full",
     ],
   },
+  listTasks: {
+    id: "listTasks",
+    method: "GET",
+    path: "/v2/tasks",
+    tag: "tasks",
+    summary: "List the caller's tasks",
+    description: "Newest first.",
+    access: "user",
+    counts: "read",
+    query: TaskListQuery,
+    answers: { 200: { description: "A page.", schema: V2TaskPage } },
+    problems: ["cursor_invalid"],
+  },
   getTask: {
     id: "getTask",
     method: "GET",
@@ -78,8 +98,54 @@ export const V2_OPERATIONS = {
     access: "user",
     counts: "read",
     params: taskParams,
-    answers: { 200: { description: "The task.", schema: V2Task } },
+    headers: z.object({ prefer, "if-none-match": z.string().max(1_000).optional() }),
+    answers: {
+      200: { description: "The task.", schema: V2Task, headers: z.object({ etag: z.string() }) },
+      304: { description: "It is as the caller's `If-None-Match` has it.", schema: null },
+    },
     problems: ["task_not_found"],
+  },
+  cancelTask: {
+    id: "cancelTask",
+    method: "POST",
+    path: "/v2/tasks/{taskId}/cancel",
+    tag: "tasks",
+    summary: "Cancel a task",
+    description: "As often as you like. A task that had ended before stays as it is.",
+    access: "user",
+    counts: "read",
+    params: taskParams,
+    answers: { 200: { description: "The task as it is now.", schema: V2Task } },
+    problems: ["task_not_found"],
+  },
+  retryTask: {
+    id: "retryTask",
+    method: "POST",
+    path: "/v2/tasks/{taskId}/retry",
+    tag: "tasks",
+    summary: "Do an ended task again",
+    description: "Makes a new task of the same pipeline and terms; the old one stays as it ended.",
+    access: "user",
+    counts: "creation",
+    params: taskParams,
+    headers: z.object({ "idempotency-key": idempotencyKey }),
+    answers: {
+      201: { description: "The new task.", schema: V2Task, headers: taskLocation },
+      200: { description: "The key was used before: the task as it is now.", schema: V2Task, headers: taskLocation },
+    },
+    problems: ["task_not_found", "task_not_ended", "idempotency_key_reused", "queue_full"],
+  },
+  deleteTask: {
+    id: "deleteTask",
+    method: "DELETE",
+    path: "/v2/tasks/{taskId}",
+    tag: "tasks",
+    summary: "Delete an ended task and its pictures",
+    access: "user",
+    counts: "read",
+    params: taskParams,
+    answers: { 204: { description: "It is gone.", schema: null } },
+    problems: ["task_not_found", "task_not_ended"],
   },
   taskEvents: {
     id: "taskEvents",
@@ -101,6 +167,89 @@ export const V2_OPERATIONS = {
       },
     },
     problems: ["task_not_found", "event_id_unknown"],
+  },
+  userEvents: {
+    id: "userEvents",
+    method: "GET",
+    path: "/v2/events",
+    tag: "tasks",
+    summary: "Follow all tasks of the caller",
+    description:
+      "Server-sent events as of one task, of all of them. Without `Last-Event-ID` it begins now, with an event `ready` whose id is where it begins.",
+    access: "user",
+    counts: "read",
+    headers: z.object({ "last-event-id": lastEventId }),
+    answers: { 200: { description: "The stream.", schema: z.string(), contentType: EVENT_STREAM } },
+    problems: ["event_id_unknown"],
+  },
+  listNodes: {
+    id: "listNodes",
+    method: "GET",
+    path: "/v2/nodes",
+    tag: "fleet",
+    summary: "List the nodes",
+    access: "user",
+    counts: "read",
+    answers: { 200: { description: "Every node that is known.", schema: z.object({ nodes: z.array(V2Node) }) } },
+    problems: [],
+  },
+  drainNode: {
+    id: "drainNode",
+    method: "POST",
+    path: "/v2/nodes/{nodeId}/drain",
+    tag: "fleet",
+    summary: "Give a node no more work",
+    description: "What runs is finished. Holds until `undrain`, or until the node comes back as another.",
+    access: "admin",
+    counts: "read",
+    params: nodeParams,
+    answers: { 200: { description: "The node as it is now.", schema: V2Node } },
+    problems: ["node_not_found"],
+  },
+  undrainNode: {
+    id: "undrainNode",
+    method: "POST",
+    path: "/v2/nodes/{nodeId}/undrain",
+    tag: "fleet",
+    summary: "Give a node work again",
+    access: "admin",
+    counts: "read",
+    params: nodeParams,
+    answers: { 200: { description: "The node as it is now.", schema: V2Node } },
+    problems: ["node_not_found"],
+  },
+  listModels: {
+    id: "listModels",
+    method: "GET",
+    path: "/v2/models",
+    tag: "fleet",
+    summary: "List the models that the fleet offers",
+    access: "user",
+    counts: "read",
+    answers: {
+      200: {
+        description: "By name.",
+        schema: z.object({
+          models: z.array(V2Model),
+          nodesOfferingAll: z.int().meta({ description: "Online nodes that declare no models: they offer all." }),
+        }),
+      },
+    },
+    problems: [],
+  },
+  getUsage: {
+    id: "getUsage",
+    method: "GET",
+    path: "/v2/usage",
+    tag: "account",
+    summary: "What the caller has used",
+    access: "user",
+    counts: "read",
+    query: z.strictObject({
+      user: z.string().min(1).max(256).optional().meta({ description: "Another user. Administrators only." }),
+    }),
+    answers: { 200: { description: "The sums.", schema: V2Usage } },
+    problems: ["forbidden"],
   },
 } as const satisfies Readonly<Record<string, Operation>>;
 

@@ -83,6 +83,16 @@ export type V2TaskSummary = z.infer<typeof V2TaskSummary>;
 
 /** A task with everything that is known of it. */
 export const V2Task = V2TaskSummary.extend({
+  position: z
+    .int()
+    .min(0)
+    .nullable()
+    .meta({ description: "How many of the caller's waiting tasks stand before it; null where it does not wait here." }),
+  expectedMs: z
+    .int()
+    .min(0)
+    .nullable()
+    .meta({ description: "What one attempt is expected to take; null where nobody here could run it." }),
   progress: z.number().min(0).max(1).meta({ description: "Of its running attempt; never falls inside an attempt." }),
   attempts: z.array(V2Attempt),
 }).meta({ id: "Task" });

@@ -3,6 +3,7 @@ import {
   type ComfyPipeline,
   type CreateTaskBody,
   type InputImage,
+  type Pipeline,
   type StandardPipeline,
   V1_MAX_COST_DEFAULT,
   V1_TIME_TO_MONEY_RATIO_DEFAULT,
@@ -12,7 +13,7 @@ import {
   type V2Pipeline,
 } from "@genai/protocol";
 import { graphModels } from "./graph-models.ts";
-import type { NewTask } from "./stored-task.ts";
+import type { NewTask, StoredTask } from "./stored-task.ts";
 
 /** What a submission is made with, beside its body. */
 export interface SubmissionContext {
@@ -74,6 +75,33 @@ export function newTaskFromV2(body: CreateTaskBody, image: InputImage | null, co
     maxAttempts: body.maxAttempts,
     metadata: body.metadata === undefined ? null : JSON.stringify(body.metadata),
     webhook: body.webhook ?? null,
+  };
+}
+
+/** The same work and terms once more, as a task of its own. A deadline gives it as long as it gave the first. */
+export function retriedTask(
+  ended: StoredTask,
+  pipeline: Pipeline,
+  born: { readonly taskId: string; readonly nowMs: number },
+): NewTask {
+  const { userId, priority, maxCost, timeToMoneyRatio, requirements, work, limitMs, maxAttempts, metadata, webhook } =
+    ended;
+  return {
+    taskId: born.taskId,
+    userId,
+    api: "v2",
+    createdAtMs: born.nowMs,
+    pipeline,
+    priority,
+    maxCost,
+    timeToMoneyRatio,
+    requirements,
+    work,
+    limitMs,
+    deadlineAtMs: ended.deadlineAtMs === null ? null : born.nowMs + (ended.deadlineAtMs - ended.createdAtMs),
+    maxAttempts,
+    metadata,
+    webhook,
   };
 }
 

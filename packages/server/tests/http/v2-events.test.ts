@@ -117,3 +117,23 @@ test("a thousand readers that never read cost little memory and hold nobody up",
   expect((await rawHttp("GET", `${server.url}/v2/tasks/${id}`)).status).toBe(200);
   for (const reader of readers) reader.cut();
 });
+
+test("the stream of all tasks tells each event once and resumes without a gap, from its very beginning", async () => {
+  const { server, id } = await setup();
+  await using _ = server;
+  const url = `${server.url}/v2/events`;
+  const reader = await EventReader.open(url);
+  const ready = await reader.next();
+  expect(ready?.event).toBe("ready");
+  reader.cut();
+  server.tasks.move(id, "running");
+  const other = String((await postJson(`${server.url}/v2/tasks`, FOX)).json().id);
+  await postJson(`${server.url}/v2/tasks`, FOX, { token: "somebody else" });
+  await using resumed = await EventReader.open(url, { "last-event-id": ready?.id ?? "" });
+  expect(await resumed.next()).toMatchObject({ event: "state", data: { taskId: id, state: "running" } });
+  expect(await resumed.next()).toMatchObject({ data: { taskId: other, state: "queued" } });
+  server.tasks.settle(other, { state: "succeeded" });
+  expect(await resumed.next()).toMatchObject({ data: { taskId: other, state: "succeeded" } });
+  const future = await rawHttp("GET", url, { headers: { "last-event-id": "1000" } });
+  expect(future.json().code).toBe("event_id_unknown");
+});

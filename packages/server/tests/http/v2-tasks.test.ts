@@ -54,8 +54,11 @@ test("a graph's models are required of the node", async () => {
 test("the task shows its attempts, its progress and, once it has ended, its pictures", async () => {
   await using server = await TestHttpServer.start();
   const id = String((await postJson(`${server.url}/v2/tasks`, FOX)).json().id);
-  server.tasks.progress.set(id, 0.25);
-  expect((await rawHttp("GET", `${server.url}/v2/tasks/${id}`)).json()).toMatchObject({ progress: 0.25 });
+  server.fleet.readings.set(id, { progress: 0.25, position: null, expectedMs: 4_000 });
+  expect((await rawHttp("GET", `${server.url}/v2/tasks/${id}`)).json()).toMatchObject({
+    progress: 0.25,
+    expectedMs: 4_000,
+  });
   server.tasks.settle(id, { state: "succeeded", artifacts: [artifact(0, { width: 64, height: 64, seed: 3 })] });
   const task = V2Task.parse((await rawHttp("GET", `${server.url}/v2/tasks/${id}`)).json());
   expect(task).toMatchObject({

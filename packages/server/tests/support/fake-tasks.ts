@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import type { CancelOutcome, SubmitOutcome, TaskNews, TaskService } from "../../src/coordinator/task-service.ts";
+import { matchesFilter } from "../../src/storage/task-filter.ts";
 import type {
   NewTask,
   StoredAttempt,
@@ -17,7 +18,6 @@ export class FakeTasks {
   /** What the next submissions come to, instead of being stored. */
   outcome: Exclude<SubmitOutcome, { type: "stored" | "repeated" }> | null = null;
   storeIsAway = false;
-  readonly progress = new Map<string, number>();
   readonly attempts = new Map<string, readonly StoredAttempt[]>();
   readonly #events = new Map<string, TaskEvent[]>();
   readonly #news = new EventEmitter().setMaxListeners(0);
@@ -56,10 +56,27 @@ export class FakeTasks {
 
   readonly #reads: Partial<TaskStore> = {
     task: async (taskId) => this.#tasks.get(taskId) ?? null,
-    tasksOf: async (userId, _filter, limit): Promise<TaskPage> => {
-      const tasks = [...this.#tasks.values()].filter((task) => task.userId === userId).reverse();
-      return { tasks: tasks.slice(0, limit), next: null };
+    tasksOf: async (userId, filter, limit, cursor): Promise<TaskPage> => {
+      const tasks = [...this.#tasks.values()]
+        .filter((task) => task.userId === userId && (cursor === null || task.taskId < cursor))
+        .filter((task) => matchesFilter(task, filter))
+        .reverse();
+      const page = tasks.slice(0, limit);
+      return { tasks: page, next: tasks.length > limit ? (page.at(-1)?.taskId ?? null) : null };
     },
+    pipelineOf: async (taskId) => this.submitted.find((task) => task.taskId === taskId)?.pipeline ?? null,
+    usageOf: async (userId) => {
+      const tasks = { queued: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
+      for (const task of this.#tasks.values()) if (task.userId === userId) tasks[task.state] += 1;
+      return { tasks, gpuMs: 0, cost: 0 };
+    },
+    commit: async (changes) =>
+      changes.map((change) => {
+        if (change.type !== "taskDeleted") throw new Error(`the fake store has no ${change.type}`);
+        return this.#tasks.delete(change.taskId)
+          ? { type: "applied", event: null }
+          : { type: "conflict", taskId: null };
+      }),
     attemptsOf: async (taskId) => this.attempts.get(taskId) ?? [],
     eventsOf: async (taskId, after, limit) =>
       (this.#events.get(taskId) ?? []).filter((event) => event.number > after).slice(0, limit),
@@ -86,6 +103,11 @@ export class FakeTasks {
     this.#tasks.set(taskId, moved);
     this.tell({ type: "event", event });
     return moved;
+  }
+
+  /** How many calls wait for an end. */
+  get waiterCount(): number {
+    return this.#waiters.size;
   }
 
   /** How many streams listen. */

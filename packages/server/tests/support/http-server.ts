@@ -7,6 +7,7 @@ import type { HttpAppOptions, HttpSettings } from "../../src/http/http-options.t
 import { tokenHash } from "../../src/identity/api-keys.ts";
 import { createAuthenticator } from "../../src/identity/authenticator.ts";
 import { createJwtVerifier } from "../../src/identity/jwt-verifier.ts";
+import { FakeFleet } from "./fake-fleet.ts";
 import { FakeTasks } from "./fake-tasks.ts";
 
 export const JWT_SECRET = "a secret of more than thirty-two bytes";
@@ -37,6 +38,7 @@ export interface HttpServerSetup {
 /** The HTTP side on a free port, over tasks in memory. */
 export class TestHttpServer implements AsyncDisposable {
   readonly tasks = new FakeTasks();
+  readonly fleet = new FakeFleet();
   readonly url: string;
   readonly port: number;
   readonly #server: Server;
@@ -75,7 +77,7 @@ export class TestHttpServer implements AsyncDisposable {
         artifactUrl: (artifact) => `/artifacts/${artifact.key}?signature=s`,
         readArtifact: async () => Buffer.from("png"),
         routers: [],
-        fleet: { progressOf: (taskId) => this.tasks.progress.get(taskId) ?? null },
+        fleet: this.fleet,
         version: "0.0.0",
         logger: pino({ level: "silent" }),
         stopping: new AbortController().signal,

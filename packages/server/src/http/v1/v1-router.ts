@@ -1,5 +1,5 @@
 import { TaskId } from "@genai/protocol";
-import express, { type Request, type RequestHandler, type Response, type Router } from "express";
+import express, { type Request, type RequestHandler, type Router } from "express";
 import type { Caller } from "../../identity/caller.ts";
 import { newTaskFromV1, type V1Submission } from "../../tasks/new-task.ts";
 import type { StoredTask } from "../../tasks/stored-task.ts";
@@ -10,6 +10,7 @@ import { HttpRefusal } from "../http-refusal.ts";
 import { readJsonBody } from "../request-body.ts";
 import type { RequestLimits } from "../request-limits.ts";
 import { idempotencyOf, submitTask } from "../submission.ts";
+import { waitForEnd } from "../wait-for-end.ts";
 import { v1Images } from "./v1-images.ts";
 import { readComfyBody, readTaskBody } from "./v1-submission.ts";
 import { v1Error, v1View } from "./v1-view.ts";
@@ -71,7 +72,7 @@ export function v1Router(options: HttpAppOptions, limits: RequestLimits): Router
 
   const generate: RequestHandler = async (request, response) => {
     const stored = await submit(request, readTaskBody);
-    const task = await settled(response, stored.taskId);
+    const task = await waitForEnd(options, response, stored.taskId, settings.syncTimeoutMs);
     if (task === null) throw new HttpRefusal("timeout", { taskId: stored.taskId });
     const { result } = await v1View(task, v1Images(request, options));
     response
@@ -82,18 +83,6 @@ export function v1Router(options: HttpAppOptions, limits: RequestLimits): Router
           : { ok: true, task_id: task.taskId, result },
       );
   };
-
-  /** The task once it has ended; null when its time is up, the caller hangs up or the server stops. */
-  async function settled(response: Response, taskId: string): Promise<StoredTask | null> {
-    const gone = new AbortController();
-    const hangUp = () => gone.abort();
-    response.once("close", hangUp);
-    try {
-      return await tasks.settled(taskId, settings.syncTimeoutMs, AbortSignal.any([gone.signal, options.stopping]));
-    } finally {
-      response.off("close", hangUp);
-    }
-  }
 
   const getTask: RequestHandler = async (request, response) => {
     const caller = await reader(request);

@@ -8,7 +8,7 @@ import { refuseUiFormat } from "./workflow-format.ts";
 
 export function createTask(context: V2Context): OperationHandler<V2Operations["createTask"]> {
   const { settings, tasks, newTaskId, wallMs } = context.options;
-  return async ({ body, headers, caller, request }) => {
+  return async ({ body, headers, caller, request, response }) => {
     const nowMs = wallMs();
     check(body, settings.promptCharsMax, nowMs);
     const task = newTaskFromV2(body, await inputImage(body), {
@@ -22,7 +22,7 @@ export function createTask(context: V2Context): OperationHandler<V2Operations["c
     const submitted = await submitTask(tasks, task, idempotency);
     return {
       status: submitted.repeated ? 200 : 201,
-      body: await context.view(submitted.task, request),
+      body: await context.view(await context.afterWait(submitted.task, headers.prefer, response), request),
       headers: { Location: `/v2/tasks/${submitted.task.taskId}` },
     };
   };

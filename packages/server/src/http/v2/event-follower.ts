@@ -52,6 +52,11 @@ export class EventFollower {
     else this.#wake();
   }
 
+  /** Tells the reader where its log begins. */
+  greet(): void {
+    this.#stream.send(`id: ${this.#cursor}\nevent: ready\ndata: {}\n\n`);
+  }
+
   #hear(news: TaskNews): void {
     if (this.#stream.ended) return;
     if (news.type !== "event") {

@@ -28,3 +28,27 @@ export function taskEvents(context: V2Context): OperationHandler<V2Operations["t
     return null;
   };
 }
+
+export function userEvents(context: V2Context): OperationHandler<V2Operations["userEvents"]> {
+  const { store, tasks, stopping } = context.options;
+  return async ({ headers, caller, response }) => {
+    const newest = await store.lastPosition();
+    const resumed = lastEventNumber(headers["last-event-id"], newest);
+    const follower = new EventFollower(
+      {
+        subscribe: (listener) => tasks.subscribe(`user:${caller.userId}`, listener),
+        read: (from, limit) => store.eventsOfUser(caller.userId, from, limit),
+        cursorOf: (event) => event.position,
+        // Positions grow in the order of commits, and news are told in that order.
+        follows: (cursor, event) => event.position > cursor,
+        isLast: () => false,
+      },
+      response,
+      resumed ?? newest,
+      stopping,
+    );
+    // A stream that is cut before its first event must know where it began.
+    if (resumed === null) follower.greet();
+    return null;
+  };
+}

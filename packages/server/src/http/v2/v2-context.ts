@@ -1,10 +1,11 @@
-import type { V2Task } from "@genai/protocol";
-import type { Request } from "express";
+import { preferredWaitSeconds, type V2Task } from "@genai/protocol";
+import type { Request, Response } from "express";
 import type { Caller } from "../../identity/caller.ts";
 import type { StoredTask } from "../../tasks/stored-task.ts";
 import { baseUrl } from "../base-url.ts";
 import type { HttpAppOptions } from "../http-options.ts";
 import { HttpRefusal } from "../http-refusal.ts";
+import { waitForEnd } from "../wait-for-end.ts";
 import { type ArtifactUrl, taskView } from "./v2-view.ts";
 
 /** What v2's handlers share. */
@@ -24,10 +25,21 @@ export class V2Context {
     return task;
   }
 
+  /** The task once it has ended or its caller's `Prefer: wait` is over. Says in the answer that it waited. */
+  async afterWait(task: StoredTask, prefer: string | undefined, response: Response): Promise<StoredTask> {
+    const seconds = preferredWaitSeconds(prefer);
+    if (seconds === null) return task;
+    response.setHeader("Preference-Applied", `wait=${seconds}`);
+    if (task.settledAtMs !== null || seconds === 0) return task;
+    const ended = await waitForEnd(this.options, response, task.taskId, seconds * 1_000);
+    return ended ?? (await this.options.store.task(task.taskId)) ?? task;
+  }
+
   async view(task: StoredTask, request: Request): Promise<V2Task> {
-    const attempts = task.lastAttempt === 0 ? [] : await this.options.store.attemptsOf(task.taskId);
-    const progress = this.options.fleet.progressOf(task.taskId);
-    return taskView(task, attempts, { progress }, this.artifactUrl(request));
+    const { store, fleet } = this.options;
+    const attempts = task.lastAttempt === 0 ? [] : await store.attemptsOf(task.taskId);
+    const live = task.settledAtMs === null ? fleet.task(task.taskId) : null;
+    return taskView(task, attempts, live, this.artifactUrl(request));
   }
 
   artifactUrl(request: Request): ArtifactUrl {

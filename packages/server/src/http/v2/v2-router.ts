@@ -3,8 +3,14 @@ import express, { type Router } from "express";
 import type { HttpAppOptions } from "../http-options.ts";
 import type { RequestLimits } from "../request-limits.ts";
 import { createTask } from "./create-task.ts";
+import { cancelTask, deleteTask, retryTask } from "./end-task.ts";
+import { getTask } from "./get-task.ts";
+import { getUsage } from "./get-usage.ts";
+import { listModels } from "./list-models.ts";
+import { listTasks } from "./list-tasks.ts";
+import { drainNode, listNodes, undrainNode } from "./nodes.ts";
 import { mountOperations, type OperationHandlers } from "./operation-router.ts";
-import { taskEvents } from "./task-events.ts";
+import { taskEvents, userEvents } from "./task-events.ts";
 import { V2Context } from "./v2-context.ts";
 
 /** The API for new clients: every operation of the protocol's table, by a handler of the same name. */
@@ -12,11 +18,18 @@ export function v2Router(options: HttpAppOptions, limits: RequestLimits): Router
   const context = new V2Context(options);
   const handlers: OperationHandlers<typeof V2_OPERATIONS> = {
     createTask: createTask(context),
-    getTask: async ({ params, caller, request }) => ({
-      status: 200,
-      body: await context.view(await context.taskOf(caller, params.taskId), request),
-    }),
+    listTasks: listTasks(context),
+    getTask: getTask(context),
+    cancelTask: cancelTask(context),
+    retryTask: retryTask(context),
+    deleteTask: deleteTask(context),
     taskEvents: taskEvents(context),
+    userEvents: userEvents(context),
+    listNodes: listNodes(context),
+    drainNode: drainNode(context),
+    undrainNode: undrainNode(context),
+    listModels: listModels(context),
+    getUsage: getUsage(context),
   };
   const router = express.Router();
   mountOperations(router, V2_OPERATIONS, handlers, { options, limits });

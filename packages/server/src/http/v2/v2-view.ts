@@ -1,5 +1,6 @@
 import type { V2Task, V2TaskSummary } from "@genai/protocol";
 import type { StoredAttempt, StoredTask, TaskArtifact } from "../../tasks/stored-task.ts";
+import type { TaskReading } from "../fleet-readings.ts";
 
 /** Makes the absolute URL of one of our artifacts. */
 export type ArtifactUrl = (artifact: TaskArtifact) => string;
@@ -34,12 +35,14 @@ export function summaryView(task: StoredTask, artifactUrl: ArtifactUrl): V2TaskS
 export function taskView(
   task: StoredTask,
   attempts: readonly StoredAttempt[],
-  live: { readonly progress: number | null },
+  live: TaskReading | null,
   artifactUrl: ArtifactUrl,
 ): V2Task {
   return {
     ...summaryView(task, artifactUrl),
-    progress: task.state === "succeeded" ? 1 : (live.progress ?? 0),
+    position: live?.position ?? null,
+    expectedMs: live?.expectedMs ?? null,
+    progress: task.state === "succeeded" ? 1 : (live?.progress ?? 0),
     attempts: attempts.map(attemptView),
   };
 }
