@@ -13,6 +13,7 @@ import { readHomeSecrets } from "./configuration/home-secrets.ts";
 import { Coordinator } from "./coordinator/coordinator.ts";
 import type { NodeSessions } from "./coordinator/node-sessions.ts";
 import { createHttpApp } from "./http/http-app.ts";
+import { runningFleet } from "./http/running-fleet.ts";
 import { configuredAuthenticator } from "./identity/configured-authenticator.ts";
 import { listen } from "./listen.ts";
 import { sharedTokenAuthentication } from "./sessions/node-authentication.ts";
@@ -121,7 +122,13 @@ export async function startServer(configuration: Configuration, logger: Logger):
         logger,
       }),
     ],
-    fleet: { progressOf: (taskId) => coordinator.progressOf(taskId) },
+    fleet: runningFleet({
+      dispatcher: coordinator.dispatcher,
+      progressOf: (taskId) => coordinator.progressOf(taskId),
+      gateway,
+      events: coordinator.nodes,
+      wallMs: () => Date.now(),
+    }),
     logger,
     stopping: stopping.signal,
     isReady: () => !stopping.signal.aborted && coordinator.storeIsWritable,

@@ -1,0 +1,58 @@
+import type { Dispatcher } from "@genai/dispatcher";
+import type { NodeEvents } from "../coordinator/node-events.ts";
+import type { NodeGateway } from "../sessions/node-gateway.ts";
+import type { FleetReadings, NodeReading } from "./fleet-readings.ts";
+
+/** The parts of a running server that know the fleet. */
+export interface RunningFleetOptions {
+  readonly dispatcher: Dispatcher;
+  readonly progressOf: (taskId: string) => number | null;
+  readonly gateway: Pick<NodeGateway, "sessions">;
+  readonly events: Pick<NodeEvents, "drain" | "undrain">;
+  readonly wallMs: () => number;
+}
+
+/** The fleet as the dispatcher and the sessions see it. */
+export function runningFleet(options: RunningFleetOptions): FleetReadings {
+  const { dispatcher, gateway, events } = options;
+
+  function nodes(): readonly NodeReading[] {
+    const nowMs = options.wallMs();
+    return gateway.sessions().map(({ nodeId, provider, connectedForMs }) => {
+      const seen = dispatcher.provider(nodeId);
+      return {
+        provider: { ...provider, warmModel: seen?.warmModel ?? provider.warmModel },
+        online: seen?.online ?? true,
+        draining: seen?.draining ?? false,
+        silent: seen?.silent ?? false,
+        restsForMs: seen?.restsForMs ?? null,
+        running: seen?.running ?? 0,
+        freeSlots: seen?.freeSlots ?? 0,
+        connectedAtMs: nowMs - connectedForMs,
+      };
+    });
+  }
+
+  /** The node itself is not told: it would turn away what it is given after `undrain`. */
+  function tell(nodeId: string, word: "drain" | "undrain"): boolean {
+    if (dispatcher.provider(nodeId) === null) return false;
+    events[word](nodeId);
+    return true;
+  }
+
+  return {
+    task: (taskId) => {
+      const seen = dispatcher.task(taskId);
+      if (seen === null) return null;
+      const { position, expectedSeconds } = seen;
+      return {
+        position,
+        expectedMs: expectedSeconds === null ? null : Math.round(expectedSeconds * 1_000),
+        progress: options.progressOf(taskId),
+      };
+    },
+    nodes,
+    drain: (nodeId) => tell(nodeId, "drain"),
+    undrain: (nodeId) => tell(nodeId, "undrain"),
+  };
+}
