@@ -1,0 +1,192 @@
+import { randomInt } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Pipeline } from "@genai/protocol";
+import type { Engine, EngineArtifact, EngineOutcome, EngineProbe, EngineReport, EngineTask } from "../engine.ts";
+import { Painting } from "./painting.ts";
+import { encodePng } from "./png.ts";
+
+export interface TestEngineOptions {
+  /** How long one step takes beyond the drawing itself, in milliseconds. Default 0. */
+  readonly stepMs?: number;
+  /** Obeys `[[fault:…]]` in prompts: fail, refuse, oom, hang, slow, bytes. Default false. */
+  readonly faults?: boolean;
+  readonly models?: readonly string[];
+}
+
+/** What is drawn, whatever the pipeline said. */
+interface Order {
+  readonly subject: string;
+  readonly width: number;
+  readonly height: number;
+  readonly steps: number;
+  readonly seed: number;
+  readonly count: number;
+}
+
+const PIXELS_MAX = 4_096 * 4_096;
+const PREVIEW_PIXELS = 128;
+/** Rows that are painted before others get their turn: under ten milliseconds at usual widths. */
+const ROWS_AT_ONCE = 32;
+
+/** Draws a real picture without a GPU: another one for each prompt and seed, the same bytes for the same ones. */
+export class TestEngine implements Engine {
+  readonly type = "test";
+  readonly #options: TestEngineOptions;
+
+  constructor(options: TestEngineOptions = {}) {
+    this.#options = options;
+  }
+
+  probe(): Promise<EngineProbe> {
+    const models = this.#options.models ?? [];
+    return Promise.resolve({
+      state: "ready",
+      version: "1",
+      pipelines: ["standard", "comfy"],
+      models,
+      warmModel: models[0] ?? null,
+      nodeClasses: null,
+      gpu: null,
+      imageInput: true,
+      concurrency: 1,
+    });
+  }
+
+  async run(task: EngineTask, report: EngineReport, signal: AbortSignal): Promise<EngineOutcome> {
+    const order = orderOf(task.pipeline);
+    if (typeof order === "string") return { type: "failed", fault: "task", code: "task_invalid", message: order };
+    const startedMs = performance.now();
+    try {
+      const fault = this.#options.faults ? /\[\[fault:(\w+)\]\]/.exec(order.subject)?.[1] : undefined;
+      const failed = await runFault(fault, signal);
+      if (failed !== null) return failed;
+      const artifacts: EngineArtifact[] = [];
+      for (let n = 0; n < order.count; n++)
+        artifacts.push(await this.#draw(order, n, fault === "bytes", report, signal));
+      const warmModel = task.pipeline.type === "standard" && task.pipeline.model !== "" ? task.pipeline.model : null;
+      return { type: "succeeded", artifacts, metrics: { gpuMs: performance.now() - startedMs, warmModel } };
+    } catch (error) {
+      if (signal.aborted) return { type: "canceled" };
+      throw error;
+    }
+  }
+
+  free(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async #draw(
+    order: Order,
+    n: number,
+    badBytes: boolean,
+    report: EngineReport,
+    signal: AbortSignal,
+  ): Promise<EngineArtifact> {
+    const { width, height, steps, count } = order;
+    const seed = order.seed + n;
+    const painting = new Painting(`${order.subject}\n${seed}`);
+    const pixels = new Uint8Array(width * height * 3);
+    for (let step = 1; step <= steps; step++) {
+      const until = Math.floor((height * step) / steps);
+      for (let row = Math.floor((height * (step - 1)) / steps); row < until; row += ROWS_AT_ONCE) {
+        painting.paint(pixels, width, height, row, Math.min(row + ROWS_AT_ONCE, until));
+        await sleep(0, undefined, { signal });
+      }
+      if (this.#options.stepMs) await sleep(this.#options.stepMs, undefined, { signal });
+      report.progress((n + step / steps) / count, "drawing");
+      if (step === Math.ceil(steps / 2)) report.preview("image/png", await preview(painting, width, height));
+    }
+    const bytes = badBytes ? Buffer.from("these bytes are no picture") : await encodePng(width, height, pixels);
+    signal.throwIfAborted();
+    return { body: { bytes }, mime: "image/png", width, height, seed };
+  }
+}
+
+async function preview(painting: Painting, width: number, height: number): Promise<Buffer> {
+  const scale = Math.min(1, PREVIEW_PIXELS / Math.max(width, height));
+  const [w, h] = [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
+  const pixels = new Uint8Array(w * h * 3);
+  painting.paint(pixels, w, h, 0, h);
+  return encodePng(w, h, pixels);
+}
+
+/** What to draw, or a sentence why it can't be drawn. */
+function orderOf(pipeline: Pipeline): Order | string {
+  const order = pipeline.type === "standard" ? standardOrder(pipeline) : graphOrder(pipeline);
+  if (typeof order === "string") return order;
+  if (order.width * order.height > PIXELS_MAX)
+    return `${order.width}×${order.height} is more than ${PIXELS_MAX} pixels.`;
+  return order;
+}
+
+function standardOrder(pipeline: Extract<Pipeline, { type: "standard" }>): Order {
+  const {
+    prompt,
+    negativePrompt = "",
+    model,
+    width = 512,
+    height = 512,
+    steps = 20,
+    count = 1,
+    guidanceScale = 7,
+    image,
+  } = pipeline;
+  return {
+    subject: [prompt, negativePrompt, model, guidanceScale, JSON.stringify(image ?? null)].join("\n"),
+    width,
+    height,
+    steps,
+    count,
+    seed: pipeline.seed ?? randomInt(2 ** 47),
+  };
+}
+
+/** A graph is drawn as a whole; only the size of its latent image is read from it. */
+function graphOrder(pipeline: Extract<Pipeline, { type: "comfy" }>): Order | string {
+  let graph: unknown = pipeline.workflow;
+  if (typeof graph === "string") {
+    try {
+      graph = JSON.parse(graph);
+    } catch {
+      return "The graph is no JSON.";
+    }
+  }
+  if (typeof graph !== "object" || graph === null || Object.keys(graph).length === 0) return "The graph has no nodes.";
+  const inputs = Object.values(graph).map(
+    (node) => (node as { inputs?: Record<string, unknown> } | null)?.inputs ?? {},
+  );
+  const number = (name: string): number | undefined =>
+    inputs.map((each) => each[name]).find((value): value is number => Number.isInteger(value) && (value as number) > 0);
+  return {
+    subject: JSON.stringify(graph),
+    width: number("width") ?? 512,
+    height: number("height") ?? 512,
+    steps: Math.min(number("steps") ?? 20, 1_000),
+    count: Math.min(number("batch_size") ?? 1, 64),
+    seed: number("seed") ?? 0,
+  };
+}
+
+async function runFault(fault: string | undefined, signal: AbortSignal): Promise<EngineOutcome | null> {
+  switch (fault) {
+    case "fail":
+      return { type: "failed", fault: "node", code: "engine_error", message: "The test engine was asked to fail." };
+    case "refuse":
+      return { type: "failed", fault: "task", code: "task_invalid", message: "The test engine was asked to refuse." };
+    case "oom":
+      return {
+        type: "failed",
+        fault: "node",
+        code: "out_of_memory",
+        message: "The test engine was asked to run out of memory.",
+      };
+    case "hang":
+      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+      return { type: "canceled" };
+    case "slow":
+      await sleep(5_000, undefined, { signal });
+      return null;
+    default:
+      return null;
+  }
+}
