@@ -23,7 +23,7 @@ export class Core {
   readonly providers = new Map<string, ProviderRecord>();
   readonly users = new Map<string, UserRecord>();
   readonly timers = new Timers<Timer>();
-  readonly estimates = new Estimates();
+  readonly estimates: Estimates;
   readonly placement: Placement;
   /** What this step asks of the caller so far, in order. */
   effects: DispatcherEffect[] = [];
@@ -35,6 +35,7 @@ export class Core {
   constructor(options: DispatcherOptions, planted: ReadonlySet<PlantedFault>) {
     this.options = options;
     this.planted = planted;
+    this.estimates = new Estimates(options.modelLoadMs);
     this.placement = new Placement(this);
   }
 }

@@ -1,16 +1,25 @@
 import { Core } from "./core.ts";
 import type { StepResult } from "./effect.ts";
 import { step } from "./engine.ts";
+import type { EstimatesSnapshot } from "./estimates.ts";
 import type { DispatcherInput } from "./input.ts";
 import { completeOptions, type DispatcherOptions } from "./options.ts";
 import type { PlantedFault } from "./planted-faults.ts";
+import { type Demand, readDemand } from "./reading/demand.ts";
+import { type Explanation, explainTask } from "./reading/explanation.ts";
+import { type Inspection, inspect } from "./reading/inspection.ts";
+import { snapshotProvider } from "./reading/provider-snapshot.ts";
+import { type ClassDemand, RegisteredClasses } from "./reading/registered-classes.ts";
 import type { IdleProvider, ProviderSnapshot, TaskSnapshot } from "./reading/snapshots.ts";
-import type { Requirements } from "./task.ts";
+import { snapshotTask } from "./reading/task-snapshot.ts";
+import { type WhatIf, whatIf } from "./reading/what-if.ts";
+import type { Requirements, Task } from "./task.ts";
 
 /** Decides which provider runs which task. It does nothing itself: feed it inputs with the time, carry out the effects, and feed a
  *  `tick` when its next deadline comes. The same inputs give the same effects. */
 export class Dispatcher {
   readonly #core: Core;
+  readonly #registered = new RegisteredClasses();
 
   /** @param planted mistakes to make, for tests alone: see `@genai/dispatcher/testing`.
    *  @throws RangeError for an option out of its range. */
@@ -28,35 +37,66 @@ export class Dispatcher {
     return this.#core.timers.nextAtMs();
   }
 
-  /** Makes a requirement class known, so that {@link Dispatcher.idleProviders} tells who serves it. */
+  /** Why a task is where it is: every provider with its reasons or the parts of its score. Null for a task that is not here. */
+  explain(taskId: string): Explanation | null {
+    const task = this.#core.tasks.get(taskId);
+    return task === undefined ? null : explainTask(this.#core, task);
+  }
+
+  /** What would become of a task if it were submitted now. Nothing changes. */
+  whatIf(task: Task): WhatIf {
+    return whatIf(this.#core, task);
+  }
+
+  /** What waits, by requirement class and price ceiling, and the slots there are for it. Counted as tasks come and go, not sampled. */
+  demand(): Demand {
+    return readDemand(this.#core);
+  }
+
+  /** Makes a requirement class known of which the caller keeps tasks elsewhere. */
   registerClass(requirements: Requirements): void {
-    this.#core.placement.registerClass(requirements);
+    this.#registered.register(requirements);
   }
 
   /** Forgets a class that was registered. */
   forgetClass(classKey: string): void {
-    this.#core.placement.forgetClass(classKey);
+    this.#registered.forget(classKey);
   }
 
-  /** Tasks of a class that wait here, slots of connected providers that fit it, and those of them that are free. An unknown class has none. */
-  classDemand(classKey: string): { waiting: number; fittingSlots: number; idleSlots: number } {
-    return this.#core.placement.classDemand(classKey);
+  /** How a class stands that is registered or has tasks waiting; zeros for any other. */
+  classDemand(classKey: string): ClassDemand {
+    return this.#registered.demand(this.#core, classKey);
   }
 
-  /** Idle slots for which nothing waits here. */
-  idleProviders(): IdleProvider[] {
-    return this.#core.placement.idleProviders();
+  /** Free slots that no task here would take, with the registered classes that each serves. At most `limit` providers, default 1 000. */
+  idleProviders(limit = 1_000): IdleProvider[] {
+    return this.#registered.idleProviders(this.#core, limit);
   }
 
   /** An unsettled task, or null. */
   task(taskId: string): TaskSnapshot | null {
     const task = this.#core.tasks.get(taskId);
-    return task === undefined ? null : this.#core.placement.taskSnapshot(task);
+    return task === undefined ? null : snapshotTask(this.#core, task);
   }
 
   /** A provider that is connected, has attempts, or is remembered for its conduct; else null. */
   provider(providerId: string): ProviderSnapshot | null {
     const provider = this.#core.providers.get(providerId);
-    return provider === undefined ? null : this.#core.placement.providerSnapshot(provider);
+    return provider === undefined ? null : snapshotProvider(this.#core, provider);
+  }
+
+  /** What was learned of how long work takes, to be kept over a restart. */
+  exportEstimates(): EstimatesSnapshot {
+    return this.#core.estimates.export();
+  }
+
+  /** Takes over what an earlier process learned. Before the first task, because what waits is not reckoned anew. */
+  importEstimates(snapshot: EstimatesSnapshot): void {
+    this.#core.estimates.import(snapshot);
+  }
+
+  /** The whole state as plain JSON. */
+  inspect(): Inspection {
+    return inspect(this.#core);
   }
 }

@@ -100,10 +100,13 @@ function runDue(core: Core): void {
 /** Sends tasks as long as one may go. */
 function send(core: Core): void {
   for (let match = core.placement.next(); match !== null; match = core.placement.next()) {
-    const { task, provider } = match;
+    const { task, option } = match;
+    const { provider } = option;
     const attempt = new AttemptRecord(task, provider, task.lastAttempt + 1, provider.cost, core.nowMs);
-    attempt.expectedMs = match.expectedMs;
-    attempt.cold = match.cold;
+    // Whole milliseconds, so that what is reckoned from them falls on the clock's own ticks.
+    attempt.expectedMs = Math.ceil(option.loadMs + option.runMs);
+    attempt.spreadMs = Math.ceil(core.placement.spreadMs(task, provider));
+    attempt.cold = option.loadMs > 0;
     if (task.profile.model !== "") provider.warmModel = task.profile.model;
     changeTaskState(core, task, "running");
     enterAttempt(core, attempt, task.limitMs);

@@ -1,11 +1,17 @@
 export { attemptLimitMs } from "./attempt-limit.ts";
 export { Dispatcher } from "./dispatcher.ts";
 export type { AbortReason, AttemptState, DispatcherEffect, Refusal, Settlement, StepResult } from "./effect.ts";
+export type { EstimatesSnapshot } from "./estimates.ts";
 export type { AttemptRef, DispatcherInput, Fault, UserLimits } from "./input.ts";
 export { normalizeModel } from "./normalize-model.ts";
 export type { DispatcherOptions } from "./options.ts";
 export type { Provider } from "./provider.ts";
+export type { Demand } from "./reading/demand.ts";
+export type { Explanation, ProviderExplanation, ReasonCode } from "./reading/explanation.ts";
+export type { InspectedAttempt, InspectedHold, InspectedTask, Inspection } from "./reading/inspection.ts";
+export type { ClassDemand } from "./reading/registered-classes.ts";
 export type { IdleProvider, ProviderSnapshot, TaskSnapshot } from "./reading/snapshots.ts";
+export type { WhatIf } from "./reading/what-if.ts";
 export { requirementClassKey, requirementsOfClassKey } from "./requirement-class-key.ts";
 export type { OpenAttempt, Requirements, Task, TaskHistory, Work } from "./task.ts";
 export { graphWork, type StandardSize, standardWork } from "./work.ts";

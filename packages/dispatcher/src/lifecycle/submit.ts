@@ -28,14 +28,9 @@ export function submit(core: Core, task: Task): Refusal | null {
   if (known === undefined && core.users.size >= core.options.usersMax) return full("users", core.options.usersMax);
 
   const user = userOf(core, task.userId);
-  const record = new TaskRecord(
-    task,
-    user,
-    core.placement.classOf(task),
-    core.estimates.profileOf(task),
-    ++core.sequence,
-    core.nowMs,
-  );
+  const taskClass = core.placement.classOf(task);
+  const profile = core.estimates.profileOf(taskClass.model, task.work.signature);
+  const record = new TaskRecord(task, user, taskClass, profile, ++core.sequence, core.nowMs);
   core.tasks.set(task.taskId, record);
   userGainsTask(core, user);
   if (task.expiresInMs !== null) {
@@ -64,13 +59,12 @@ function restore(core: Core, record: TaskRecord, history: TaskHistory): void {
     trouble.faults = history.faults;
     trouble.losses = history.losses;
     for (const providerId of history.failedProviderIds) trouble.failed.add(providerId);
-    core.placement.excludedChanged(record);
   }
   for (const open of history.open) {
     const provider = providerOf(core, open.providerId);
     const attempt = new AttemptRecord(record, provider, open.attempt, open.cost, core.nowMs);
     attempt.state = "lost";
-    attempt.expectedMs = core.placement.expectedMs(record, provider);
+    attempt.expectedMs = Math.ceil(core.placement.optionAt(record, provider)?.runMs ?? 0);
     enterAttempt(core, attempt, open.limitLeftMs);
   }
 }

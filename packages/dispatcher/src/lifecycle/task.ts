@@ -5,7 +5,7 @@ import type { AttemptRecord } from "../state/attempt-record.ts";
 import type { TaskRecord, Trouble } from "../state/task-record.ts";
 import { taskTimer } from "../state/timer.ts";
 import { abortAttempt } from "./attempt.ts";
-import { changeTaskState, isQueued, userLosesTask } from "./user.ts";
+import { changeRunning, changeTaskState, isQueued, userLosesTask } from "./user.ts";
 
 type RequeueReason = Extract<DispatcherEffect, { type: "requeued" }>["reason"];
 
@@ -102,7 +102,7 @@ export function remove(
   }
   if (isQueued(task.state)) task.user.queued -= 1;
   if (task.state === "waiting") core.placement.taskLeaves(task);
-  if (task.state === "running") core.placement.runningChanged(task.user, -1);
+  if (task.state === "running") changeRunning(core, task.user, -1);
   core.timers.clear(task.expiryTimer);
   core.timers.clear(task.trouble?.readyTimer ?? null);
   core.timers.clear(task.trouble?.skipTimer ?? null);

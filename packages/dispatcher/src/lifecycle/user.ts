@@ -22,8 +22,10 @@ export function userOf(core: Core, userId: string): UserRecord {
 /** A task of this user entered the core. A user who had none is a newcomer: it starts at the greatest start tag sent. */
 export function userGainsTask(core: Core, user: UserRecord): void {
   if (user.tasks === 0) {
-    core.placement.retag(user, Math.max(user.tag, core.startTagMax));
-    user.waitingSinceMs = core.nowMs;
+    core.placement.reorder(user, () => {
+      user.tag = Math.max(user.tag, core.startTagMax);
+      user.waitingSinceMs = core.nowMs;
+    });
   }
   user.tasks += 1;
 }
@@ -36,27 +38,31 @@ export function userLosesTask(core: Core, user: UserRecord): void {
 
 /** A user without tasks whose tag and limits say nothing beyond a newcomer's is forgotten. */
 function forgetUserWhereIdle(core: Core, user: UserRecord): void {
-  const plain = user.limits.weight === 1 && user.limits.userClass === 0 && user.limits.runningMax === null;
-  if (user.tasks === 0 && plain && user.tag <= core.startTagMax) core.users.delete(user.userId);
+  if (user.tasks === 0 && user.hasDefaultLimits && user.tag <= core.startTagMax) core.users.delete(user.userId);
 }
 
 /** Charges a user at send: the start tag is lifted so that nobody saves up more than the credit. */
 export function chargeAtSend(core: Core, user: UserRecord, gpuMs: number): void {
   const start = Math.max(user.tag, core.startTagMax - core.options.creditMs / user.limits.weight);
   core.startTagMax = Math.max(core.startTagMax, start);
-  core.placement.retag(user, start + gpuMs / user.limits.weight);
+  core.placement.reorder(user, () => {
+    user.tag = start + gpuMs / user.limits.weight;
+    user.waitingSinceMs = core.nowMs;
+  });
   if (user.lastSendAtMs !== null) {
     const interval = core.nowMs - user.lastSendAtMs;
     const mean = user.sendIntervalMs ?? interval;
     user.sendIntervalMs = mean + (interval - mean) * INTERVAL_SHARE;
   }
   user.lastSendAtMs = core.nowMs;
-  user.waitingSinceMs = core.nowMs;
 }
 
 /** Corrects an earlier charge by what was measured. */
 export function correctCharge(core: Core, user: UserRecord, byGpuMs: number): void {
-  if (byGpuMs !== 0) core.placement.retag(user, user.tag + byGpuMs / user.limits.weight);
+  if (byGpuMs === 0) return;
+  core.placement.reorder(user, () => {
+    user.tag += byGpuMs / user.limits.weight;
+  });
 }
 
 /** When a user whose queue is full had better come again: the time in which its queue has been losing one task. */
@@ -68,7 +74,9 @@ export function retryAfterMs(user: UserRecord): number {
 /** New limits of a user; what waits is looked at again. */
 export function changeLimits(core: Core, userId: string, limits: UserLimits): void {
   const user = userOf(core, userId);
-  core.placement.relimit(user, limits);
+  core.placement.reorder(user, () => {
+    user.limits = limits;
+  });
   forgetUserWhereIdle(core, user);
 }
 
@@ -81,9 +89,21 @@ export function changeTaskState(core: Core, task: TaskRecord, state: TaskRecord[
   task.state = state;
   user.queued += Number(isQueued(state)) - Number(isQueued(before));
   if (before === "running" || state === "running") {
-    core.placement.runningChanged(user, Number(state === "running") - Number(before === "running"));
+    changeRunning(core, user, Number(state === "running") - Number(before === "running"));
   }
   if (state === "waiting") core.placement.taskWaits(task);
+}
+
+/** Changes how many of a user's tasks are running. */
+export function changeRunning(core: Core, user: UserRecord, by: number): void {
+  // Without a cap the number decides nothing, so nothing has to be put in order anew.
+  if (user.limits.runningMax === null) {
+    user.running += by;
+    return;
+  }
+  core.placement.reorder(user, () => {
+    user.running += by;
+  });
 }
 
 export function isQueued(state: TaskRecord["state"]): boolean {

@@ -1,193 +1,352 @@
 import type { Core } from "../core.ts";
-import type { UserLimits } from "../input.ts";
-import type { IdleProvider, ProviderSnapshot, TaskSnapshot } from "../reading/snapshots.ts";
-import { canonicalRequirements, keyOfCanonical } from "../requirement-class-key.ts";
 import type { AttemptRecord } from "../state/attempt-record.ts";
 import type { ProviderRecord } from "../state/provider-record.ts";
-import { mismatchOf, type TaskClass } from "../state/task-class.ts";
+import { compareLanes, type Exclusion, type Lane, type TaskClass } from "../state/task-class.ts";
 import { compareTasks, type TaskRecord } from "../state/task-record.ts";
+import { taskTimer } from "../state/timer.ts";
 import type { UserRecord } from "../state/user-record.ts";
-import type { Requirements, Task } from "../task.ts";
+import type { Task } from "../task.ts";
+import { Backlog } from "./backlog.ts";
+import { bestBusy, bestFree, type Choosing, isBetter, leastCost, type Option, optionOf } from "./choose.ts";
+import { Fleet } from "./fleet.ts";
+import { heldCeiling, holdFor, holdLeftMs } from "./hold.ts";
+import { learnFrom } from "./learn.ts";
 
-/** A task and the provider that is to run it. */
+/** How often a task may see a later one of its user go before it because that one's model is warm. */
+const OVERTAKEN_MAX = 4;
+
+/** A task and the option that it takes. */
 export interface Match {
   readonly task: TaskRecord;
-  readonly provider: ProviderRecord;
-  readonly expectedMs: number;
-  readonly cold: boolean;
+  readonly option: Option;
 }
 
-/** Decides which waiting task goes to which free slot. */
+/** What comes of looking for a place for one task. */
+type Verdict = { readonly type: "send"; readonly option: Option } | { readonly type: "held" | "nowhere" };
+
+/** Decides which waiting task goes to which free slot. It is told what changes, and looks only at what that can have changed. */
 export class Placement {
+  readonly fleet: Fleet;
+  readonly backlog = new Backlog();
   readonly #core: Core;
-  readonly #classes = new Map<string, TaskClass>();
-  readonly #registered = new Map<string, TaskClass>();
-  readonly #waiting = new Set<TaskRecord>();
+  /** Providers whose place in the fleet is to be renewed. */
+  readonly #changed = new Set<ProviderRecord>();
+  /** Providers whose free slots are to be offered. */
+  readonly #offers = new Set<ProviderRecord>();
+  /** Tasks that wait since a moment ago, or whose hold is over. */
+  readonly #woken = new Set<TaskRecord>();
+  /** Classes for which slots that were free before may have become right. */
+  readonly #rechecks = new Set<TaskClass>();
+
+  readonly #held = new Set<TaskRecord>();
 
   constructor(core: Core) {
     this.#core = core;
+    const { planted } = core;
+    this.fleet = new Fleet(core.estimates, {
+      ignoresDrain: planted.has("drainIgnored"),
+      ignoresRest: planted.has("restIgnored"),
+      overfills: planted.has("slotOverfilled"),
+    });
   }
 
-  /** The class of a task, interned. */
+  /** The class of a task, with what it is excluded from so far. */
   classOf(task: Task): TaskClass {
-    const requirements = canonicalRequirements(task.requirements);
-    const key = keyOfCanonical(requirements);
-    let taskClass = this.#classes.get(key);
-    if (taskClass === undefined) {
-      taskClass = { key, requirements };
-      this.#classes.set(key, taskClass);
+    return this.backlog.classOf(task.requirements, task.timeToMoneyRatio === 0, null, this.fleet.kinds());
+  }
+
+  /** The class of a task that is only asked about: it is not kept. */
+  passingClassOf(task: Task): TaskClass {
+    return this.backlog.passingClassOf(task.requirements, task.timeToMoneyRatio === 0, this.fleet.kinds());
+  }
+
+  /** What it would mean for a task to go to this provider now, whoever else waits. */
+  optionAt(task: TaskRecord, provider: ProviderRecord): Option | null {
+    if (provider.kind === null) return null;
+    return optionOf(task, provider, provider.kind, this.choosing(task), provider.holders.length);
+  }
+
+  /** How far a run may be off its estimate. */
+  spreadMs(task: TaskRecord, provider: ProviderRecord): number {
+    if (provider.kind === null) return 0;
+    return task.units * this.#core.estimates.unitSpreadMs(task.profile, provider.kind.speed) * provider.kind.slowness;
+  }
+
+  /** What a choice for a task is made by now. */
+  choosing(task: TaskRecord): Choosing {
+    const { estimates, nowMs, planted } = this.#core;
+    return { estimates, nowMs, costMax: planted.has("maxCostIgnored") ? Infinity : task.maxCost };
+  }
+
+  /** Whether providers that failed a task of this class are let in again, because every other that it could pay has failed it too. */
+  letsFailedIn(taskClass: TaskClass): boolean {
+    const { exclusion } = taskClass;
+    if (exclusion === null || exclusion.failed.size === 0) return false;
+    if (this.#core.planted.has("failedProviderReused")) return true;
+    let untried = false;
+    for (const kind of taskClass.kinds) {
+      const worth = (first: ProviderRecord) => !untried && first.indexedCost <= exclusion.maxCost;
+      const look = (provider: ProviderRecord) => {
+        untried ||= provider.indexedCost <= exclusion.maxCost && !exclusion.failed.has(provider.providerId);
+        return untried;
+      };
+      kind.all.free.explore(worth, look);
+      kind.all.busy.explore(worth, look);
     }
-    return taskClass;
+    return !untried;
   }
 
   taskWaits(task: TaskRecord): void {
-    this.#waiting.add(task);
+    this.#reclass(task);
+    task.demandMs = this.#expectedAnywhereMs(task);
+    this.backlog.add(task);
+    this.#woken.add(task);
   }
 
   taskLeaves(task: TaskRecord): void {
-    this.#waiting.delete(task);
+    this.#release(task);
+    this.backlog.delete(task);
+    this.#woken.delete(task);
   }
 
-  excludedChanged(_task: TaskRecord): void {}
-
-  wake(_task: TaskRecord): void {}
-
-  providerChanged(_provider: ProviderRecord): void {}
-
-  retag(user: UserRecord, tag: number): void {
-    user.tag = tag;
+  /** Whom the task may not have has changed. */
+  excludedChanged(task: TaskRecord): void {
+    if (task.state !== "waiting") return;
+    this.taskLeaves(task);
+    this.taskWaits(task);
   }
 
-  relimit(user: UserRecord, limits: UserLimits): void {
-    user.limits = limits;
+  /** Its hold is over: it is looked at again. */
+  wake(task: TaskRecord): void {
+    if (this.#core.planted.has("wakeForgotten")) return;
+    this.#woken.add(task);
   }
 
-  runningChanged(user: UserRecord, by: number): void {
-    user.running += by;
+  providerChanged(provider: ProviderRecord): void {
+    this.#changed.add(provider);
   }
 
-  learn(_attempt: AttemptRecord, _gpuMs: number, _loadMs: number | null): void {}
-
-  expectedMs(task: TaskRecord, _provider: ProviderRecord): number {
-    return this.#core.estimates.runMs(task.profile, task.units);
+  /** Changes what users are ordered by. */
+  reorder(user: UserRecord, change: () => void): void {
+    const wasCapped = user.capped;
+    this.backlog.reorder(user, change);
+    if (wasCapped && !user.capped) for (const lane of user.lanes) this.#rechecks.add(lane.class);
   }
 
-  registerClass(requirements: Requirements): void {
-    const canonical = canonicalRequirements(requirements);
-    const key = keyOfCanonical(canonical);
-    this.#registered.set(key, { key, requirements: canonical });
-  }
-
-  forgetClass(classKey: string): void {
-    this.#registered.delete(classKey);
-  }
-
-  classDemand(classKey: string): { waiting: number; fittingSlots: number; idleSlots: number } {
-    const taskClass = this.#classes.get(classKey) ?? this.#registered.get(classKey);
-    let waiting = 0;
-    let fittingSlots = 0;
-    let idleSlots = 0;
-    for (const task of this.#waiting) waiting += Number(task.class.key === classKey);
-    for (const provider of this.#core.providers.values()) {
-      if (taskClass === undefined || provider.offer === null || !provider.online) continue;
-      if (mismatchOf(taskClass.requirements, provider.offer) !== null) continue;
-      fittingSlots += provider.offer.slots;
-      idleSlots += freeSlotsOf(provider);
-    }
-    return { waiting, fittingSlots, idleSlots };
-  }
-
-  idleProviders(): IdleProvider[] {
-    const idle: IdleProvider[] = [];
-    for (const provider of this.#core.providers.values()) {
-      const { offer } = provider;
-      const idleSlots = freeSlotsOf(provider);
-      if (offer === null || idleSlots === 0) continue;
-      const serves = (taskClass: TaskClass) => mismatchOf(taskClass.requirements, offer) === null;
-      if ([...this.#waiting].some((task) => serves(task.class) && task.maxCost >= provider.cost)) continue;
-      const classKeys = [...this.#registered.values()].filter(serves).map((taskClass) => taskClass.key);
-      idle.push({ providerId: provider.providerId, cost: provider.cost, idleSlots, classKeys });
-    }
-    return idle;
-  }
-
-  taskSnapshot(task: TaskRecord): TaskSnapshot {
-    const own = [...this.#waiting].filter((other) => other.user === task.user && compareTasks(other, task) < 0);
-    return {
-      taskId: task.taskId,
-      userId: task.user.userId,
-      state: task.state,
-      position: task.state === "waiting" ? own.length : null,
-      expectedSeconds: this.#core.estimates.runMs(task.profile, task.units) / 1_000,
-      open: task.open.map(({ attempt, provider, state, progress }) => {
-        return { attempt, providerId: provider.providerId, state, progress };
-      }),
-    };
-  }
-
-  providerSnapshot(provider: ProviderRecord): ProviderSnapshot {
-    const { providerId, online, draining, silent, breaker, cost, warmModel } = provider;
-    const restsForMs = breaker === "resting" ? Math.max(0, provider.restTimer.atMs - this.#core.nowMs) : null;
-    const slots = provider.offer?.slots ?? 0;
-    const running = provider.attempts.size;
-    const freeSlots = freeSlotsOf(provider);
-    return { providerId, online, draining, silent, breaker, restsForMs, cost, slots, running, freeSlots, warmModel };
+  learn(attempt: AttemptRecord, gpuMs: number, loadMs: number | null): void {
+    const learned = learnFrom(this.#core.estimates, attempt, gpuMs, loadMs);
+    if (learned.bucketMoved) this.providerChanged(attempt.provider);
+    if (learned.estimatesMoved) this.#wakeHeld();
   }
 
   /** The next thing to send, or null where nothing more can be sent now. */
   next(): Match | null {
-    const tasks = [...this.#waiting].sort(
-      (a, b) =>
-        b.user.limits.userClass - a.user.limits.userClass ||
-        a.user.tag - b.user.tag ||
-        a.user.waitingSinceMs - b.user.waitingSinceMs ||
-        a.user.sequence - b.user.sequence ||
-        compareTasks(a, b),
-    );
-    for (const task of tasks) {
-      if (task.user.limits.runningMax !== null && task.user.running >= task.user.limits.runningMax) continue;
-      const able = [...this.#core.providers.values()].filter((provider) => this.#eligible(task, provider));
-      const untried = able.filter((provider) => !task.trouble?.failed.has(provider.providerId));
-      const free = (untried.length > 0 ? untried : able).filter(
-        (provider) => capacityOf(provider) > provider.attempts.size,
-      );
-      const best = free.sort((a, b) => this.#score(task, a) - this.#score(task, b) || a.idleSinceMs - b.idleSinceMs)[0];
-      if (best !== undefined) {
-        const cold = this.#loadMs(task, best) > 0;
-        return { task, provider: best, expectedMs: this.expectedMs(task, best) + this.#loadMs(task, best), cold };
+    for (;;) {
+      this.#renewChanged();
+      const match = this.#nextOffer() ?? this.#nextWoken() ?? this.#nextRecheck();
+      if (match !== null) return match;
+      if (this.#changed.size + this.#offers.size + this.#woken.size + this.#rechecks.size === 0) return null;
+    }
+  }
+
+  /** Renews the places of changed providers, wakes what was held for them, and puts their free slots on offer. */
+  #renewChanged(): void {
+    for (const provider of this.#changed) {
+      this.#changed.delete(provider);
+      const { standing: standingBefore, indexedCost: costBefore, kind: kindBefore } = provider;
+      for (const task of [...provider.holders]) {
+        this.#release(task);
+        this.wake(task);
       }
+      const { added, gone } = this.fleet.place(provider, this.#core.nowMs);
+      if (added !== null) {
+        this.backlog.addKind(added);
+        this.#wakeHeld();
+      }
+      const classesBefore = standingBefore === "unavailable" || kindBefore === null ? [] : [...kindBefore.classes];
+      if (gone !== null) this.backlog.dropKind(gone);
+      if (provider.standing === "free" || provider.indexedRoom) this.#offers.add(provider);
+      // A least price that rises, or a last untried provider that goes, makes other slots right that were free all the while.
+      const worse =
+        provider.standing === "unavailable" || provider.indexedCost > costBefore || provider.kind !== kindBefore;
+      if (!worse) continue;
+      for (const taskClass of classesBefore) {
+        if (taskClass.frugal || taskClass.exclusion !== null) this.#rechecks.add(taskClass);
+      }
+    }
+  }
+
+  #nextOffer(): Match | null {
+    for (const provider of this.#offers) {
+      const match = this.#offer(provider);
+      if (match !== null) return match;
+      this.#offers.delete(provider);
     }
     return null;
   }
 
-  #eligible(task: TaskRecord, provider: ProviderRecord): boolean {
-    const { offer } = provider;
-    if (offer === null || !provider.online || provider.draining || provider.silent || !offer.ready) return false;
-    if (provider.breaker === "resting" || offer.cost > task.maxCost) return false;
-    if (task.trouble?.skipped.has(provider.providerId)) return false;
-    return mismatchOf(task.class.requirements, offer) === null;
+  /** Offers a slot to those who may have it, in the order between users and in each user's own, until one is sent somewhere. */
+  #offer(provider: ProviderRecord): Match | null {
+    if (provider.kind === null || (provider.standing !== "free" && !provider.indexedRoom)) return null;
+    const declined: TaskRecord[] = [];
+    let match: Match | null = null;
+    while (match === null) {
+      const task = this.#candidateFor(provider);
+      if (task === null) break;
+      this.backlog.hide(task);
+      declined.push(task);
+      if (this.#holdStands(task, provider)) continue;
+      const verdict = this.#decide(task);
+      if (verdict.type === "send") match = { task, option: verdict.option };
+      // Sending ahead is a kindness, not a duty: one look is enough.
+      else if (provider.standing !== "free") break;
+    }
+    for (const task of declined) this.backlog.unhide(task);
+    return match;
   }
 
-  #score(task: TaskRecord, provider: ProviderRecord): number {
-    return provider.cost + (task.ratio * (this.#loadMs(task, provider) + this.expectedMs(task, provider))) / 1_000;
+  #nextWoken(): Match | null {
+    for (const task of this.#woken) {
+      this.#woken.delete(task);
+      const verdict = this.#decide(task);
+      if (verdict.type !== "send") continue;
+      const { kind } = verdict.option.provider;
+      const isAlone = kind?.classes.size === 1 && task.class.waiting === 1;
+      if (isAlone && !task.user.capped) return { task, option: verdict.option };
+      // Others may have a better right to the slot than the one that asks.
+      if (task.user.capped) continue;
+      const match = this.#offer(verdict.option.provider);
+      if (match === null) continue;
+      if (match.task !== task) this.#woken.add(task);
+      return match;
+    }
+    return null;
   }
 
-  #loadMs(task: TaskRecord, provider: ProviderRecord): number {
-    const { model } = task.profile;
-    return model === "" || provider.warmModel === model ? 0 : this.#core.options.modelLoadMs;
+  #nextRecheck(): Match | null {
+    for (const taskClass of this.#rechecks) {
+      for (const kind of taskClass.waiting > 0 ? taskClass.kinds : []) {
+        const provider = kind.all.free.first();
+        const match = provider === undefined ? null : this.#offer(provider);
+        if (match !== null) return match;
+      }
+      this.#rechecks.delete(taskClass);
+    }
+    return null;
+  }
+
+  /** The waiting task that has the first right to this provider's slot, or null. */
+  #candidateFor(provider: ProviderRecord): TaskRecord | null {
+    let best: Lane | null = null;
+    const floor = this.#core.planted.has("maxCostIgnored") ? -Infinity : provider.indexedCost;
+    const reversed = this.#core.planted.has("fairnessReversed");
+    for (const taskClass of provider.kind?.classes ?? []) {
+      if (!this.#mayServe(provider, taskClass)) continue;
+      const lane = taskClass.order.firstReaching(floor);
+      if (lane === undefined) continue;
+      if (best === null || (reversed ? compareLanes(lane, best) > 0 : compareLanes(lane, best) < 0)) best = lane;
+    }
+    if (best === null) return null;
+    let task: TaskRecord | null = null;
+    let warm: TaskRecord | null = null;
+    for (const lane of best.user.lanes) {
+      if (provider.kind?.classes.has(lane.class) !== true || !this.#mayServe(provider, lane.class)) continue;
+      const first = lane.tasks.firstReaching(floor);
+      if (first === undefined) continue;
+      if (task === null || compareTasks(first, task) < 0) task = first;
+      const isWarm = first.profile.model !== "" && first.profile.model === provider.warmModel;
+      if (isWarm && (warm === null || compareTasks(first, warm) < 0)) warm = first;
+    }
+    if (task === null || warm === null || warm === task || task.profile.model === "") return task;
+    const overtakes = warm.priority === task.priority && !task.handedBack && task.overtaken < OVERTAKEN_MAX;
+    if (!overtakes) return task;
+    task.overtaken += 1;
+    return warm;
+  }
+
+  #mayServe(provider: ProviderRecord, taskClass: TaskClass): boolean {
+    if (taskClass.exclusion === null && !taskClass.frugal) return true;
+    const failedToo = this.letsFailedIn(taskClass);
+    if (taskClass.excludes(provider, failedToo)) return false;
+    if (!taskClass.frugal) return true;
+    return provider.indexedCost <= leastCost(taskClass, taskClass.exclusion?.maxCost ?? Infinity, failedToo);
+  }
+
+  /** Whether a task that is held would rather go on waiting than take this slot. */
+  #holdStands(task: TaskRecord, provider: ProviderRecord): boolean {
+    const { hold } = task;
+    if (hold === null || provider.kind === null || hold.provider.kind === null) return false;
+    const by = this.choosing(task);
+    const q = optionOf(task, hold.provider, hold.provider.kind, by, hold.provider.holders.indexOf(task));
+    const s = optionOf(task, provider, provider.kind, by, 0);
+    return q.score < s.score && holdLeftMs(task, q, s) > by.nowMs - hold.sinceMs;
+  }
+
+  /** Where a task should go now: to a free slot, or to one that is worth waiting for, or nowhere yet. */
+  #decide(task: TaskRecord): Verdict {
+    this.#release(task);
+    const by = this.choosing(task);
+    const failedToo = this.letsFailedIn(task.class);
+    const free = bestFree(task, by, failedToo);
+    const ahead = task.class.kinds.some((kind) => kind.withRoom > 0);
+    if (free === null && !ahead) return { type: "nowhere" };
+    const busy = this.#isHeldBack(task, free) ? bestBusy(task, by, failedToo, free) : null;
+    if (busy?.provider.indexedRoom && (free === null || isBetter(busy, free))) return { type: "send", option: busy };
+    if (free === null) return { type: "nowhere" };
+    if (busy === null) return { type: "send", option: free };
+    if (task.class.frugal) return { type: "held" };
+    const hold = holdFor(task, busy, free, by.nowMs);
+    if (hold === null) return { type: "send", option: free };
+    task.hold = hold;
+    this.#held.add(task);
+    busy.provider.holders.push(task);
+    this.backlog.setCeiling(task, heldCeiling(task, busy, free, by));
+    task.holdTimer ??= taskTimer("holdEnds", task);
+    this.#core.timers.set(task.holdTimer, hold.untilMs);
+    this.fleet.retime(busy.provider, by.nowMs);
+    return { type: "held" };
+  }
+
+  /** Whether busy providers count for this task: not for one that found the image input it wished for. */
+  #isHeldBack(task: TaskRecord, free: Option | null): boolean {
+    const wish = task.class.requirements.imageInput === "wish" && !task.class.frugal;
+    return !(wish && free?.provider.offer?.imageInput);
+  }
+
+  /** What holds were reckoned with has changed. */
+  #wakeHeld(): void {
+    for (const task of this.#held) this.wake(task);
+  }
+
+  /** Ends a hold, if there is one. */
+  #release(task: TaskRecord): void {
+    const { hold } = task;
+    if (hold === null) return;
+    task.heldMs += this.#core.nowMs - hold.sinceMs;
+    task.hold = null;
+    this.#held.delete(task);
+    this.#core.timers.clear(task.holdTimer);
+    hold.provider.holders.splice(hold.provider.holders.indexOf(task), 1);
+    this.backlog.setCeiling(task, task.maxCost);
+    this.fleet.retime(hold.provider, this.#core.nowMs);
+  }
+
+  /** Gives a task the class that goes with its exclusions. */
+  #reclass(task: TaskRecord): void {
+    const { requirements, frugal } = task.class;
+    const exclusion = exclusionOf(task);
+    if (exclusion === null && task.class.exclusion === null && this.backlog.isLive(task.class)) return;
+    task.class = this.backlog.classOf(requirements, frugal, exclusion, this.fleet.kinds());
+  }
+
+  #expectedAnywhereMs(task: TaskRecord): number {
+    const kind = task.class.kinds[0];
+    return task.units * this.#core.estimates.unitMs(task.profile, kind?.speed ?? null) * (kind?.slowness ?? 1);
   }
 }
 
-/** Slots that would take a task now. */
-function freeSlotsOf(provider: ProviderRecord): number {
-  const { offer } = provider;
-  const takesNone = offer === null || !provider.online || provider.draining || provider.silent || !offer.ready;
-  if (takesNone || provider.breaker === "resting") return 0;
-  return Math.max(0, capacityOf(provider) - provider.attempts.size);
-}
-
-/** How many attempts a provider may have now. */
-function capacityOf(provider: ProviderRecord): number {
-  const slots = provider.offer?.slots ?? 0;
-  return provider.breaker === "trial" ? Math.min(1, slots) : slots;
+/** Whom a task may not have, or null where nothing has gone wrong with it. */
+function exclusionOf({ trouble, maxCost }: TaskRecord): Exclusion | null {
+  if (trouble === null || trouble.failed.size + trouble.skipped.size === 0) return null;
+  return { failed: new Set(trouble.failed), skipped: new Set(trouble.skipped.keys()), maxCost };
 }

@@ -1,6 +1,8 @@
 import { normalizeModel } from "../normalize-model.ts";
+import type { Kind } from "../placement/kind.ts";
 import type { Provider } from "../provider.ts";
 import type { AttemptRecord } from "./attempt-record.ts";
+import type { TaskRecord } from "./task-record.ts";
 import type { Timer } from "./timer.ts";
 import { providerTimer } from "./timer.ts";
 
@@ -29,6 +31,30 @@ export class ProviderRecord {
   faultsInRow = 0;
   rests = 0;
   readonly restTimer: Timer = providerTimer("restEnds", this);
+
+  /** Its own error of estimates: mean of the logarithm of measured / expected. */
+  slownessLog = 0;
+  /** Bucket of that, a fifth wide each; part of its kind, so it moves only when the mean has clearly left it. */
+  speedBucket = 0;
+
+  /** Tasks that are held for it, first come, first served. */
+  readonly holders: TaskRecord[] = [];
+
+  /** Where it stands in the fleet; null while it is not connected. Changed by the fleet alone, like all of the following. */
+  kind: Kind | null = null;
+  /** The offer and bucket that its kind was found by. */
+  kindOffer: Provider | null = null;
+  kindBucket = 0;
+  standing: "free" | "busy" | "unavailable" = "unavailable";
+  /** What it is sorted by; the true values may have moved on since. */
+  indexedCost = 0;
+  indexedIdleSinceMs = 0;
+  /** Never later than the truth: what overruns only gets later. */
+  indexedFreeAtMs = 0;
+  indexedWarmModel: string | null = null;
+  indexedSlots = 0;
+  indexedFreeSlots = 0;
+  indexedRoom = false;
 
   constructor(providerId: string, sequence: number) {
     this.providerId = providerId;

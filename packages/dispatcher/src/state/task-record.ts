@@ -1,5 +1,6 @@
 import type { Task } from "../task.ts";
 import type { AttemptRecord } from "./attempt-record.ts";
+import type { ProviderRecord } from "./provider-record.ts";
 import type { TaskClass } from "./task-class.ts";
 import type { Timer } from "./timer.ts";
 import type { UserRecord } from "./user-record.ts";
@@ -27,6 +28,19 @@ export interface Trouble {
   readonly skipTimer: Timer;
 }
 
+/** A task waits for a busy provider although a slot is free, because it would be better served there. */
+export interface Hold {
+  /** The provider it waits for. */
+  readonly provider: ProviderRecord;
+  /** The free one that it declined. */
+  readonly over: ProviderRecord;
+  readonly sinceMs: number;
+  /** When it is looked at again at the latest. */
+  readonly untilMs: number;
+  /** What it would take on the provider it waits for. */
+  readonly expectedMs: number;
+}
+
 /** An unsettled task as the core keeps it. */
 export class TaskRecord {
   readonly taskId: string;
@@ -51,6 +65,16 @@ export class TaskRecord {
   /** Open attempts, at most two. */
   open: readonly AttemptRecord[] = NO_ATTEMPTS;
   expiryTimer: Timer | null = null;
+  hold: Hold | null = null;
+  holdTimer: Timer | null = null;
+  /** For how long it has been held in all, in milliseconds, the present hold apart. */
+  heldMs = 0;
+  /** Highest price at which it would take a slot that frees up: its most, or less while it is held. */
+  ceiling: number;
+  /** Estimate under which it is counted in the demand while it waits, in milliseconds. */
+  demandMs = 0;
+  /** How many tasks of its user with a warm model went before it. */
+  overtaken = 0;
 
   constructor(
     task: Task,
@@ -72,6 +96,7 @@ export class TaskRecord {
     this.maxAttempts = task.maxAttempts;
     this.submittedAtMs = nowMs - task.ageMs;
     this.sequence = sequence;
+    this.ceiling = task.maxCost;
   }
 }
 

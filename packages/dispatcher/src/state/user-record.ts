@@ -1,4 +1,5 @@
 import type { UserLimits } from "../input.ts";
+import type { Lane } from "./task-class.ts";
 
 /** What a user may do unless told otherwise. */
 export const USER_LIMITS_DEFAULT: UserLimits = { weight: 1, userClass: 0, queuedMax: 10_000, runningMax: null };
@@ -22,8 +23,28 @@ export class UserRecord {
   sendIntervalMs: number | null = null;
   lastSendAtMs: number | null = null;
 
+  /** Its waiting tasks by class. */
+  readonly lanes = new Set<Lane>();
+
   constructor(userId: string, sequence: number) {
     this.userId = userId;
     this.sequence = sequence;
+  }
+
+  get hasDefaultLimits(): boolean {
+    const { weight, userClass, queuedMax, runningMax } = this.limits;
+    const standard = USER_LIMITS_DEFAULT;
+    return (
+      weight === standard.weight &&
+      userClass === standard.userClass &&
+      queuedMax === standard.queuedMax &&
+      runningMax === standard.runningMax
+    );
+  }
+
+  /** It may have no more running at once. */
+  get capped(): boolean {
+    const { runningMax } = this.limits;
+    return runningMax !== null && this.running >= runningMax;
   }
 }

@@ -1,0 +1,34 @@
+import type { Hold, TaskRecord } from "../state/task-record.ts";
+import { nextBendAtMs, overruns } from "./ahead.ts";
+import { type Choosing, type Option, runMsOn } from "./choose.ts";
+
+/** How much longer a task may be held for `q` rather than go to the free `s`, in milliseconds: in all at most
+ *  (cost of s − cost of q) / ratio + the time that s would have to load the model. */
+export function holdLeftMs(task: TaskRecord, q: Option, s: Option): number {
+  return ((s.cost - q.cost) / task.ratio) * 1_000 + s.loadMs - task.heldMs;
+}
+
+/** The hold of a task for `q` over the free `s`, or null where its time is used up. It lasts until its bound, or until the estimate of
+ *  q may have turned for the worse. */
+export function holdFor(task: TaskRecord, q: Option, s: Option, nowMs: number): Hold | null {
+  const leftMs = holdLeftMs(task, q, s);
+  if (!(leftMs > 0)) return null;
+  const marginMs = ((s.score - q.score) / task.ratio) * 1_000;
+  const untilMs = Math.min(nowMs + leftMs, nextBendAtMs(q.provider, nowMs, marginMs));
+  // A margin too small for the clock is none.
+  if (!(untilMs > nowMs)) return null;
+  return { provider: q.provider, over: s.provider, sinceMs: nowMs, untilMs, expectedMs: q.loadMs + q.runMs };
+}
+
+/** Highest price at which a held task would take a slot that frees up: above it not even the fastest kind would be better than `q`.
+ *  What q takes only falls while it is on time; once it overruns it may grow, but never beyond what ends the hold over `s`. */
+export function heldCeiling(task: TaskRecord, q: Option, s: Option, by: Choosing): number {
+  let leastRunMs = Infinity;
+  for (const kind of task.class.kinds) leastRunMs = Math.min(leastRunMs, runMsOn(task, kind, by.estimates));
+  const score = overruns(q.provider, by.nowMs) ? s.score : q.score;
+  const ceiling = score * (1 + ROUNDING) - (task.ratio * leastRunMs) / 1_000;
+  return Math.min(task.maxCost, ceiling);
+}
+
+/** Keeps a tie from being lost in the last digit. */
+const ROUNDING = 1e-12;
