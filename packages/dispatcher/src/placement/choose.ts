@@ -72,7 +72,7 @@ export function bestFree(task: TaskRecord, by: Choosing, failedToo: boolean): Op
 function bestFreeOf(task: TaskRecord, by: Choosing, failedToo: boolean, fits: (kind: Kind) => boolean): Option | null {
   let best: Option | null = null;
   const consider = (kind: Kind, pool: Pool | undefined) => {
-    const provider = pool === undefined ? null : cheapestFree(task, pool, by, failedToo);
+    const provider = pool === undefined ? null : cheapestFree(task.class, pool, by.costMax, failedToo);
     if (provider === null || (best !== null && provider.cost > best.score)) return;
     const option = optionOf(task, provider, kind, by, 0);
     if (isBetter(option, best)) best = option;
@@ -86,16 +86,21 @@ function bestFreeOf(task: TaskRecord, by: Choosing, failedToo: boolean, fits: (k
   return best;
 }
 
-/** The first free provider in a pool that the task may have and can pay. */
-function cheapestFree(task: TaskRecord, pool: Pool, by: Choosing, failedToo: boolean): ProviderRecord | null {
+/** The cheapest free provider in a pool, of up to `costMax`, that a class may have. */
+export function cheapestFree(
+  taskClass: TaskClass,
+  pool: Pool,
+  costMax: number,
+  failedToo: boolean,
+): ProviderRecord | null {
   const first = pool.free.first();
-  if (first === undefined || first.indexedCost > by.costMax) return null;
-  if (task.class.exclusion === null) return first;
+  if (first === undefined || first.indexedCost > costMax) return null;
+  if (taskClass.exclusion === null) return first;
   let found: ProviderRecord | null = null;
   pool.free.explore(
-    (cheapest) => cheapest.indexedCost <= by.costMax,
+    (cheapest) => cheapest.indexedCost <= costMax,
     (provider) => {
-      if (provider.indexedCost > by.costMax || task.class.excludes(provider, failedToo)) return false;
+      if (provider.indexedCost > costMax || taskClass.excludes(provider, failedToo)) return false;
       found = provider;
       return true;
     },

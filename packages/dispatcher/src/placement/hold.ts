@@ -2,22 +2,22 @@ import type { Hold, TaskRecord } from "../state/task-record.ts";
 import { nextBendAtMs, overruns } from "./ahead.ts";
 import { type Choosing, type Option, runMsOn } from "./choose.ts";
 
-/** How much longer a task may be held for `q` rather than go to the free `s`, in milliseconds: in all at most
+/** For how long a task may be held for `q` rather than go to the free `s`, in all its holds together, in milliseconds:
  *  (cost of s − cost of q) / ratio + the time that s would have to load the model. */
-export function holdLeftMs(task: TaskRecord, q: Option, s: Option): number {
-  return ((s.cost - q.cost) / task.ratio) * 1_000 + s.loadMs - task.heldMs;
+function holdMsMax(task: TaskRecord, q: Option, s: Option): number {
+  return ((s.cost - q.cost) / task.ratio) * 1_000 + s.loadMs;
 }
 
-/** The hold of a task for `q` over the free `s`, or null where its time is used up. It lasts until its bound, or until the estimate of
- *  q may have turned for the worse. */
-export function holdFor(task: TaskRecord, q: Option, s: Option, nowMs: number): Hold | null {
-  const leftMs = holdLeftMs(task, q, s);
-  if (!(leftMs > 0)) return null;
+/** The hold of a task for `q` over the free `s`, or null where q is not better or the time for it is used up. It lasts until its bound,
+ *  or until the estimate of q may have turned for the worse. `sinceMs`: where it is held for q already, since when. */
+export function holdFor(task: TaskRecord, q: Option, s: Option, nowMs: number, sinceMs = nowMs): Hold | null {
+  if (!(q.score < s.score)) return null;
+  const leftMs = holdMsMax(task, q, s) - task.heldMs - (nowMs - sinceMs);
   const marginMs = ((s.score - q.score) / task.ratio) * 1_000;
   const untilMs = Math.min(nowMs + leftMs, nextBendAtMs(q.provider, nowMs, marginMs));
   // A margin too small for the clock is none.
   if (!(untilMs > nowMs)) return null;
-  return { provider: q.provider, over: s.provider, sinceMs: nowMs, untilMs, expectedMs: q.loadMs + q.runMs };
+  return { provider: q.provider, over: s.provider, sinceMs, untilMs, expectedMs: q.loadMs + q.runMs };
 }
 
 /** Highest price at which a held task would take a slot that frees up: above it not even the fastest kind would be better than `q`.

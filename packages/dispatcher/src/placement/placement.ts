@@ -7,9 +7,18 @@ import { taskTimer } from "../state/timer.ts";
 import type { UserRecord } from "../state/user-record.ts";
 import type { Task } from "../task.ts";
 import { Backlog } from "./backlog.ts";
-import { bestBusy, bestFree, type Choosing, isBetter, leastCost, type Option, optionOf } from "./choose.ts";
+import {
+  bestBusy,
+  bestFree,
+  type Choosing,
+  cheapestFree,
+  isBetter,
+  leastCost,
+  type Option,
+  optionOf,
+} from "./choose.ts";
 import { Fleet } from "./fleet.ts";
-import { heldCeiling, holdFor, holdLeftMs } from "./hold.ts";
+import { heldCeiling, holdFor } from "./hold.ts";
 import { learnFrom } from "./learn.ts";
 
 /** How often a task may see a later one of its user go before it because that one's model is warm. */
@@ -225,9 +234,11 @@ export class Placement {
 
   #nextRecheck(): Match | null {
     for (const taskClass of this.#rechecks) {
+      const failedToo = this.letsFailedIn(taskClass);
       for (const kind of taskClass.waiting > 0 ? taskClass.kinds : []) {
-        const provider = kind.all.free.first();
-        const match = provider === undefined ? null : this.#offer(provider);
+        // Of one kind the cheapest is enough: who declines it declines the others.
+        const provider = cheapestFree(taskClass, kind.all, Infinity, failedToo);
+        const match = provider === null ? null : this.#offer(provider);
         if (match !== null) return match;
       }
       this.#rechecks.delete(taskClass);
@@ -272,14 +283,20 @@ export class Placement {
     return provider.indexedCost <= leastCost(taskClass, taskClass.exclusion?.maxCost ?? Infinity, failedToo);
   }
 
-  /** Whether a task that is held would rather go on waiting than take this slot. */
+  /** Whether a task that is held would rather go on waiting than take this slot. The hold then bears with this slot too: it may end sooner. */
   #holdStands(task: TaskRecord, provider: ProviderRecord): boolean {
     const { hold } = task;
     if (hold === null || provider.kind === null || hold.provider.kind === null) return false;
     const by = this.choosing(task);
     const q = optionOf(task, hold.provider, hold.provider.kind, by, hold.provider.holders.indexOf(task));
     const s = optionOf(task, provider, provider.kind, by, 0);
-    return q.score < s.score && holdLeftMs(task, q, s) > by.nowMs - hold.sinceMs;
+    const renewed = holdFor(task, q, s, by.nowMs, hold.sinceMs);
+    if (renewed === null) return false;
+    if (renewed.untilMs < hold.untilMs) {
+      task.hold = { ...renewed, expectedMs: hold.expectedMs };
+      if (task.holdTimer !== null) this.#core.timers.set(task.holdTimer, renewed.untilMs);
+    }
+    return true;
   }
 
   /** Where a task should go now: to a free slot, or to one that is worth waiting for, or nowhere yet. */
