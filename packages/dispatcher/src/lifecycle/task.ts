@@ -34,7 +34,8 @@ export function reconsider(core: Core, task: TaskRecord, reason: RequeueReason):
     settle(core, task, spent);
   } else if (spent !== null || task.open.length >= 2 || task.open.some((attempt) => !attempt.graceOver)) {
     changeTaskState(core, task, "adrift");
-  } else if (!isQueued(task.state)) {
+  } else if (!isQueued(task.state) || reason !== "lost") {
+    // One that waits already for a lost attempt, which now failed after all, has a provider more to avoid and a backoff.
     requeue(core, task, reason);
   }
 }
