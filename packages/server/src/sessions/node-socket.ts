@@ -32,6 +32,7 @@ export class NodeSocket {
   #messageBytesMax: number;
   #ended = false;
   #failed = false;
+  #refused = false;
   #endReason = "";
   #heard = false;
   #aliveAtMs: number;
@@ -159,6 +160,7 @@ export class NodeSocket {
 
   #measure(chunk: Buffer): void {
     this.#alive(this.#clock.monotonicMs());
+    if (this.#refused) chunk.fill(0);
     if (this.#ended) return;
     const meter = this.#meter;
     meter.feed(chunk);
@@ -170,8 +172,16 @@ export class NodeSocket {
       CLOSE_CODES.tooLong,
       tooMuch ? `more than ${beforeRegisterBytesMax} bytes before register` : `a message of over ${bytesMax} bytes`,
     );
-    // What is still to come of it stays with the peer.
+    this.#refuse(chunk);
+  }
+
+  /** What was refused must not be unpacked: ws, which is to see this chunk next, sees nothings. What is still to come stays with
+   *  the peer, which hears that this side is done. */
+  #refuse(chunk: Buffer): void {
+    this.#refused = true;
+    chunk.fill(0);
     this.#webSocket.pause();
+    this.#socket.end();
   }
 
   #message(data: Buffer, isBinary: boolean): void {

@@ -16,7 +16,8 @@ import { createNodeGateway, type NodeGatewayOptions } from "../../../src/session
 import { Peer } from "./peer.ts";
 import { RecordingEvents } from "./recording-events.ts";
 
-export interface SetupOptions extends Partial<Pick<NodeGatewayOptions, "limits" | "authenticate" | "legacyNodeCost">> {
+export interface SetupOptions
+  extends Partial<Pick<NodeGatewayOptions, "limits" | "authenticate" | "legacyNodeCost" | "clock">> {
   readonly artifactBytesMax?: number;
   readonly pipelines?: ReadonlyMap<string, unknown>;
 }

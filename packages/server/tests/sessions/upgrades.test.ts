@@ -1,0 +1,164 @@
+import { once } from "node:events";
+import { request } from "node:http";
+import { connect } from "node:net";
+import { expect, test } from "@jest/globals";
+import { isLoopback } from "../../src/sessions/is-loopback.ts";
+import { sharedTokenAuthentication } from "../../src/sessions/node-authentication.ts";
+import { UnregisteredSockets } from "../../src/sessions/unregistered-sockets.ts";
+import { handshake } from "./support/raw-socket.ts";
+import { setup } from "./support/setup.ts";
+
+const TOKEN = "join-token-of-a-test";
+const withToken = { authenticate: sharedTokenAuthentication({ token: TOKEN, anywhereWithoutToken: false }) };
+
+/** The answer to an upgrade request: 101, or a refusal with its body. */
+async function upgrade(
+  port: number,
+  { path = "/", headers = {} }: { readonly path?: string; readonly headers?: Record<string, string> } = {},
+): Promise<{ status: number; body: string; retryAfter: string | undefined }> {
+  return await new Promise((resolve, reject) => {
+    const outgoing = request({
+      port,
+      path,
+      host: "127.0.0.1",
+      headers: {
+        Connection: "Upgrade",
+        Upgrade: "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        ...headers,
+      },
+    });
+    outgoing.on("upgrade", (answer, socket) => {
+      socket.destroy();
+      resolve({ status: answer.statusCode ?? 0, body: "", retryAfter: undefined });
+    });
+    outgoing.on("response", (answer) => {
+      let body = "";
+      answer.on("data", (chunk) => {
+        body += String(chunk);
+      });
+      answer.on("end", () =>
+        resolve({ status: answer.statusCode ?? 0, body, retryAfter: answer.headers["retry-after"] }),
+      );
+    });
+    outgoing.on("error", reject);
+    outgoing.end();
+  });
+}
+
+test.each([
+  ["no token", {}, 401],
+  ["a wrong bearer token", { headers: { Authorization: "Bearer wrong" } }, 401],
+  ["a wrong token in the URL", { path: "/?token=wrong" }, 401],
+  ["an empty token", { path: "/?token=" }, 401],
+  ["the right bearer token", { headers: { Authorization: `Bearer ${TOKEN}` } }, 101],
+  ["the right token in the URL", { path: `/?token=${TOKEN}` }, 101],
+])("where a join token is configured an upgrade with %s gets %3$i", async (_name, options, status) => {
+  await using gateway = await setup(withToken);
+  const answer = await upgrade(gateway.port, options);
+  expect(answer.status).toBe(status);
+  if (status === 401) expect(JSON.parse(answer.body)).toMatchObject({ ok: false, error: expect.any(String) });
+  expect(gateway.events.all).toEqual([]);
+});
+
+test("without a join token any node of this machine may join, but no web page", async () => {
+  await using gateway = await setup();
+  expect((await upgrade(gateway.port)).status).toBe(101);
+  expect((await upgrade(gateway.port, { headers: { Origin: "https://evil.example" } })).status).toBe(403);
+  expect((await upgrade(gateway.port, { headers: { Origin: "null" } })).status).toBe(403);
+  expect((await upgrade(gateway.port, { headers: { Origin: `http://127.0.0.1:${gateway.port}` } })).status).toBe(101);
+});
+
+test("without a join token nodes of other machines are refused, unless that is configured", async () => {
+  const request = { headers: {}, url: "/", socket: { remoteAddress: "192.0.2.7" } } as never;
+  const closed = sharedTokenAuthentication({ token: null, anywhereWithoutToken: false });
+  expect(await closed(request)).toMatchObject({ ok: false, status: 401 });
+  const open = sharedTokenAuthentication({ token: null, anywhereWithoutToken: true });
+  expect(await open(request)).toMatchObject({ ok: true });
+});
+
+test.each(["/v1/tasks/", "/ws", "/v2/nodes?x=1", "//"])("an upgrade on %s is answered 404", async (path) => {
+  await using gateway = await setup();
+  const answer = await upgrade(gateway.port, { path });
+  expect(answer.status).toBe(404);
+  expect(JSON.parse(answer.body)).toEqual({ ok: false, error: "nodes connect on path /" });
+});
+
+test.each([
+  ["another protocol", { Upgrade: "h2c" }, 400],
+  ["a version of WebSocket that is unknown", { "Sec-WebSocket-Version": "7" }, 400],
+  ["a broken key", { "Sec-WebSocket-Key": "x" }, 400],
+])("an upgrade to %s is refused", async (_name, headers, status) => {
+  await using gateway = await setup();
+  expect((await upgrade(gateway.port, { headers: headers as unknown as Record<string, string> })).status).toBe(status);
+});
+
+test("a node that can't be authenticated at present is asked to come back", async () => {
+  await using gateway = await setup({ authenticate: () => Promise.reject(new Error("the store is away")) });
+  expect(await upgrade(gateway.port)).toMatchObject({ status: 503, retryAfter: "2" });
+});
+
+test("a peer that is gone while its token is checked harms nobody", async () => {
+  let answer = (): void => {};
+  const asked = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  let release = (): void => {};
+  await using gateway = await setup({
+    authenticate: () => {
+      answer();
+      return new Promise((resolve) => {
+        release = () => resolve({ ok: true, credential: "x" });
+      });
+    },
+  });
+  const socket = connect(gateway.port, "127.0.0.1");
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  socket.write(handshake(gateway.port));
+  await asked;
+  socket.resetAndDestroy();
+  // By the answer to another request the server has seen the reset.
+  expect((await fetch(`${gateway.httpUrl}/nothing`)).status).toBe(404);
+  release();
+  expect((await fetch(`${gateway.httpUrl}/nothing`)).status).toBe(404);
+});
+
+test("sockets that have not registered are capped in all, and room comes back when they end or register", async () => {
+  await using gateway = await setup({ limits: { unregisteredMax: 3 } });
+  const [first, second] = [await gateway.connect(), await gateway.connect()];
+  await gateway.connect();
+  expect(await upgrade(gateway.port)).toMatchObject({ status: 503, retryAfter: "10" });
+  first.say({ type: "register", node_id: "n", metadata: {} });
+  await gateway.events.next("nodeJoined");
+  await gateway.connect();
+  expect((await upgrade(gateway.port)).status).toBe(503);
+  second.close();
+  await second.closed;
+  await gateway.connect();
+});
+
+test("sockets of one address that have not registered are capped, but for loopback", () => {
+  const sockets = new UnregisteredSockets(100, 20_000);
+  const leave = Array.from({ length: 100 }, () => sockets.enter("192.0.2.7"));
+  expect(sockets.hasRoom("192.0.2.7")).toBe(false);
+  expect(sockets.hasRoom("192.0.2.8")).toBe(true);
+  leave[0]?.();
+  leave[0]?.();
+  expect(sockets.hasRoom("192.0.2.7")).toBe(true);
+  expect(sockets.count).toBe(99);
+  for (let i = 0; i < 1_000; i++) sockets.enter("::ffff:127.0.0.1");
+  expect(sockets.hasRoom("::ffff:127.0.0.1")).toBe(true);
+});
+
+test.each([
+  ["127.0.0.1", true],
+  ["::ffff:127.8.8.8", true],
+  ["::1", true],
+  ["::ffff:10.0.0.1", false],
+  ["128.127.0.1", false],
+  [undefined, false],
+])("%s is loopback: %s", (address, expected) => {
+  expect(isLoopback(address)).toBe(expected);
+});
