@@ -1,0 +1,160 @@
+import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { type CreateTaskBody, V2Task } from "@genai/protocol";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { CliContext } from "../cli-context.ts";
+import { CliError } from "../cli-error.ts";
+import { decimal, integer } from "../scaler/create-request.ts";
+import { ApiClient } from "../server/api-client.ts";
+import { followTask, type TaskFollower } from "../server/follow-task.ts";
+import { artifactPaths, refuseExisting, saveArtifacts } from "../server/save-artifacts.ts";
+import { serverToken } from "../server/server-token.ts";
+import { readSettings } from "../settings.ts";
+import { createProgress, type Progress } from "../terminal/progress.ts";
+
+interface GenerateFlags {
+  readonly size?: { readonly width: number; readonly height: number };
+  readonly steps?: number;
+  readonly model?: string;
+  readonly negative?: string;
+  readonly guidance?: number;
+  readonly seed?: number;
+  readonly count: number;
+  readonly image?: string;
+  readonly strength?: number;
+  readonly maxCost?: number;
+  readonly out: string;
+  readonly force?: boolean;
+  readonly timeout: number;
+}
+
+export function addGenerate(program: Command, context: CliContext): void {
+  program
+    .command("generate")
+    .description("make a picture from a prompt and write it to a file")
+    .argument("<prompt>", "what the picture shows")
+    .addOption(new Option("--size <width>x<height>", "pixels, multiples of 8").argParser(size))
+    .addOption(new Option("--steps <number>", "steps of the sampler").argParser(integer))
+    .option("--model <name>", "model to use (default: the node's own)")
+    .option("--negative <prompt>", "what the picture must not show")
+    .addOption(new Option("--guidance <scale>", "how closely to follow the prompt").argParser(decimal))
+    .addOption(new Option("--seed <number>", "the same seed gives the same picture").argParser(integer))
+    .addOption(new Option("--count <number>", "pictures to make").argParser(integer).default(1))
+    .option("--image <file>", "picture to start from")
+    .addOption(new Option("--strength <share>", "how far from --image, 0 to 1").argParser(decimal))
+    .addOption(new Option("--max-cost <credits>", "most to pay").argParser(decimal))
+    .option("--out <file>", "where to write it; - for standard output", "picture.png")
+    .option("--force", "write over a file that is there")
+    .addOption(new Option("--timeout <seconds>", "longest wait for the picture").argParser(decimal).default(3600))
+    .addHelpText(
+      "after",
+      `
+Examples:
+  genai-cli generate "a red fox in the snow" --size 512x512 --steps 20 --out fox.png
+  genai-cli generate "a harbour at night" --count 4 --out harbour.png     writes harbour-1.png to harbour-4.png
+  genai-cli generate "a fox" --out - | feh -`,
+    )
+    .action(async (prompt: string, flags: GenerateFlags, command: Command) => {
+      const settings = readSettings(command, context);
+      if (!flags.force && flags.out !== "-") await refuseExisting(artifactPaths(flags.out, flags.count));
+      const api = new ApiClient(settings.server, serverToken(settings, context));
+      const body = await taskBody(prompt, flags);
+      const progress = createProgress(context.stderr, settings.json);
+      try {
+        const task = await runTask(api, body, flags.timeout, progress, context.signal);
+        const artifacts = picturesOf(task);
+        const paths = await saveArtifacts(api, settings.server, artifacts, flags.out, context.stdout);
+        progress.end();
+        if (settings.json) context.stdout.write(`${JSON.stringify({ taskId: task.id, files: paths, artifacts })}\n`);
+        else for (const path of paths) context.stdout.write(`${path}\n`);
+      } catch (error) {
+        progress.end();
+        throw error;
+      }
+    });
+}
+
+async function runTask(
+  api: ApiClient,
+  body: TaskBody,
+  timeoutSeconds: number,
+  progress: Progress,
+  interrupted: AbortSignal,
+): Promise<V2Task> {
+  const limit = AbortSignal.timeout(timeoutSeconds * 1000);
+  const signal = AbortSignal.any([interrupted, limit]);
+  // The key makes the request safe to send again, by us or by whatever lies between.
+  const headers = { "idempotency-key": randomUUID() };
+  const created = await api.json({ method: "POST", path: "/v2/tasks", body, headers, signal }, V2Task);
+  progress.update(0, "Queued");
+  try {
+    return await followTask(api, created.id, progressFollower(progress), signal);
+  } catch (error) {
+    const known = `Task ${created.id} goes on at the server.`;
+    if (interrupted.aborted) throw new CliError("interrupted", known);
+    if (limit.aborted) throw new CliError("timeout", `No picture within ${timeoutSeconds} s. ${known}`);
+    throw error;
+  }
+}
+
+function progressFollower(progress: Progress): TaskFollower {
+  let attempt = 0;
+  return {
+    onState: (state, event) => {
+      if (state === "queued") progress.update(0, attempt === 0 ? "Queued" : "Queued again");
+      if (state === "running") progress.update(0, event.nodeId ? `Running on ${event.nodeId}` : "Running");
+    },
+    onProgress: (event) => {
+      attempt = event.attempt;
+      progress.update(event.value, event.stage || "Running");
+    },
+  };
+}
+
+function picturesOf(task: V2Task): NonNullable<V2Task["result"]>["artifacts"] {
+  if (task.state === "canceled") throw new CliError("failed", `Task ${task.id} was canceled.`);
+  if (task.state === "failed") {
+    throw new CliError(
+      "failed",
+      `Task ${task.id} failed: ${task.error?.message || task.error?.code || "no reason given"}.`,
+    );
+  }
+  const artifacts = task.result?.artifacts ?? [];
+  if (artifacts.length === 0) throw new CliError("failed", `Task ${task.id} succeeded and has no picture.`);
+  return artifacts;
+}
+
+type TaskBody = Pick<CreateTaskBody, "pipeline"> & Partial<CreateTaskBody>;
+
+async function taskBody(prompt: string, flags: GenerateFlags): Promise<TaskBody> {
+  return {
+    pipeline: {
+      type: "standard",
+      prompt,
+      ...(flags.size && flags.size),
+      ...(flags.steps !== undefined && { steps: flags.steps }),
+      ...(flags.model !== undefined && { model: flags.model }),
+      ...(flags.negative !== undefined && { negativePrompt: flags.negative }),
+      ...(flags.guidance !== undefined && { guidanceScale: flags.guidance }),
+      ...(flags.seed !== undefined && { seed: flags.seed }),
+      ...(flags.count !== 1 && { count: flags.count }),
+      ...(flags.image !== undefined && { image: { base64: await readImage(flags.image) } }),
+      ...(flags.strength !== undefined && { strength: flags.strength }),
+    },
+    ...(flags.maxCost !== undefined && { maxCost: flags.maxCost }),
+  };
+}
+
+async function readImage(path: string): Promise<string> {
+  try {
+    return (await readFile(path)).toString("base64");
+  } catch (error) {
+    throw new CliError("usage", `${path} can't be read (${(error as NodeJS.ErrnoException).code}).`);
+  }
+}
+
+function size(text: string): { width: number; height: number } {
+  const match = /^(\d{1,5})x(\d{1,5})$/.exec(text);
+  if (!match) throw new InvalidArgumentError("It is no size like 512x512.");
+  return { width: Number(match[1]), height: Number(match[2]) };
+}

@@ -1,0 +1,45 @@
+import { Command } from "commander";
+import type { CliContext } from "./cli-context.ts";
+import { addCompletion } from "./commands/completion.ts";
+import { addCreateNode } from "./commands/create-node.ts";
+import { addDeleteNode } from "./commands/delete-node.ts";
+import { addGenerate } from "./commands/generate.ts";
+import { addList } from "./commands/list.ts";
+import { addLogs } from "./commands/logs.ts";
+import { addOffers } from "./commands/offers.ts";
+import { addPlan } from "./commands/plan.ts";
+import { addSettingFlags } from "./settings.ts";
+
+/** Every command, a file each, in the order of `--help`. A new one is a file in commands/ and a line here. */
+const commands = [
+  addGenerate,
+  addCreateNode,
+  addDeleteNode,
+  addList,
+  addLogs,
+  addOffers,
+  addPlan,
+  addCompletion,
+] as const;
+
+/** The whole command line over a world of one's own. */
+export function createProgram(context: CliContext): Command {
+  const program = new Command("genai-cli");
+  program
+    .description("Pictures from the server, and nodes from the scaler, at a terminal.")
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+    })
+    .exitOverride()
+    .showHelpAfterError("Try genai-cli --help.");
+  addSettingFlags(program);
+  for (const add of commands) add(program, context);
+  program.addHelpText(
+    "after",
+    `
+Settings come from flags, then from the environment, then from ~/.config/genai/config.json.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused, 5 server or scaler away, 6 timeout, 130 interrupted.`,
+  );
+  return program;
+}

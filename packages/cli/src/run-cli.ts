@@ -1,0 +1,19 @@
+import { CommanderError } from "commander";
+import type { CliContext } from "./cli-context.ts";
+import { CliError, type ExitCode, exitCodes } from "./cli-error.ts";
+import { createProgram } from "./program.ts";
+
+/** Runs one command line, without the program's own name, and returns its exit code. What the world does wrong is one sentence on
+ *  standard error, or a line of JSON with --json; a bug of ours is thrown. */
+export async function runCli(args: readonly string[], context: CliContext): Promise<ExitCode> {
+  try {
+    await createProgram(context).parseAsync([...args], { from: "user" });
+    return exitCodes.done;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    if (!(error instanceof CliError)) throw error;
+    const json = args.includes("--json");
+    context.stderr.write(json ? `${JSON.stringify({ error: error.message })}\n` : `genai-cli: ${error.message}\n`);
+    return error.exitCode;
+  }
+}

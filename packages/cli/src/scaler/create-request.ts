@@ -1,0 +1,104 @@
+import type { CreateNodeRequest } from "@genai/protocol/scaler";
+import { type Command, InvalidArgumentError, Option } from "commander";
+
+/** Flags that `create-node` and `plan` share. */
+export interface CreateFlags {
+  readonly image?: string;
+  readonly provScript?: string;
+  readonly vastaiIid?: number;
+  readonly env: Readonly<Record<string, string>>;
+  readonly label: Readonly<Record<string, string>>;
+  readonly nodeToken?: string;
+  readonly key?: string;
+  readonly memory?: number;
+  readonly cpus?: number;
+  readonly gpus?: number;
+  readonly gpu?: string;
+  readonly vram?: number;
+  readonly maxPrice?: number;
+  readonly minReliability?: number;
+  readonly network?: string;
+}
+
+export function addCreateFlags(command: Command): Command {
+  return command
+    .argument("<platform>", "local or vastai")
+    .argument("<backend>", "WebSocket URL of the server, as the node reaches it")
+    .argument("[args...]", "arguments of the node's program, after --")
+    .option("--image <image>", "image to run (default: the scaler's)")
+    .option("--prov-script <script>", "provisioning script (default: the scaler's)")
+    .addOption(new Option("--vastai-iid <offer>", "vast.ai offer to rent (default: the cheapest)").argParser(integer))
+    .addOption(new Option("--env <name=value>", "environment of the node; may be repeated").argParser(pair).default({}))
+    .addOption(
+      new Option("--label <name=value>", "label kept with the node; may be repeated").argParser(pair).default({}),
+    )
+    .option("--node-token <token>", "token with which the node joins (default: the scaler's NODE_TOKEN)")
+    .option("--key <key>", "idempotency key: the same key makes one node, however often you ask")
+    .addOption(new Option("--memory <size>", "memory limit, like 8g").argParser(bytes))
+    .addOption(new Option("--cpus <number>", "CPU limit").argParser(decimal))
+    .addOption(new Option("--gpus <number>", "GPUs to give the node; -1 for all").argParser(integer))
+    .option("--gpu <type>", "GPU to rent, like 'RTX 4090'")
+    .addOption(new Option("--vram <size>", "least GPU memory of an offer, like 24g").argParser(bytes))
+    .addOption(new Option("--max-price <dollars>", "most that an offer may cost an hour").argParser(decimal))
+    .addOption(new Option("--min-reliability <share>", "least reliability of an offer, 0 to 1").argParser(decimal))
+    .option("--network <name>", "Docker network of the node");
+}
+
+/** The request of those flags. */
+export function createRequest(
+  platform: string,
+  backend: string,
+  args: readonly string[],
+  flags: CreateFlags,
+): CreateNodeRequest {
+  return {
+    platform,
+    backend,
+    image: flags.image ?? "",
+    provScript: flags.provScript ?? "",
+    ...(flags.vastaiIid !== undefined && { vastaiIid: flags.vastaiIid }),
+    env: { ...flags.env },
+    labels: { ...flags.label },
+    nodeToken: flags.nodeToken ?? "",
+    idempotencyKey: flags.key ?? "",
+    resources: { memoryBytes: String(flags.memory ?? 0), cpus: flags.cpus ?? 0, gpus: flags.gpus ?? 0 },
+    filter: offerFilter(flags),
+    args: [...args],
+    network: flags.network ?? "",
+  };
+}
+
+export function offerFilter(
+  flags: Pick<CreateFlags, "gpu" | "vram" | "maxPrice" | "minReliability">,
+): NonNullable<CreateNodeRequest["filter"]> {
+  return {
+    gpuType: flags.gpu ?? "",
+    vramBytesMin: String(flags.vram ?? 0),
+    pricePerHourMax: flags.maxPrice ?? 0,
+    reliabilityMin: flags.minReliability ?? 0,
+  };
+}
+
+export function integer(text: string): number {
+  if (!/^-?\d{1,9}$/.test(text)) throw new InvalidArgumentError("It is no whole number.");
+  return Number(text);
+}
+
+export function decimal(text: string): number {
+  if (!/^\d{1,9}(?:\.\d+)?$/.test(text)) throw new InvalidArgumentError("It is no number.");
+  return Number(text);
+}
+
+/** `512m`, `8g`; a bare number is bytes. */
+export function bytes(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?$/i.exec(text);
+  if (!match) throw new InvalidArgumentError("It is no size like 512m or 8g.");
+  const power = "kmgt".indexOf((match[2] ?? "").toLowerCase() || " ") + 1;
+  return Math.round(Number(match[1]) * 1024 ** power);
+}
+
+function pair(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
+  const split = text.indexOf("=");
+  if (split < 1) throw new InvalidArgumentError("It is no name=value.");
+  return { ...before, [text.slice(0, split)]: text.slice(split + 1) };
+}

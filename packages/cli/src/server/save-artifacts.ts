@@ -1,0 +1,83 @@
+import { createHash, randomUUID } from "node:crypto";
+import { rename, rm, stat, writeFile } from "node:fs/promises";
+import { extname } from "node:path";
+import type { V2Task } from "@genai/protocol";
+import type { Output } from "../cli-context.ts";
+import { CliError } from "../cli-error.ts";
+import { type ApiClient, readBytes } from "./api-client.ts";
+
+/** Largest picture that is fetched. */
+const artifactBytesMax = 512 * 1024 ** 2;
+
+type Artifact = NonNullable<V2Task["result"]>["artifacts"][number];
+
+/** Where each picture goes: the file itself for one, numbered names for several. */
+export function artifactPaths(out: string, count: number): readonly string[] {
+  if (count === 1) return [out];
+  const extension = extname(out);
+  const stem = out.slice(0, out.length - extension.length);
+  return Array.from({ length: count }, (_, index) => `${stem}-${index + 1}${extension}`);
+}
+
+/** Throws `usage` when a file is there already. */
+export async function refuseExisting(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const there = await stat(path).then(
+      () => true,
+      () => false,
+    );
+    if (there)
+      throw new CliError("usage", `${path} is there already. Choose another name with --out, or give --force.`);
+  }
+}
+
+/** Fetches every picture of a task and writes it whole or not at all. Returns the paths. `-` writes to `stdout`. */
+export async function saveArtifacts(
+  api: ApiClient,
+  server: string,
+  artifacts: readonly Artifact[],
+  out: string,
+  stdout: Output,
+): Promise<readonly string[]> {
+  const paths = artifactPaths(out, artifacts.length);
+  for (const [index, artifact] of artifacts.entries()) {
+    const picture = await fetchArtifact(api, server, artifact);
+    if (out === "-") stdout.write(picture);
+    else await writeWhole(paths[index] ?? out, picture);
+  }
+  return out === "-" ? [] : paths;
+}
+
+async function fetchArtifact(api: ApiClient, server: string, artifact: Artifact): Promise<Buffer> {
+  const url = new URL(artifact.url, server);
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new CliError(
+      "failed",
+      `Picture ${artifact.index + 1} lies at a ${url.protocol} address, which is not fetched.`,
+    );
+  }
+  const response = await api.open({ method: "GET", path: url.href });
+  const picture = await readBytes(response, artifactBytesMax, url);
+  if (picture.byteLength === 0) throw new CliError("failed", `Picture ${artifact.index + 1} came empty.`);
+  const sha256 = createHash("sha256").update(picture).digest("hex");
+  if (artifact.sha256 !== null && artifact.sha256 !== sha256) {
+    throw new CliError(
+      "failed",
+      `Picture ${artifact.index + 1} was damaged on its way: its SHA-256 is another. Try again.`,
+    );
+  }
+  return picture;
+}
+
+async function writeWhole(path: string, picture: Buffer): Promise<void> {
+  const half = `${path}.${randomUUID()}.part`;
+  try {
+    await writeFile(half, picture, { flag: "wx" });
+    await rename(half, path);
+  } catch (error) {
+    await rm(half, { force: true });
+    throw new CliError("failed", `${path} can't be written (${(error as NodeJS.ErrnoException).code}).`, {
+      cause: error,
+    });
+  }
+}

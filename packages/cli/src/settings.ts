@@ -1,0 +1,87 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { z } from "zod";
+import type { CliContext } from "./cli-context.ts";
+import { CliError } from "./cli-error.ts";
+
+/** Where the scaler and the server are, and what to show them. A flag wins over the environment, the environment over the file. */
+const Settings = z.strictObject({
+  /** `host:port` or `unix:/path`. */
+  scaler: z.string().min(1).default("127.0.0.1:51075"),
+  scalerToken: z.string().min(1).optional(),
+  /** PEM files; the first alone asks for TLS, the other two show a certificate. */
+  scalerCa: z.string().min(1).optional(),
+  scalerCert: z.string().min(1).optional(),
+  scalerKey: z.string().min(1).optional(),
+  server: z.url({ protocol: /^https?$/ }).default("http://127.0.0.1:8080"),
+  token: z.string().min(1).optional(),
+});
+
+export interface Settings extends z.infer<typeof Settings> {
+  readonly json: boolean;
+}
+
+/** Environment names of each setting, the first that is set counts. */
+const envNames: Readonly<Record<keyof z.infer<typeof Settings>, readonly string[]>> = {
+  scaler: ["GENAI_SCALER", "GRPC_SERVER_ADDR"],
+  scalerToken: ["SCALER_TOKEN"],
+  scalerCa: ["SCALER_CA"],
+  scalerCert: ["SCALER_CERT"],
+  scalerKey: ["SCALER_KEY"],
+  server: ["GENAI_SERVER"],
+  token: ["GENAI_TOKEN"],
+};
+
+const names = Object.keys(envNames) as (keyof z.infer<typeof Settings>)[];
+
+/** Adds the flags that every command takes. */
+export function addSettingFlags(program: Command): void {
+  program
+    .option("--json", "print JSON instead of words")
+    .option("--config <file>", "configuration file (default: ~/.config/genai/config.json)")
+    .option("--scaler <address>", "where the scaler listens, host:port or unix:/path (env GENAI_SCALER)")
+    .option("--scaler-token <token>", "the scaler's token (env SCALER_TOKEN)")
+    .option("--scaler-ca <file>", "authority of the scaler's certificate; turns TLS on (env SCALER_CA)")
+    .option("--scaler-cert <file>", "certificate to show the scaler (env SCALER_CERT)")
+    .option("--scaler-key <file>", "key of that certificate (env SCALER_KEY)")
+    .option("--server <url>", "where the server is (env GENAI_SERVER)")
+    .option("--token <token>", "API key or JWT for the server (env GENAI_TOKEN)");
+}
+
+/** Settings of a command. Throws `usage` with the name of what is wrong and where it came from. */
+export function readSettings(command: Command, context: CliContext): Settings {
+  const flags = command.optsWithGlobals();
+  const fromFile = readFile(typeof flags.config === "string" ? flags.config : null, context);
+  const merged: Record<string, unknown> = { ...fromFile };
+  for (const name of names) {
+    const fromEnv = envNames[name]
+      .map((envName) => context.env[envName])
+      .find((value) => value !== undefined && value !== "");
+    const value = flags[name] ?? fromEnv;
+    if (value !== undefined) merged[name] = value;
+  }
+  const parsed = Settings.safeParse(merged);
+  if (parsed.success) return { ...parsed.data, json: flags.json === true };
+  const issue = parsed.error.issues[0];
+  throw new CliError("usage", `Setting ${issue?.path.join(".") || "in the configuration file"}: ${issue?.message}.`);
+}
+
+function readFile(given: string | null, context: CliContext): Record<string, unknown> {
+  const configHome = context.env.XDG_CONFIG_HOME || join(context.env.HOME ?? homedir(), ".config");
+  const path = given ?? join(configHome, "genai", "config.json");
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (given === null && (code === "ENOENT" || code === "ENOTDIR")) return {};
+    throw new CliError("usage", `The configuration file ${path} can't be read (${code}).`);
+  }
+  try {
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(text));
+  } catch {
+    throw new CliError("usage", `The configuration file ${path} holds no JSON object.`);
+  }
+}
