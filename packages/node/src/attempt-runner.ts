@@ -1,0 +1,150 @@
+import { type AttemptId, type ErrorFrame, Pipeline, type ResultArtifact } from "@genai/protocol";
+import type { Logger } from "pino";
+import { request } from "undici";
+import type { Engine, EngineOutcome } from "./engines/engine.ts";
+import type { AttemptOrder, FinalFrame, PreviewMime } from "./session/node-input.ts";
+import type { Spool } from "./spool/spool.ts";
+
+/** What the runner tells of an attempt. */
+export interface RunnerReport {
+  progressed(attemptId: string, value: number, stage: string): void;
+  previewed(attemptId: string, mime: PreviewMime, bytes: Uint8Array): void;
+  /** The last word is on the disk. */
+  finished(attemptId: string, final: FinalFrame): void;
+  /** It stopped because it was told to. */
+  stopped(attemptId: string): void;
+}
+
+/** Largest pipeline that is fetched, in bytes. */
+const PIPELINE_BYTES_MAX = 128 * 1024 * 1024;
+const PIPELINE_TIMEOUT_MS = 60_000;
+
+/** Runs attempts on the engine and brings their outcome to the disk. */
+export class AttemptRunner {
+  readonly #engine: Engine;
+  readonly #spool: Spool;
+  readonly #report: RunnerReport;
+  readonly #logger: Logger;
+  readonly #running = new Map<string, AbortController>();
+
+  constructor(engine: Engine, spool: Spool, report: RunnerReport, logger: Logger) {
+    this.#engine = engine;
+    this.#spool = spool;
+    this.#report = report;
+    this.#logger = logger;
+  }
+
+  /** Starts an attempt; its end comes through the report. `resolveUrl` makes the server's URLs absolute. */
+  start(order: AttemptOrder, resolveUrl: (url: string) => string): void {
+    const controller = new AbortController();
+    this.#running.set(order.attemptId, controller);
+    void this.#run(order, resolveUrl, controller.signal).finally(() => this.#running.delete(order.attemptId));
+  }
+
+  abort(attemptId: string): void {
+    this.#running.get(attemptId)?.abort();
+  }
+
+  /** Stops everything and resolves when the engine has let go. */
+  async close(): Promise<void> {
+    for (const controller of this.#running.values()) controller.abort();
+    await this.#engine.free();
+  }
+
+  async #run(order: AttemptOrder, resolveUrl: (url: string) => string, signal: AbortSignal): Promise<void> {
+    const { attemptId } = order;
+    const startedMs = performance.now();
+    this.#logger.info({ attemptId }, "attempt started");
+    const outcome = await this.#outcome(order, resolveUrl, signal);
+    const tookMs = Math.round(performance.now() - startedMs);
+    if (outcome.type === "canceled") {
+      this.#logger.info({ attemptId, tookMs }, "attempt stopped");
+      this.#report.stopped(attemptId);
+      return;
+    }
+    const final = await this.#keep(order, outcome);
+    const how = final.type === "error" ? { code: final.code } : { artifacts: final.artifacts.length };
+    this.#logger.info({ attemptId, tookMs, ...how }, final.type === "error" ? "attempt failed" : "attempt succeeded");
+    this.#report.finished(attemptId, final);
+  }
+
+  async #outcome(
+    order: AttemptOrder,
+    resolveUrl: (url: string) => string,
+    signal: AbortSignal,
+  ): Promise<EngineOutcome> {
+    try {
+      const pipeline = order.pipeline ?? (await fetchPipeline(resolveUrl(order.pipelineUrl ?? ""), signal));
+      const { attemptId, limitMs } = order;
+      return await this.#engine.run(
+        { attemptId, pipeline, limitMs },
+        {
+          progress: (value, stage) => this.#report.progressed(attemptId, value, stage),
+          preview: (mime, bytes) => this.#report.previewed(attemptId, mime, bytes),
+        },
+        signal,
+      );
+    } catch (error) {
+      if (signal.aborted) return { type: "canceled" };
+      this.#logger.error({ err: error, attemptId: order.attemptId }, "the engine's driver failed");
+      const message = error instanceof Error ? error.message : String(error);
+      return { type: "failed", fault: "node", code: "engine_error", message };
+    }
+  }
+
+  /** Writes the outcome to the disk; where that fails it is the node's fault, and told from memory. */
+  async #keep(order: AttemptOrder, outcome: Exclude<EngineOutcome, { type: "canceled" }>): Promise<FinalFrame> {
+    const attemptId = order.attemptId as AttemptId;
+    let final: FinalFrame;
+    try {
+      if (outcome.type === "failed") {
+        final = errorFrame(attemptId, outcome);
+      } else {
+        const artifacts: ResultArtifact[] = [];
+        for (const [n, { body, mime, ...rest }] of outcome.artifacts.entries()) {
+          artifacts.push({ ...(await this.#spool.writeArtifact(attemptId, n, body)), mime, ...rest });
+        }
+        final = { type: "result", attemptId, artifacts, metrics: outcome.metrics };
+      }
+      await this.#spool.writeRecord(attemptId, { final, uploadUrl: order.uploadUrl });
+      return final;
+    } catch (error) {
+      this.#logger.error({ err: error, attemptId }, "the result could not be written to the disk");
+      const message = `The node could not keep the result: ${error instanceof Error ? error.message : String(error)}`;
+      return errorFrame(attemptId, { fault: "node", code: "node_disk", message });
+    }
+  }
+}
+
+function errorFrame(
+  attemptId: AttemptId,
+  failure: { fault: "task" | "node"; code: string; message: string },
+): ErrorFrame {
+  const { code, message, fault } = failure;
+  return {
+    type: "error",
+    attemptId,
+    code: code.slice(0, 64),
+    message: message.slice(0, 10_000),
+    retryable: fault === "node",
+  };
+}
+
+async function fetchPipeline(url: string, signal: AbortSignal): Promise<Pipeline> {
+  const answer = await request(url, {
+    signal: AbortSignal.any([signal, AbortSignal.timeout(PIPELINE_TIMEOUT_MS)]),
+    headersTimeout: PIPELINE_TIMEOUT_MS,
+  });
+  if (answer.statusCode !== 200) {
+    await answer.body.dump();
+    throw new Error(`The server answered ${answer.statusCode} when the pipeline was fetched.`);
+  }
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > PIPELINE_BYTES_MAX) throw new Error(`The pipeline is larger than ${PIPELINE_BYTES_MAX} bytes.`);
+    chunks.push(chunk);
+  }
+  return Pipeline.parse(JSON.parse(Buffer.concat(chunks).toString("utf8")));
+}
