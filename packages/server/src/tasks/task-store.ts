@@ -21,7 +21,8 @@ export type StoreChange =
       readonly claimed: boolean;
       readonly idempotency: { readonly key: string; readonly bodyHash: string } | null;
     }
-  /** The task becomes `running`. Guard: it is queued or running. */
+  /** The task becomes `running`. Guard: it is queued or running, and id and number are new; the same open attempt once more is
+   *  applied without an event, for a caller that did not hear of its commit. */
   | {
       readonly type: "attemptOpened";
       readonly attemptId: string;

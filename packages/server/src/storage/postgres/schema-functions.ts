@@ -149,7 +149,12 @@ BEGIN
           VALUES (t.seq, (c ->> 'attempt')::int, c ->> 'attemptId', c ->> 'nodeId', CASE WHEN (c -> 'legacy')::bool THEN 1 ELSE 0 END,
             (c ->> 'cost')::float8, (c ->> 'limitMs')::bigint, 'assigned', 1, (c ->> 'atMs')::bigint) ON CONFLICT DO NOTHING;
         GET DIAGNOSTICS changed = ROW_COUNT;
-        IF changed = 0 THEN CONTINUE; END IF;
+        IF changed = 0 THEN
+          -- The same one again, by somebody who did not hear that it was committed.
+          IF EXISTS (SELECT 1 FROM genai.attempts WHERE task_seq = t.seq AND attempt = (c ->> 'attempt')::int
+              AND attempt_id = c ->> 'attemptId' AND open = 1) THEN outcomes[n] := 'null'; END IF;
+          CONTINUE;
+        END IF;
         new_state := 1;
         UPDATE genai.tasks SET state = 1, claimed_by = server, last_attempt = greatest(last_attempt, (c ->> 'attempt')::int),
           started_at_ms = coalesce(started_at_ms, (c ->> 'atMs')::bigint), event_number = t.event_number + 1 WHERE seq = t.seq;

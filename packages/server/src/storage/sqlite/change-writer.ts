@@ -117,7 +117,13 @@ export class ChangeWriter {
       change.limitMs,
       change.atMs,
     );
-    if (changes === 0) return CONFLICT;
+    if (changes === 0) {
+      // The same one again, by somebody who did not hear that it was committed.
+      const held = this.#sql.findOpenAttempt.get(change.attemptId);
+      return held?.taskSeq === task.seq && held.attempt === change.attempt
+        ? { type: "applied", event: null }
+        : CONFLICT;
+    }
     this.#sql.startTask.run(change.attempt, change.atMs, task.eventNumber + 1, task.seq);
     this.#moved(task, RUNNING, 1);
     return this.#log(task, change.taskId, change);

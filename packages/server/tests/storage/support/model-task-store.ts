@@ -129,6 +129,10 @@ export class ModelTaskStore implements TaskStore {
       (other) =>
         other.attemptId === attempt.attemptId || (other.taskId === attempt.taskId && other.attempt === attempt.attempt),
     );
+    const again = this.attempts.get(attempt.attemptId);
+    if (held && again?.open && again.taskId === attempt.taskId && again.attempt === attempt.attempt) {
+      return { type: "applied", event: null };
+    }
     if (!held || used) return CONFLICT;
     this.attempts.set(attempt.attemptId, {
       ...attempt,

@@ -134,8 +134,12 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     const outcomes = await store.commit([
       opened(second.taskId, { attemptId: open.attemptId }),
       opened(first.taskId, { attempt: 1 }),
+      open,
+      changed(open.attemptId),
+      open,
     ]);
-    expect(outcomes.map((outcome) => outcome.type)).toEqual(["conflict", "conflict"]);
+    expect(outcomes.map((outcome) => outcome.type)).toEqual(["conflict", "conflict", "applied", "applied", "conflict"]);
+    expect(outcomes[2]).toEqual({ type: "applied", event: null });
     expect(await store.task(second.taskId)).toMatchObject({ state: "queued", lastAttempt: 0 });
     expect(await store.eventsOf(first.taskId, 0, 10)).toHaveLength(2);
   });

@@ -1,0 +1,28 @@
+import { fileURLToPath } from "node:url";
+import { Child } from "./child.ts";
+import { freePort } from "./free-port.ts";
+
+/** Starts the server as it is shipped, with authentication and rate limits off. */
+export async function startOurServer(options: {
+  readonly home: string;
+  readonly databaseUrl: string | null;
+  readonly port?: number;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly nodeArgs?: readonly string[];
+}): Promise<Child> {
+  const port = options.port ?? (await freePort());
+  return Child.start(fileURLToPath(import.meta.resolve("@genai/server/main")), [], {
+    port,
+    nodeArgs: options.nodeArgs ?? [],
+    env: {
+      HTTP_PORT: String(port),
+      GENAI_HOME: options.home,
+      ENFORCE_JWT_AUTH: "false",
+      RATE_LIMIT: "off",
+      READ_RATE_LIMIT: "off",
+      QUEUED_TASKS_MAX: "100000000",
+      ...(options.databaseUrl === null ? {} : { DATABASE_URL: options.databaseUrl }),
+      ...options.env,
+    },
+  });
+}
