@@ -220,10 +220,19 @@ CREATE FUNCTION genai.fence(group_ids uuid[]) RETURNS void LANGUAGE sql AS $$
   INSERT INTO genai.change_groups SELECT id, NULL, genai.now_ms() FROM unnest(group_ids) id ON CONFLICT DO NOTHING
 $$;
 
+-- Gives back whatever a claim took of which nobody knows how it ended, now or later.
+CREATE FUNCTION genai.release_group(lost_group uuid) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM genai.fence(ARRAY[lost_group]);
+  PERFORM genai.release_claims(ARRAY(SELECT jsonb_array_elements_text(g.outcomes::jsonb -> 'seqs')::bigint
+    FROM genai.change_groups g WHERE g.group_id = lost_group AND g.outcomes IS NOT NULL));
+  UPDATE genai.change_groups SET outcomes = NULL WHERE group_id = lost_group;
+END $$;
+
 -- Takes up to task_limit waiting tasks for a server, round robin over the users, starting behind after_user; each user's own order. At most
 -- 1000 users without a task that may be taken are looked at; the next claim goes on behind them.
--- Users are found by skipping through the index from one to the next. Returns {"seqs": […], "after": user}; asked again with the
--- same group it returns the same, so that a claim whose connection broke is not lost.
+-- Users are found by skipping through the index from one to the next. Returns {"seqs": […], "after": user}, and writes it
+-- down, so that a claim whose connection broke can be given back: release_group.
 CREATE FUNCTION genai.claim_tasks(this_group uuid, server text, class_keys text[], task_limit int, cost_min float8,
   after_user bigint) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
@@ -231,8 +240,6 @@ DECLARE
   got int; r record; now_at bigint := genai.now_ms(); ck bigint[] := '{}'; cd int[] := '{}';
   known text; seqs bigint[] := '{}'; served bigint := after_user; skipped int := 0;
 BEGIN
-  SELECT g.outcomes INTO known FROM genai.change_groups g WHERE group_id = this_group;
-  IF FOUND THEN RETURN known; END IF;
   SELECT array_agg(class_seq) INTO asked FROM genai.classes WHERE class_key = ANY(class_keys);
   IF asked IS NULL THEN RETURN json_build_object('seqs', seqs, 'after', after_user); END IF;
   FOREACH bound IN ARRAY ARRAY[9223372036854775807, after_user] LOOP
