@@ -42,7 +42,7 @@ ENTRYPOINT ["node", "/app/dist/main.js"]
 FROM ${NODE_IMAGE} AS node
 # The scaler knows our own image by this label and takes everything from it that it doesn't need.
 LABEL org.genai.node="1" org.opencontainers.image.title="genai node" org.opencontainers.image.licenses="Apache-2.0"
-ENV NODE_ENV=production GENAI_HOME=/data
+ENV NODE_ENV=production GENAI_NODE_HOME=/data
 COPY --from=built /out/node /app
 COPY --from=built --chown=10001:10001 /out/data /data
 VOLUME /data

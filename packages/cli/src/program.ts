@@ -8,6 +8,7 @@ import { addList } from "./commands/list.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addOffers } from "./commands/offers.ts";
 import { addPlan } from "./commands/plan.ts";
+import { addUp } from "./commands/up.ts";
 import { addSettingFlags } from "./settings.ts";
 
 /** Every command, a file each, in the order of `--help`. A new one is a file in commands/ and a line here. */
@@ -19,6 +20,7 @@ const commands = [
   addLogs,
   addOffers,
   addPlan,
+  addUp,
   addCompletion,
 ] as const;
 

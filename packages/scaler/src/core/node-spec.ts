@@ -39,7 +39,7 @@ const OfferFilter = z.object({
 export type OfferFilter = z.infer<typeof OfferFilter>;
 
 /** Names that the scaler itself sets; the rest of a node's environment is the caller's. */
-export const reservedEnvNames = ["BACKEND_SERVER", "PROVISIONING_SCRIPT", "NODE_TOKEN"] as const;
+const reservedEnvNames = ["BACKEND_SERVER", "PROVISIONING_SCRIPT", "NODE_TOKEN"] as const;
 
 const text = (charactersMax: number) =>
   z

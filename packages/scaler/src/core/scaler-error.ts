@@ -1,5 +1,5 @@
 /** Everything that a caller can be told, one row each; `grpc/status.ts` maps the codes to gRPC's own. */
-export const scalerErrorCodes = {
+const scalerErrorCodes = {
   invalid: "the request is wrong; its sentence names the field",
   unauthenticated: "no credential, or a wrong one",
   image_not_allowed: "the image is outside the allow-list",

@@ -1,0 +1,41 @@
+import { type Command, Option } from "commander";
+import type { CliContext } from "../cli-context.ts";
+import { CliError } from "../cli-error.ts";
+import { integer } from "../scaler/create-request.ts";
+import { Programs } from "../up/programs.ts";
+import { untilReady } from "../up/until-ready.ts";
+
+interface UpFlags {
+  readonly port: number;
+  readonly scalerPort: number;
+  readonly home: string;
+}
+
+export function addUp(program: Command, context: CliContext): void {
+  program
+    .command("up")
+    .description("run a server, a scaler and one node with the test engine in the foreground, for a first try")
+    .addOption(new Option("--port <port>", "port of the server").argParser(integer).default(8080))
+    .addOption(new Option("--scaler-port <port>", "port of the scaler").argParser(integer).default(51_075))
+    .option("--home <folder>", "where everything is kept", ".genai")
+    .addHelpText("after", "\nExamples:\n  genai-cli up\n  genai-cli up --port 9000 --home /tmp/try")
+    .action(async ({ port, scalerPort, home }: UpFlags) => {
+      const url = `http://127.0.0.1:${port}`;
+      const programs = new Programs(context);
+      try {
+        programs.start("server", [], { HTTP_PORT: String(port), GENAI_HOME: home });
+        await untilReady(`${url}/readyz`, AbortSignal.any([context.signal, programs.ended]));
+        programs.start("scaler", [], { GRPC_SERVER_ADDR: `127.0.0.1:${scalerPort}` });
+        programs.start("node", ["-b", `ws://127.0.0.1:${port}`, "-t", "test", "--home", `${home}/node`], {});
+        await untilReady(`${url}/v1/nodes/health/`, AbortSignal.any([context.signal, programs.ended]));
+        const at = port === 8080 ? "" : ` --server ${url}`;
+        context.stdout.write(
+          `Ready at ${url}. Try: genai-cli generate "a red fox in the snow"${at}\nCtrl-C ends it.\n`,
+        );
+        await programs.end;
+      } finally {
+        await programs.stop();
+      }
+      if (programs.failure !== null) throw new CliError("failed", programs.failure);
+    });
+}

@@ -1,0 +1,22 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { CliError } from "../cli-error.ts";
+
+const everyMs = 100;
+const limitMs = 30_000;
+
+/** Waits until a URL answers 200. Ends without a word when `signal` is aborted: whoever aborted it knows why. Throws after 30 s. */
+export async function untilReady(url: string, signal: AbortSignal): Promise<void> {
+  const endMs = Date.now() + limitMs;
+  while (!signal.aborted) {
+    const ready = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(2_000)]) }).then(
+      async (answer) => {
+        await answer.body?.cancel();
+        return answer.ok;
+      },
+      () => false,
+    );
+    if (ready) return;
+    if (Date.now() > endMs) throw new CliError("timeout", `${url} was not ready within ${limitMs / 1000} s.`);
+    await pause(everyMs);
+  }
+}
