@@ -22,6 +22,7 @@ import { openTaskStore } from "./storage/index.ts";
 import { startSweeping } from "./sweeping.ts";
 import type { TaskArtifact } from "./tasks/stored-task.ts";
 import { TraceRecorder } from "./trace-recorder.ts";
+import { Uploads } from "./uploads/uploads.ts";
 import { configuredUserLimits } from "./user-limits.ts";
 
 /** A running server, and its end. */
@@ -90,6 +91,7 @@ export async function startServer(configuration: Configuration, logger: Logger):
     legacyNodeCost: configuration.LEGACY_NODE_COST,
     artifactBytesMax: configuration.MAX_ARTIFACT_BYTES,
   });
+  const uploads = new Uploads(artifacts, configuration.ARTIFACT_TTL);
   const app = createHttpApp({
     settings: {
       publicUrl: configuration.PUBLIC_URL,
@@ -122,6 +124,7 @@ export async function startServer(configuration: Configuration, logger: Logger):
         logger,
       }),
     ],
+    uploads,
     fleet: runningFleet({
       dispatcher: coordinator.dispatcher,
       progressOf: (taskId) => coordinator.progressOf(taskId),
@@ -144,6 +147,7 @@ export async function startServer(configuration: Configuration, logger: Logger):
     const stopSweeping = startSweeping({
       store,
       artifacts,
+      uploads,
       taskTtlMs: configuration.TASK_TTL,
       artifactTtlMs: configuration.ARTIFACT_TTL,
       logger,

@@ -1,9 +1,11 @@
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from "zod-openapi";
+import { V1_OPERATIONS, V1Refusal } from "../v1/operations.ts";
 import { V2_OPERATIONS } from "../v2/operations.ts";
 import { Problem } from "../v2/problem.ts";
 import { PROBLEMS, type ProblemCode } from "../v2/problem-codes.ts";
 import { PreviewEvent, ProgressEvent, StateEvent } from "../v2/task-events.ts";
 import type { Operation } from "./operation.ts";
+import { SERVER_OPERATIONS } from "./server-operations.ts";
 
 /** Any route may be refused in these ways. */
 const EVERYWHERE: readonly ProblemCode[] = ["invalid_request", "internal", "unavailable"];
@@ -20,13 +22,18 @@ export function problemsOf(operation: Operation): readonly ProblemCode[] {
   ];
 }
 
+/** Every operation that is documented. */
+export const OPERATIONS: readonly Operation[] = [V2_OPERATIONS, V1_OPERATIONS, SERVER_OPERATIONS].flatMap(
+  (table: Readonly<Record<string, Operation>>) => Object.values(table),
+);
+
 /** The OpenAPI 3.1 document of the API. */
 export function openApiDocument(options: {
   readonly version: string;
   readonly serverUrl: string;
 }): ReturnType<typeof createDocument> {
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {};
-  for (const operation of Object.values<Operation>(V2_OPERATIONS)) {
+  for (const operation of OPERATIONS) {
     paths[operation.path] = { ...paths[operation.path], [operation.method.toLowerCase()]: described(operation) };
   }
   return createDocument({
@@ -38,16 +45,20 @@ export function openApiDocument(options: {
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: options.serverUrl }],
-    security: [{ bearer: [] }],
+    security: [{ bearer: [] }, { tokenHeader: [] }],
     tags: [
       { name: "tasks", description: "What is to be made, and what became of it." },
+      { name: "uploads", description: "Input images, by their content." },
       { name: "fleet", description: "The nodes, and what they offer." },
       { name: "account", description: "What the caller has used." },
+      { name: "v1", description: "The API that existing clients speak. Paths hold with and without their last slash." },
+      { name: "server", description: "The server itself." },
     ],
     paths,
     components: {
       securitySchemes: {
         bearer: { type: "http", scheme: "bearer", description: "A JWT or an API key." },
+        tokenHeader: { type: "apiKey", in: "header", name: "token", description: "The same, as v1's clients send it." },
       },
       schemas: { StateEvent, ProgressEvent, PreviewEvent },
     },
@@ -67,7 +78,8 @@ function described(operation: Operation): ZodOpenApiOperationObject {
       ...(operation.headers === undefined ? {} : { header: operation.headers }),
     },
     ...(operation.body === undefined ? {} : { requestBody: bodyOf(operation.body) }),
-    responses: { ...answersOf(operation), ...problemAnswersOf(operation) },
+    ...(operation.rawBody === undefined ? {} : { requestBody: bytesOf(operation.rawBody) }),
+    responses: { ...problemAnswersOf(operation), ...answersOf(operation) },
   };
 }
 
@@ -82,6 +94,11 @@ function bodyOf(body: NonNullable<Operation["body"]>): NonNullable<ZodOpenApiOpe
       },
     },
   };
+}
+
+function bytesOf(contentTypes: readonly string[]): NonNullable<ZodOpenApiOperationObject["requestBody"]> {
+  const bytes = { schema: { type: "string", format: "binary" } } as const;
+  return { required: true, content: Object.fromEntries(contentTypes.map((type) => [type, bytes])) };
 }
 
 function answersOf(operation: Operation): ZodOpenApiResponsesObject {
@@ -116,7 +133,9 @@ function problemAnswersOf(operation: Operation): ZodOpenApiResponsesObject {
   for (const [status, codes] of byStatus) {
     answers[String(status) as "400"] = {
       description: codes.map((code) => `\`${code}\`: ${PROBLEMS[code].title}`).join("\n\n"),
-      content: { "application/problem+json": { schema: Problem } },
+      content: operation.path.startsWith("/v1/")
+        ? { "application/json": { schema: V1Refusal } }
+        : { "application/problem+json": { schema: Problem } },
     };
   }
   return answers;

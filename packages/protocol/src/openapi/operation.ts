@@ -33,6 +33,8 @@ export interface Operation {
   readonly headers?: z.ZodObject;
   /** A JSON body. */
   readonly body?: { readonly schema: z.ZodType; readonly examples?: Readonly<Record<string, unknown>> };
+  /** A body of bytes instead, by the content types that are read. */
+  readonly rawBody?: readonly string[];
   readonly answers: Readonly<Record<number, OperationAnswer>>;
   /** Beside those that every route may give. */
   readonly problems: readonly ProblemCode[];

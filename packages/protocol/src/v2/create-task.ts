@@ -1,15 +1,13 @@
 import { z } from "zod";
 import { PROMPT_CHARS_MAX } from "../pipeline.ts";
+import { Sha256 } from "./upload.ts";
 
 /** An image of a standard task: a URL, the bytes, or an upload made before (`POST /v2/uploads`). */
 export const V2InputImage = z.union([
   z.strictObject({ url: z.url({ protocol: /^https?$/ }).max(8_192) }),
   z.strictObject({ base64: z.base64().min(4).max(90_000_000), mime: z.string().max(100).optional() }),
   z.strictObject({
-    uploadId: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/, "must be an upload's id")
-      .meta({ description: "An upload's id: the SHA-256 of its bytes." }),
+    uploadId: Sha256.meta({ description: "An upload's id: the SHA-256 of its bytes." }),
   }),
 ]);
 export type V2InputImage = z.infer<typeof V2InputImage>;

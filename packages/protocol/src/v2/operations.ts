@@ -5,6 +5,7 @@ import { CreateTaskBody } from "./create-task.ts";
 import { V2Model, V2Node } from "./nodes.ts";
 import { V2Task } from "./task.ts";
 import { TaskListQuery, V2TaskPage } from "./task-list.ts";
+import { Sha256, V2Upload } from "./upload.ts";
 import { V2Usage } from "./usage.ts";
 
 const taskParams = z.strictObject({ taskId: TaskId.meta({ description: "A task's id." }) });
@@ -13,12 +14,10 @@ const nodeParams = z.strictObject({ nodeId: NodeId.meta({ description: "A node's
 
 const idempotencyKey = z.string().min(1).max(255).optional().meta({
   description: "Makes a repeat harmless: the same key within 24 hours gives the same task.",
-  example: "order-4711",
 });
 
 const prefer = z.string().max(200).optional().meta({
   description: "`wait=N`: answer once the task has ended, or after N seconds (at most 300).",
-  example: "wait=30",
 });
 
 export const EVENT_STREAM = "text/event-stream";
@@ -72,6 +71,7 @@ export const V2_OPERATIONS = {
       "body_too_large",
       "unsupported_media_type",
       "workflow_not_api_format",
+      "upload_not_found",
       "idempotency_key_reused",
       "queue_full",
     ],
@@ -167,6 +167,36 @@ export const V2_OPERATIONS = {
       },
     },
     problems: ["task_not_found", "event_id_unknown"],
+  },
+  createUpload: {
+    id: "createUpload",
+    method: "POST",
+    path: "/v2/uploads",
+    tag: "uploads",
+    summary: "Bring an input image",
+    description:
+      "The body is the picture itself: PNG, JPEG, WebP, GIF or AVIF. Its id is its content's, so that the same picture needs to travel only once: look with `getUpload` first.",
+    access: "user",
+    counts: "creation",
+    query: z.strictObject({ sha256: Sha256.optional().meta({ description: "What the bytes must come to." }) }),
+    rawBody: ["image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "application/octet-stream"],
+    answers: {
+      201: { description: "It is stored.", schema: V2Upload },
+      200: { description: "It was there already.", schema: V2Upload },
+    },
+    problems: ["body_too_large", "unsupported_media_type", "upload_hash_mismatch", "upload_not_an_image"],
+  },
+  getUpload: {
+    id: "getUpload",
+    method: "GET",
+    path: "/v2/uploads/{uploadId}",
+    tag: "uploads",
+    summary: "Whether an input image is here",
+    access: "user",
+    counts: "read",
+    params: z.strictObject({ uploadId: Sha256 }),
+    answers: { 200: { description: "It is.", schema: V2Upload } },
+    problems: ["upload_not_found"],
   },
   userEvents: {
     id: "userEvents",

@@ -17,13 +17,13 @@ export const PROBLEMS = {
   unsupported_media_type: { status: 415, title: "The body's Content-Type is not read here." },
   idempotency_key_reused: { status: 422, title: "The idempotency key was used for another request." },
   upload_hash_mismatch: { status: 422, title: "The uploaded bytes are not the announced ones." },
+  upload_not_an_image: { status: 422, title: "The uploaded bytes are no picture that is taken here." },
   workflow_not_api_format: { status: 422, title: "The workflow is not a ComfyUI graph in API format." },
   rate_limited: { status: 429, title: "Too many requests; try again later." },
   queue_full: { status: 429, title: "Too many of the caller's tasks wait already." },
   internal: { status: 500, title: "A fault of the server's own." },
   unavailable: { status: 503, title: "The server cannot do this at present; nothing was changed." },
   timeout: { status: 504, title: "The task did not end in time; it lives on." },
-  storage_full: { status: 507, title: "There is no room to store this." },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;
 
 export type ProblemCode = keyof typeof PROBLEMS;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { TaskId } from "../ids.ts";
-import { Instant, V2TaskError, V2TaskState } from "./task.ts";
+import { Instant, V2TaskState } from "./task.ts";
 
 /** `event: state`. Stored and numbered: its SSE id is what `Last-Event-ID` resumes after. */
 export const StateEvent = z
@@ -12,7 +12,7 @@ export const StateEvent = z
     attempt: z.int().optional(),
     nodeId: z.string().optional(),
     reason: z.string().optional(),
-    error: V2TaskError.optional(),
+    error: z.object({ code: z.string(), message: z.string() }).optional(),
     artifacts: z.int().optional().meta({ description: "How many pictures the result has." }),
   })
   .meta({ id: "StateEvent", description: "Data of an SSE event `state`." });

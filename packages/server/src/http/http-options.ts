@@ -4,6 +4,7 @@ import type { TaskService } from "../coordinator/task-service.ts";
 import type { Authenticate } from "../identity/caller.ts";
 import type { TaskArtifact } from "../tasks/stored-task.ts";
 import type { TaskStore } from "../tasks/task-store.ts";
+import type { Uploads } from "../uploads/uploads.ts";
 import type { FleetReadings } from "./fleet-readings.ts";
 
 /** Settings of the HTTP side. */
@@ -43,6 +44,7 @@ export interface HttpAppOptions {
   /** Routers of other parts, mounted first: they read their own bodies and answer for themselves. */
   readonly routers: readonly Router[];
   readonly fleet: FleetReadings;
+  readonly uploads: Uploads;
   readonly logger: Logger;
   /** Fires when the server stops: waiting calls are answered, streams end. */
   readonly stopping: AbortSignal;

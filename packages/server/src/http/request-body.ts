@@ -10,14 +10,15 @@ const LINGER_MS = 2_000;
 /** Reads a request's body as JSON, whatever its Content-Type says. An empty body is an empty object. A body of over
  *  `bytesMax`, as it comes or inflated, is refused as soon as that is seen: express's own reader would read on to its end. */
 export async function readJsonBody(request: Request, bytesMax: number): Promise<unknown> {
-  const bytes = await collect(request, bytesMax);
+  const bytes = await readBody(request, bytesMax);
   if (bytes.length === 0) return {};
   const reading = readJson(bytes.toString("utf8").replace(/^\uFEFF/, ""));
   if (!reading.ok) throw new HttpRefusal("invalid_json", { detail: reading.message });
   return reading.value;
 }
 
-function collect(request: Request, bytesMax: number): Promise<Buffer> {
+/** Reads a request's body whole, inflated. Refused beyond `bytesMax` as soon as that is seen. */
+export function readBody(request: Request, bytesMax: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const body = inflated(request);
     const chunks: Buffer[] = [];

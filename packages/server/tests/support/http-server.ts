@@ -1,14 +1,17 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Express } from "express";
 import { pino } from "pino";
 import { createHttpApp } from "../../src/http/http-app.ts";
 import type { HttpAppOptions, HttpSettings } from "../../src/http/http-options.ts";
 import { tokenHash } from "../../src/identity/api-keys.ts";
 import { createAuthenticator } from "../../src/identity/authenticator.ts";
 import { createJwtVerifier } from "../../src/identity/jwt-verifier.ts";
+import { Uploads } from "../../src/uploads/uploads.ts";
 import { FakeFleet } from "./fake-fleet.ts";
 import { FakeTasks } from "./fake-tasks.ts";
+import { MemoryArtifacts } from "./memory-artifacts.ts";
 
 export const JWT_SECRET = "a secret of more than thirty-two bytes";
 
@@ -43,53 +46,54 @@ export class TestHttpServer implements AsyncDisposable {
   readonly port: number;
   readonly #server: Server;
 
-  static async start(setup: HttpServerSetup = {}): Promise<TestHttpServer> {
+  /** `onApp` gets the app itself. */
+  static async start(setup: HttpServerSetup = {}, onApp?: (app: Express) => void): Promise<TestHttpServer> {
     const server = createServer();
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
-    return new TestHttpServer(server, setup);
+    return new TestHttpServer(server, setup, onApp);
   }
 
-  constructor(server: Server, setup: HttpServerSetup) {
+  constructor(server: Server, setup: HttpServerSetup, onApp?: (app: Express) => void) {
     this.#server = server;
     this.port = (server.address() as AddressInfo).port;
     this.url = `http://127.0.0.1:${this.port}`;
     let taskNumber = 0;
-    server.on(
-      "request",
-      createHttpApp({
-        settings: { ...SETTINGS, ...setup.settings },
-        tasks: this.tasks.service,
-        store: this.tasks.store,
-        authenticate: createAuthenticator({
-          enforced: setup.enforced ?? false,
-          apiKeys: {
-            lookup: async (hash) => (hash === tokenHash(ADMIN_KEY) ? { userId: "admin", role: "admin" } : null),
-          },
-          verifyJwt: createJwtVerifier({
-            secrets: [JWT_SECRET],
-            jwks: null,
-            requireExp: false,
-            audience: null,
-            issuer: null,
-          }),
-        }),
-        artifactUrl: (artifact) => `/artifacts/${artifact.key}?signature=s`,
-        readArtifact: async () => Buffer.from("png"),
-        routers: [],
-        fleet: this.fleet,
-        version: "0.0.0",
-        logger: pino({ level: "silent" }),
-        stopping: new AbortController().signal,
-        isReady: () => true,
-        newTaskId: () => {
-          taskNumber += 1;
-          return `01890000-0000-7000-8000-${String(taskNumber).padStart(12, "0")}`;
+    const app = createHttpApp({
+      settings: { ...SETTINGS, ...setup.settings },
+      tasks: this.tasks.service,
+      store: this.tasks.store,
+      authenticate: createAuthenticator({
+        enforced: setup.enforced ?? false,
+        apiKeys: {
+          lookup: async (hash) => (hash === tokenHash(ADMIN_KEY) ? { userId: "admin", role: "admin" } : null),
         },
-        wallMs: () => 1_700_000_000_000,
-        ...setup.options,
+        verifyJwt: createJwtVerifier({
+          secrets: [JWT_SECRET],
+          jwks: null,
+          requireExp: false,
+          audience: null,
+          issuer: null,
+        }),
       }),
-    );
+      artifactUrl: (artifact) => `/artifacts/${artifact.key}?signature=s`,
+      readArtifact: async () => Buffer.from("png"),
+      routers: [],
+      fleet: this.fleet,
+      uploads: new Uploads(new MemoryArtifacts(), 3_600_000),
+      version: "0.0.0",
+      logger: pino({ level: "silent" }),
+      stopping: new AbortController().signal,
+      isReady: () => true,
+      newTaskId: () => {
+        taskNumber += 1;
+        return `01890000-0000-7000-8000-${String(taskNumber).padStart(12, "0")}`;
+      },
+      wallMs: () => 1_700_000_000_000,
+      ...setup.options,
+    });
+    server.on("request", app);
+    onApp?.(app);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,5 @@
-import { type IncomingHttpHeaders, request } from "node:http";
+import { type Agent, type IncomingHttpHeaders, request } from "node:http";
+import { mustBeDocumented } from "./documented.ts";
 
 export interface RawAnswer {
   readonly status: number;
@@ -8,19 +9,33 @@ export interface RawAnswer {
   json(): Record<string, unknown>;
 }
 
-/** One HTTP exchange by node:http: no redirects, no retries, no headers but those given. */
+/** One HTTP exchange by node:http: no redirects, no retries, no headers but those given. Rejects where the answer is not as
+ *  the OpenAPI document describes it. */
 export async function rawHttp(
   method: string,
   url: string,
-  { headers = {}, body }: { readonly headers?: Record<string, string>; readonly body?: string | Buffer } = {},
+  {
+    headers = {},
+    body,
+    agent = false,
+  }: {
+    readonly headers?: Record<string, string>;
+    readonly body?: string | Buffer;
+    readonly agent?: Agent | false;
+  } = {},
 ): Promise<RawAnswer> {
   return await new Promise((resolve, reject) => {
-    const outgoing = request(url, { method, headers, agent: false }, (incoming) => {
+    const outgoing = request(url, { method, headers, agent }, (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
       incoming.on("error", reject);
       incoming.on("end", () => {
         const text = Buffer.concat(chunks).toString("utf8");
+        try {
+          mustBeDocumented(method, url, { status: incoming.statusCode ?? 0, headers: incoming.headers, text });
+        } catch (error) {
+          reject(error);
+        }
         resolve({
           status: incoming.statusCode ?? 0,
           headers: incoming.headers,

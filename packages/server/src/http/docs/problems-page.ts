@@ -12,6 +12,7 @@ export function problemsPage(): string {
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>genai API: problems</title>
+    <link rel="icon" href="/docs/assets/favicon-32x32.png">
     <style>
       body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
       table { border-collapse: collapse; width: 100%; }

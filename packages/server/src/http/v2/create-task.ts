@@ -1,5 +1,7 @@
 import type { CreateTaskBody, InputImage, V2Operations } from "@genai/protocol";
+import { readImageHeader } from "../../artifacts/image-header.ts";
 import { newTaskFromV2 } from "../../tasks/new-task.ts";
+import type { Uploads } from "../../uploads/uploads.ts";
 import { HttpRefusal } from "../http-refusal.ts";
 import { idempotencyOf, submitTask } from "../submission.ts";
 import type { OperationHandler } from "./operation-router.ts";
@@ -7,11 +9,11 @@ import type { V2Context } from "./v2-context.ts";
 import { refuseUiFormat } from "./workflow-format.ts";
 
 export function createTask(context: V2Context): OperationHandler<V2Operations["createTask"]> {
-  const { settings, tasks, newTaskId, wallMs } = context.options;
+  const { settings, tasks, uploads, newTaskId, wallMs } = context.options;
   return async ({ body, headers, caller, request, response }) => {
     const nowMs = wallMs();
     check(body, settings.promptCharsMax, nowMs);
-    const task = newTaskFromV2(body, await inputImage(body), {
+    const task = newTaskFromV2(body, await inputImage(body, caller.userId, uploads), {
       taskId: newTaskId(),
       userId: caller.userId,
       nowMs,
@@ -47,8 +49,13 @@ function refuseField(field: string, message: string): never {
   throw new HttpRefusal("invalid_request", { detail: `${field}: ${message}`, fields: [{ field, message }] });
 }
 
-async function inputImage({ pipeline }: CreateTaskBody): Promise<InputImage | null> {
+/** The image that a task starts from, an upload as its own bytes. */
+async function inputImage({ pipeline }: CreateTaskBody, userId: string, uploads: Uploads): Promise<InputImage | null> {
   if (pipeline.type !== "standard" || pipeline.image === undefined) return null;
-  if ("uploadId" in pipeline.image) throw new HttpRefusal("upload_not_found");
-  return pipeline.image;
+  if (!("uploadId" in pipeline.image)) return pipeline.image;
+  const { uploadId } = pipeline.image;
+  const bytes = await uploads.read(userId, uploadId);
+  if (bytes === null) throw new HttpRefusal("upload_not_found", { detail: `there is no upload ${uploadId}` });
+  const mime = readImageHeader(bytes)?.mime;
+  return { base64: bytes.toString("base64"), ...(mime === undefined ? {} : { mime }) };
 }

@@ -66,7 +66,8 @@ function serve(
       query: parsed(operation.query, request.query, "query"),
       headers: parsed(operation.headers, request.headers, "header"),
     };
-    const body = operation.body === undefined ? undefined : await readBody(operation.body.schema, request, options);
+    if (operation.rawBody !== undefined) mustBeOf(operation.rawBody, request);
+    const body = operation.body === undefined ? undefined : await readParsed(operation.body.schema, request, options);
     const result = await handler({ ...parts, body, caller, request, response } as Call<Operation>);
     if (result === null) return;
     response.status(result.status).set(result.headers ?? {});
@@ -75,13 +76,17 @@ function serve(
   };
 }
 
-async function readBody(schema: z.ZodType, request: Request, options: HttpAppOptions): Promise<unknown> {
-  if (request.is("application/json") === false) {
-    throw new HttpRefusal("unsupported_media_type", {
-      detail: `the Content-Type must be application/json, not ${JSON.stringify(request.headers["content-type"] ?? "")}`,
-    });
-  }
+async function readParsed(schema: z.ZodType, request: Request, options: HttpAppOptions): Promise<unknown> {
+  mustBeOf(["application/json"], request);
   return parsed(schema, await readJsonBody(request, options.settings.bodyBytesMax), "body");
+}
+
+/** A request without any body passes: what is missing in it is said by its fields. */
+function mustBeOf(contentTypes: readonly string[], request: Request): void {
+  if (request.is([...contentTypes]) !== false) return;
+  throw new HttpRefusal("unsupported_media_type", {
+    detail: `the Content-Type must be ${contentTypes.join(" or ")}, not ${JSON.stringify(request.headers["content-type"] ?? "")}`,
+  });
 }
 
 type Place = "address" | "query" | "header" | "body";

@@ -11,6 +11,7 @@ import { listTasks } from "./list-tasks.ts";
 import { drainNode, listNodes, undrainNode } from "./nodes.ts";
 import { mountOperations, type OperationHandlers } from "./operation-router.ts";
 import { taskEvents, userEvents } from "./task-events.ts";
+import { createUpload, getUpload } from "./uploads.ts";
 import { V2Context } from "./v2-context.ts";
 
 /** The API for new clients: every operation of the protocol's table, by a handler of the same name. */
@@ -24,6 +25,8 @@ export function v2Router(options: HttpAppOptions, limits: RequestLimits): Router
     retryTask: retryTask(context),
     deleteTask: deleteTask(context),
     taskEvents: taskEvents(context),
+    createUpload: createUpload(context),
+    getUpload: getUpload(context),
     userEvents: userEvents(context),
     listNodes: listNodes(context),
     drainNode: drainNode(context),

@@ -1,0 +1,79 @@
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import type { ArtifactStore } from "../artifacts/artifact-store.ts";
+import { readImageHeader } from "../artifacts/image-header.ts";
+
+/** An input image that a user brought before the task that needs it. */
+export interface Upload {
+  /** SHA-256 of the bytes, lower-case hex. */
+  readonly id: string;
+  readonly bytes: number;
+  readonly mime: string;
+}
+
+export type UploadOutcome =
+  | { readonly type: "stored" | "known"; readonly upload: Upload }
+  /** The bytes are no picture. */
+  | { readonly type: "no_image" }
+  /** The bytes are not those that were announced. */
+  | { readonly type: "mismatch"; readonly sha256: string };
+
+const PREFIX = "uploads";
+/** Keys that one look of the sweep reads. */
+const SWEEP_PAGE = 1_000;
+
+/** Input images by their content, each user's apart: whoever knows only a hash gets nobody else's picture. */
+export class Uploads {
+  readonly #artifacts: ArtifactStore;
+  readonly #ttlMs: number;
+
+  /** Pictures are kept for `ttlMs` after they were last brought. */
+  constructor(artifacts: ArtifactStore, ttlMs: number) {
+    this.#artifacts = artifacts;
+    this.#ttlMs = ttlMs;
+  }
+
+  /** Stores a picture. `announced`: the hash that the caller says it has, or null. */
+  async put(userId: string, bytes: Buffer, announced: string | null): Promise<UploadOutcome> {
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    if (announced !== null && announced !== sha256) return { type: "mismatch", sha256 };
+    const header = readImageHeader(bytes);
+    if (header === null) return { type: "no_image" };
+    const known = (await this.find(userId, sha256)) !== null;
+    // A known one is put again all the same: its time begins anew.
+    await this.#artifacts.put(keyOf(userId, sha256), Readable.from([bytes]), {
+      bytesMax: bytes.length,
+      mime: header.mime,
+    });
+    return { type: known ? "known" : "stored", upload: { id: sha256, bytes: bytes.length, mime: header.mime } };
+  }
+
+  async find(userId: string, id: string): Promise<Upload | null> {
+    const head = await this.#artifacts.head(keyOf(userId, id));
+    return head === null ? null : { id, bytes: head.bytes, mime: head.mime };
+  }
+
+  async read(userId: string, id: string): Promise<Buffer | null> {
+    const body = await this.#artifacts.get(keyOf(userId, id));
+    return body === null ? null : await buffer(body);
+  }
+
+  /** Removes what is kept no longer. Returns how many. */
+  async sweep(nowMs: number): Promise<number> {
+    let removed = 0;
+    let after: string | null = null;
+    do {
+      const page: Awaited<ReturnType<ArtifactStore["list"]>> = await this.#artifacts.list(PREFIX, after, SWEEP_PAGE);
+      const old = page.filter(({ modifiedAtMs }) => modifiedAtMs < nowMs - this.#ttlMs).map(({ key }) => key);
+      await this.#artifacts.delete(old);
+      removed += old.length;
+      after = page.length === SWEEP_PAGE ? (page.at(-1)?.key ?? null) : null;
+    } while (after !== null);
+    return removed;
+  }
+}
+
+function keyOf(userId: string, sha256: string): string {
+  return `${PREFIX}/${createHash("sha256").update(userId).digest("hex").slice(0, 32)}/${sha256}`;
+}

@@ -1,0 +1,75 @@
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { expect, test } from "@jest/globals";
+import { Uploads } from "../../src/uploads/uploads.ts";
+import { TestHttpServer } from "../support/http-server.ts";
+import { MemoryArtifacts } from "../support/memory-artifacts.ts";
+import { postJson, rawHttp } from "../support/raw-http.ts";
+
+const PNG = Buffer.concat([Buffer.from("89504e470d0a1a0a0000000d49484452", "hex"), Buffer.alloc(100, 1)]);
+const ID = createHash("sha256").update(PNG).digest("hex");
+const AS_PNG = { "content-type": "image/png" };
+
+test("a picture travels once: the second time it is known", async () => {
+  await using server = await TestHttpServer.start();
+  const url = `${server.url}/v2/uploads`;
+  expect((await rawHttp("GET", `${url}/${ID}`)).json().code).toBe("upload_not_found");
+  const first = await rawHttp("POST", url, { headers: AS_PNG, body: PNG });
+  expect([first.status, first.json()]).toEqual([201, { id: ID, bytes: PNG.length, mime: "image/png" }]);
+  expect((await rawHttp("POST", `${url}?sha256=${ID}`, { headers: AS_PNG, body: PNG })).status).toBe(200);
+  expect((await rawHttp("GET", `${url}/${ID}`)).json()).toEqual(first.json());
+});
+
+test("a task takes an upload of its own user, and of nobody else", async () => {
+  await using server = await TestHttpServer.start();
+  await rawHttp("POST", `${server.url}/v2/uploads`, { headers: { ...AS_PNG, token: "ann" }, body: PNG });
+  const body = { pipeline: { type: "standard", prompt: "a fox", image: { uploadId: ID } } };
+  const foreign = await postJson(`${server.url}/v2/tasks`, body, { token: "bob" });
+  expect([foreign.status, foreign.json().code]).toEqual([404, "upload_not_found"]);
+  expect((await postJson(`${server.url}/v2/tasks`, body, { token: "ann" })).status).toBe(201);
+  expect(server.tasks.submitted[0]).toMatchObject({
+    pipeline: { image: { base64: PNG.toString("base64"), mime: "image/png" } },
+    requirements: { imageInput: "required" },
+  });
+});
+
+test("an upload that lies about its hash, is no picture, too long or of another type is refused", async () => {
+  await using server = await TestHttpServer.start({ settings: { bodyBytesMax: 1_000 } });
+  const url = `${server.url}/v2/uploads`;
+  const svg = Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'><script/></svg>");
+  const cases = [
+    await rawHttp("POST", `${url}?sha256=${"0".repeat(64)}`, { headers: AS_PNG, body: PNG }),
+    await rawHttp("POST", url, { headers: AS_PNG, body: svg }),
+    await rawHttp("POST", url, { headers: AS_PNG, body: Buffer.concat([PNG, Buffer.alloc(1_000)]) }),
+    await rawHttp("POST", url, { headers: { "content-type": "text/html" }, body: PNG }),
+    await rawHttp("POST", url, { headers: AS_PNG }),
+  ];
+  expect(cases.map((answer) => answer.json().code)).toEqual([
+    "upload_hash_mismatch",
+    "upload_not_an_image",
+    "body_too_large",
+    "unsupported_media_type",
+    "upload_not_an_image",
+  ]);
+});
+
+test("an upload that stops half-way leaves nothing", async () => {
+  await using server = await TestHttpServer.start();
+  const socket = connect(server.port, "127.0.0.1");
+  socket.write(
+    `POST /v2/uploads HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: ${PNG.length}\r\n\r\n`,
+  );
+  socket.resume();
+  socket.end(PNG.subarray(0, 50));
+  await once(socket, "close");
+  expect((await rawHttp("GET", `${server.url}/v2/uploads/${ID}`)).status).toBe(404);
+});
+
+test("an upload is kept for its time after it was last brought", async () => {
+  const uploads = new Uploads(new MemoryArtifacts(), 1_000);
+  await uploads.put("ann", PNG, null);
+  expect(await uploads.sweep(Date.now())).toBe(0);
+  expect(await uploads.sweep(Date.now() + 2_000)).toBe(1);
+  expect(await uploads.find("ann", ID)).toBeNull();
+});

@@ -1,0 +1,47 @@
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import type { ArtifactStore } from "../../src/artifacts/artifact-store.ts";
+import { readImageHeader } from "../../src/artifacts/image-header.ts";
+
+/** Artifacts in memory. */
+export class MemoryArtifacts implements ArtifactStore {
+  readonly #kept = new Map<string, { readonly bytes: Buffer; readonly atMs: number }>();
+
+  put: ArtifactStore["put"] = async (key, body) => {
+    const bytes = await buffer(body);
+    this.#kept.set(key, { bytes, atMs: Date.now() });
+    return { key, sha256: sha256Of(bytes), bytes: bytes.length };
+  };
+
+  head: ArtifactStore["head"] = async (key) => {
+    const kept = this.#kept.get(key);
+    if (kept === undefined) return null;
+    const mime = readImageHeader(kept.bytes)?.mime ?? "application/octet-stream";
+    return { key, sha256: sha256Of(kept.bytes), bytes: kept.bytes.length, mime, modifiedAtMs: kept.atMs };
+  };
+
+  get: ArtifactStore["get"] = async (key) => {
+    const kept = this.#kept.get(key);
+    return kept === undefined ? null : Readable.from([kept.bytes]);
+  };
+
+  redirectUrl: ArtifactStore["redirectUrl"] = async () => null;
+
+  delete: ArtifactStore["delete"] = async (keys) => {
+    for (const key of keys) this.#kept.delete(key);
+  };
+
+  list: ArtifactStore["list"] = async (prefix, after, limit) =>
+    [...this.#kept.keys()]
+      .filter((key) => key.startsWith(prefix) && (after === null || key > after))
+      .sort()
+      .slice(0, limit)
+      .map((key) => ({ key, modifiedAtMs: this.#kept.get(key)?.atMs ?? 0 }));
+
+  close: ArtifactStore["close"] = async () => {};
+}
+
+function sha256Of(bytes: Buffer): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
