@@ -59,7 +59,7 @@ test("every problem has its line in the documentation, and every line its proble
     Object.fromEntries(Object.entries(PROBLEMS).map(([code, { status }]) => [code, status])),
   );
   const text = readFileSync(new URL("../../../../docs/problems.md", import.meta.url), "utf8");
-  const inText = [...text.matchAll(/^\| `(\w+)` \| (\d+) \| (.+) \|$/gm)].map((match) => [
+  const inText = [...text.matchAll(/^\| `(\w+)` +\| (\d+) +\| (.+?) *\|$/gm)].map((match) => [
     match[1],
     match[2],
     match[3],
