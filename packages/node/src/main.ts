@@ -3,7 +3,9 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { pino } from "pino";
+import { ComfyUiEngine } from "./engines/comfy-ui/comfy-ui-engine.ts";
 import type { Engine, EngineType } from "./engines/engine.ts";
+import { createInputFetcher } from "./engines/fetch-input.ts";
 import { TestEngine } from "./engines/test/test-engine.ts";
 import { capabilitiesOf } from "./node-capabilities.ts";
 import { NodeClient } from "./node-client.ts";
@@ -23,6 +25,7 @@ interface Flags {
   readonly drainTimeout: number;
   readonly faultInjection: boolean;
   readonly stepMs: number;
+  readonly allowPrivateInputs: boolean;
 }
 
 /** How often the engine is asked what it can do: often while it is not up. Milliseconds. */
@@ -54,6 +57,7 @@ const program = new Command("genai-node")
   )
   .option("--node-id <id>", "id of this node, instead of the one in its home")
   .option("--drain-timeout <seconds>", "how long running tasks may take to end after SIGTERM", nonNegative, 300)
+  .option("--allow-private-inputs", "fetch input images from private addresses too", false)
   .option("--fault-injection", "test engine: obey [[fault:…]] in prompts", false)
   .option("--step-ms <ms>", "test engine: how long each step takes beyond the drawing", nonNegative, 0)
   .action(start);
@@ -125,6 +129,12 @@ function createEngine(flags: Flags): Engine {
   switch (flags.type) {
     case "test":
       return new TestEngine({ models: flags.models, faults: flags.faultInjection, stepMs: flags.stepMs });
+    case "comfyUI":
+      return new ComfyUiEngine({
+        url: flags.inference ?? "http://127.0.0.1:8188",
+        scratch: join(flags.home, "scratch"),
+        fetchInput: createInputFetcher({ allowPrivate: flags.allowPrivateInputs }),
+      });
     default:
       throw new InvalidArgumentError(`engine ${flags.type} is not there yet`);
   }
