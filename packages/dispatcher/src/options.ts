@@ -35,7 +35,7 @@ export interface DispatcherOptions {
   readonly modelsMax: number;
 }
 
-export const OPTIONS_DEFAULT: DispatcherOptions = {
+const OPTIONS_DEFAULT: DispatcherOptions = {
   leaseMs: 30_000,
   graceMs: 3_000,
   rejectSkipMs: 30_000,

@@ -36,8 +36,8 @@ function shapeOf(graph: unknown): unknown {
     .map((id) => {
       const node = graph[id];
       if (!isRecord(node)) return [id, typeof node];
-      const inputs = isRecord(node["inputs"]) ? node["inputs"] : {};
-      return [id, String(node["class_type"]), inputShapes(inputs)];
+      const inputs = isRecord(node.inputs) ? node.inputs : {};
+      return [id, String(node.class_type), inputShapes(inputs)];
     });
 }
 

@@ -148,8 +148,8 @@ test("whatever happens, slots hold what they may and nobody waits beside a free 
       }
     }),
     {
-      numRuns: Number(process.env["RUNS"] ?? 300),
-      ...(process.env["SEED"] ? { seed: Number(process.env["SEED"]) } : {}),
+      numRuns: Number(process.env.RUNS ?? 300),
+      ...(process.env.SEED ? { seed: Number(process.env.SEED) } : {}),
     },
   );
 });

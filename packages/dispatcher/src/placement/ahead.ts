@@ -14,7 +14,7 @@ export function capacityOf(provider: ProviderRecord): number {
 
 /** What an attempt is expected to need still. Past its estimate it counts as having max(overrun, spread) left: the longer it has
  *  overrun, the less there is to hope for. */
-export function leftMs(attempt: AttemptRecord, nowMs: number): number {
+function leftMs(attempt: AttemptRecord, nowMs: number): number {
   const endMs = attempt.startedAtMs + attempt.expectedMs;
   return nowMs < endMs ? endMs - nowMs : Math.max(nowMs - endMs, attempt.spreadMs);
 }

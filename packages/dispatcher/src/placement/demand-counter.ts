@@ -2,7 +2,7 @@ import type { TaskClass } from "../state/task-class.ts";
 import type { TaskRecord } from "../state/task-record.ts";
 
 /** Waiting tasks of one requirement class that pay up to the same price. */
-export interface CeilingCount {
+interface CeilingCount {
   tasks: number;
   gpuMs: number;
 }

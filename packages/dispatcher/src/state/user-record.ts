@@ -2,7 +2,7 @@ import type { UserLimits } from "../input.ts";
 import type { Lane } from "./task-class.ts";
 
 /** What a user may do unless told otherwise. */
-export const USER_LIMITS_DEFAULT: UserLimits = { weight: 1, userClass: 0, queuedMax: 10_000, runningMax: null };
+const USER_LIMITS_DEFAULT: UserLimits = { weight: 1, userClass: 0, queuedMax: 10_000, runningMax: null };
 
 /** A user as the core keeps it: while tasks of it are unsettled, or its tag or limits have to be remembered. */
 export class UserRecord {

@@ -48,7 +48,7 @@ export interface EngineArtifact {
 }
 
 /** What the engine measured, in milliseconds. */
-export interface EngineMetrics {
+interface EngineMetrics {
   readonly gpuMs?: number;
   readonly modelLoadMs?: number;
   readonly warmModel?: string | null;

@@ -13,7 +13,7 @@ export interface HomeSecrets {
 }
 
 /** Name of the file with the administrator's key. */
-export const ADMIN_KEY_FILE = "admin.key";
+const ADMIN_KEY_FILE = "admin.key";
 
 /** Reads the secrets of a home, making those that are missing. */
 export function readHomeSecrets(home: string): HomeSecrets {

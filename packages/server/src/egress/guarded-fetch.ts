@@ -9,14 +9,14 @@ export class EgressRefused extends Error {
 }
 
 /** An answer, read whole and bounded. */
-export interface EgressAnswer {
+interface EgressAnswer {
   readonly status: number;
   /** Lower-case names; the last of repeated headers. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }
 
-export interface EgressRequest {
+interface EgressRequest {
   readonly method?: "GET" | "POST";
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;

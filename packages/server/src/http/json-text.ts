@@ -1,5 +1,5 @@
 /** Deepest nesting that is read; deeper text is refused before anything recursive meets it. */
-export const JSON_DEPTH_MAX = 100;
+const JSON_DEPTH_MAX = 100;
 
 export type JsonReading =
   | { readonly ok: true; readonly value: unknown }

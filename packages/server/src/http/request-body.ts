@@ -80,7 +80,7 @@ export function refuseDeclaredTooLarge(bytesMax: number): RequestHandler {
   };
 }
 
-export function bodyTooLarge(bytesMax: number): HttpRefusal {
+function bodyTooLarge(bytesMax: number): HttpRefusal {
   return new HttpRefusal("body_too_large", { detail: `the body is over the limit of ${bytesMax} bytes` });
 }
 

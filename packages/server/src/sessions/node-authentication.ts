@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { isLoopback } from "./is-loopback.ts";
 
 /** What came of a node's credentials. */
-export type NodeAuthentication =
+type NodeAuthentication =
   /** `credential` names what it came with (never the token): a node id belongs to the credential that registered it. */
   | { readonly ok: true; readonly credential: string }
   | { readonly ok: false; readonly status: 401 | 403; readonly error: string };
@@ -12,7 +12,7 @@ export type NodeAuthentication =
 export type AuthenticateNode = (request: IncomingMessage) => Promise<NodeAuthentication>;
 
 /** The join token that a node brings: `Authorization: Bearer`, or `?token=` in its URL, which is all that a legacy node can say. */
-export function joinTokenOf(request: IncomingMessage): string | null {
+function joinTokenOf(request: IncomingMessage): string | null {
   const bearer = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? "");
   if (bearer?.[1] !== undefined) return bearer[1];
   const query = request.url?.split("?", 2)[1];

@@ -38,7 +38,7 @@ export interface NodeGatewayOptions {
 }
 
 /** What the gateway lets others count. */
-export interface GatewayMetricsHooks {
+interface GatewayMetricsHooks {
   readonly frame?: (outcome: "read" | "bad" | "unknown") => void;
   readonly refusedUpgrade?: (status: number) => void;
 }

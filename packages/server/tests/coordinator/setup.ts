@@ -13,7 +13,7 @@ import type { NewTask } from "../../src/tasks/stored-task.ts";
 import type { TaskStore } from "../../src/tasks/task-store.ts";
 
 /** What the coordinator said to nodes, and a way to wait for it. */
-export class RecordedSessions implements NodeSessions {
+class RecordedSessions implements NodeSessions {
   readonly said: (
     | { readonly type: "deliver"; readonly nodeId: string; readonly delivery: Delivery }
     | {

@@ -31,9 +31,6 @@ export interface SeenAnswer {
   readonly text: string;
 }
 
-/** Every operation of which some answer was checked, by id. */
-export const seenOperations = new Set<string>();
-
 /** Throws where an answer is not as the OpenAPI document describes it: another status, type, header or body. */
 export function mustBeDocumented(method: string, url: string, answer: SeenAnswer): void {
   const path = new URL(url).pathname;
@@ -44,7 +41,6 @@ export function mustBeDocumented(method: string, url: string, answer: SeenAnswer
     if ([400, 404, 405].includes(answer.status)) return;
     throw new Error(`${method} ${path} answers ${answer.status}, but is not documented`);
   }
-  seenOperations.add(operation.id);
   const where = `${method} ${path} → ${answer.status}`;
   const responses = document.paths[operation.path]?.[method.toLowerCase()]?.responses;
   const response = responses?.[String(answer.status)];

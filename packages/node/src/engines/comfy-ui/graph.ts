@@ -1,5 +1,5 @@
 /** A node of a ComfyUI graph in API format. */
-export interface GraphNode {
+interface GraphNode {
   readonly class_type: string;
   readonly inputs: Readonly<Record<string, unknown>>;
 }

@@ -11,7 +11,7 @@ import type { RequestLimits } from "../request-limits.ts";
 import { unknownKeyErrors } from "./unknown-keys.ts";
 
 /** A request that passed the edge: its caller known, its parts parsed. */
-export interface Call<Op extends Operation> extends OperationRequest<Op> {
+interface Call<Op extends Operation> extends OperationRequest<Op> {
   readonly caller: Caller;
   readonly request: Request;
   readonly response: Response;
