@@ -1,13 +1,34 @@
 #!/usr/bin/env node
+import { type Command, readCommandLine, UsageError } from "./command-line/command-line.ts";
+import { helpText } from "./command-line/help-text.ts";
+import { runStoreCommand } from "./command-line/store-command.ts";
 import { ConfigurationError, readConfiguration } from "./configuration/configuration.ts";
 import { createLogger } from "./logger.ts";
 import { startServer } from "./server.ts";
-import { StoreRefused } from "./storage/index.ts";
+import { StoreRefused, StoreUnavailable } from "./storage/index.ts";
 
 /** How long a clean end may take before the process ends anyway, in milliseconds. */
 const CLOSE_MS_MAX = 9_000;
 
 async function main(): Promise<void> {
+  const command = readCommandLine(process.argv.slice(2));
+  if (command.type === "help") process.stdout.write(helpText());
+  else if (command.type === "serve") await serve();
+  else await runOnStore(command);
+}
+
+async function runOnStore(command: Extract<Command, { type: "check" | "migrate" | "backup" }>): Promise<void> {
+  const print = (sentence: string): void => void process.stdout.write(`${sentence}\n`);
+  try {
+    process.exitCode = await runStoreCommand(command, readConfiguration(process.env), print);
+  } catch (error) {
+    if (!(error instanceof StoreRefused)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  }
+}
+
+async function serve(): Promise<void> {
   const configuration = readConfiguration(process.env);
   const logger = createLogger({ level: configuration.LOG_LEVEL, debug: configuration.DEBUG });
   process.on("unhandledRejection", (error) => {
@@ -31,12 +52,20 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  if (error instanceof ConfigurationError || error instanceof StoreRefused || isBusyPort(error)) {
+  if (error instanceof UsageError) {
+    process.stderr.write(`${error.message} See genai-server --help.\n`);
+    process.exit(2);
+  }
+  if (hasSentence(error) || isBusyPort(error)) {
     process.stderr.write(`genai-server can't start. ${(error as Error).message}\n`);
     process.exit(1);
   }
   throw error;
 });
+
+function hasSentence(error: unknown): boolean {
+  return error instanceof ConfigurationError || error instanceof StoreRefused || error instanceof StoreUnavailable;
+}
 
 function isBusyPort(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code;

@@ -29,6 +29,11 @@ export class FolderArtifactStore implements ArtifactStore {
     return store;
   }
 
+  /** One that is only read from, beside the process that writes; the folder is left as it is. */
+  static toRead(root: string): Pick<ArtifactStore, "head" | "get" | "list"> {
+    return new FolderArtifactStore(root);
+  }
+
   async put(key: string, body: Readable, options: { readonly bytesMax: number }): Promise<StoredArtifact> {
     const path = this.#path(key);
     const unfinished = join(this.#unfinished, randomUUID());

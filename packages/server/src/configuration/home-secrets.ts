@@ -1,5 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 
 /** Secrets that the server makes for itself at its first start, each in a file of GENAI_HOME that only its owner can read. */
@@ -26,21 +36,28 @@ export function readHomeSecrets(home: string): HomeSecrets {
 }
 
 function readOrMake(path: string, make: () => string): string {
-  const made = make();
+  if (!existsSync(path)) makeFile(path, make());
+  const kept = readFileSync(path, "utf8").trim();
+  if (kept.length < 32) throw new Error(`The secret in ${path} is too short. Delete the file to have a new one made.`);
+  return kept;
+}
+
+/** Written beside its place and linked into it: it is there whole or not at all, whenever this process is killed, and of two
+ *  starters the first decides. */
+function makeFile(path: string, secret: string): void {
+  const unfinished = `${path}.${process.pid}`;
   try {
-    // "Exclusive" decides between two starters; a file that was cut short by a crash is read below and refused.
-    const file = openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600);
+    const file = openSync(unfinished, "w", 0o600);
     try {
-      writeSync(file, `${made}\n`);
+      writeSync(file, `${secret}\n`);
       fsyncSync(file);
     } finally {
       closeSync(file);
     }
-    return made;
+    linkSync(unfinished, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    rmSync(unfinished, { force: true });
   }
-  const kept = readFileSync(path, "utf8").trim();
-  if (kept.length < 32) throw new Error(`The secret in ${path} is too short. Delete the file to have a new one made.`);
-  return kept;
 }

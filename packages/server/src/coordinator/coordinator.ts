@@ -9,6 +9,7 @@ import { CommitLoop } from "./commit-loop.ts";
 import type { CoordinatorState } from "./coordinator-state.ts";
 import { DispatcherLoop } from "./dispatcher-loop.ts";
 import { EffectRunner } from "./effect-runner.ts";
+import { EstimatesKeeper } from "./estimates-keeper.ts";
 import { NewsHub } from "./news-hub.ts";
 import { NodeDesk } from "./node-desk.ts";
 import type { NodeEvents } from "./node-events.ts";
@@ -39,7 +40,7 @@ const BEAT_MS = 1_000;
  *
  *  Each input is stepped through the dispatcher at once; what it decides is committed with everything else of the same turn, and
  *  told afterwards. The parts: {@link Submissions} (users), {@link NodeDesk} (nodes), {@link Admission} (the window),
- *  {@link EffectRunner} (decisions), {@link CommitLoop} (the disk). */
+ *  {@link EffectRunner} (decisions), {@link CommitLoop} (the disk), {@link EstimatesKeeper} (what was learned). */
 export class Coordinator implements TaskService {
   /** What nodes say goes here. */
   readonly nodes: NodeEvents;
@@ -47,6 +48,7 @@ export class Coordinator implements TaskService {
   readonly #admission: Admission;
   readonly #submissions: Submissions;
   readonly #runner: EffectRunner;
+  readonly #estimates: EstimatesKeeper;
   #beat: NodeJS.Timeout | null = null;
 
   constructor(options: CoordinatorOptions) {
@@ -88,6 +90,7 @@ export class Coordinator implements TaskService {
     this.#admission = new Admission(this.#state);
     this.#submissions = new Submissions(this.#state, this.#admission);
     this.#runner = new EffectRunner(this.#state, (task) => this.#admission.left(task));
+    this.#estimates = new EstimatesKeeper(store, loop.dispatcher, logger);
     this.nodes = new NodeDesk(this.#state, this.#admission);
   }
 
@@ -95,6 +98,7 @@ export class Coordinator implements TaskService {
   async start(): Promise<void> {
     // Nobody could renew a lease while there was no server.
     this.#state.loop.forgive(Number.POSITIVE_INFINITY);
+    await this.#estimates.open();
     await this.#admission.open();
     this.#beat = setInterval(() => {
       this.#state.loop.feed({ type: "tick" });
@@ -109,8 +113,10 @@ export class Coordinator implements TaskService {
     if (this.#beat !== null) clearInterval(this.#beat);
     loop.close();
     this.#runner.flushSteps();
+    this.#estimates.close();
     if (!commits.away) {
       await commits.settled();
+      await this.#estimates.keep();
     }
     commits.close();
     waiters.close();

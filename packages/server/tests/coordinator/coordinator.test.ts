@@ -157,6 +157,26 @@ test("what waits and what runs is found again after a restart, and a node that k
   }
 });
 
+test("what was learned of how long work takes is known after a restart, and nonsense in its place is learned anew", async () => {
+  await using bundle = await setup();
+  const { sessions } = bundle;
+  await bundle.coordinator.nodes.nodeJoined(modernNode("n1", { gpuType: "rtx 4090" }), []);
+  const task = newTask();
+  await bundle.coordinator.submit(task, null);
+  const { attemptId } = await sessions.until(() => sessions.deliveries("n1")[0]);
+  bundle.coordinator.nodes.attemptCompleted("n1", attemptId, [picture()], { gpuMs: 1_200 });
+  await bundle.coordinator.settled(task.taskId, 10_000, never);
+  const learned = bundle.coordinator.dispatcher.exportEstimates();
+  expect(learned.runs).toMatchObject([{ gpuType: "rtx 4090", engine: "test", count: 1 }]);
+  await bundle.restart();
+  expect(bundle.coordinator.dispatcher.exportEstimates()).toEqual(learned);
+
+  await bundle.coordinator.close();
+  await bundle.store.writeDocument("estimates", '{"version":1,"runs":"none"}');
+  await bundle.restart();
+  expect(bundle.coordinator.dispatcher.exportEstimates()).toEqual({ version: 1, runs: [], loads: [] });
+});
+
 test("held attempts that nobody knows are to be stopped, finished ones are brought back for their verdict", async () => {
   await using bundle = await setup();
   const [running, finished] = [bundle.newId(), bundle.newId()];

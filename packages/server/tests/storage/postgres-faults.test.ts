@@ -274,6 +274,9 @@ test("what a server held when it was gone is another's after its lease, and its 
     "UPDATE genai.servers SET alive_until_ms = alive_until_ms - 60000 WHERE server_id = (SELECT min(claimed_by) FROM genai.tasks)",
   );
   expect(await recovered(second)).toEqual([running.taskId, lost.taskId]);
+  await expect(bundle.open(bundle.databaseUrl)).rejects.toMatchObject({ code: "in_use" });
+  // In effect the first process is gone: its lock was on the file that it had.
+  await rm(join(bundle.home, "tasks.lock"));
   expect(await recovered(await bundle.open(bundle.databaseUrl))).toEqual([]);
 });
 

@@ -1,9 +1,12 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
 import type { ArtifactStore } from "../../artifacts/artifact-store.ts";
 import type { TaskArtifact } from "../../tasks/stored-task.ts";
+import { errorReason } from "../error-code.ts";
 import { schemaOf } from "../postgres/migrations.ts";
 import { connect, inspect } from "../sqlite/database-file.ts";
+import { StoreRefused } from "../store-refused.ts";
 import { audits } from "./audits.ts";
 import type { StoreLocation } from "./store-location.ts";
 
@@ -41,6 +44,7 @@ interface OpenStore {
 
 function openFile(home: string): OpenStore {
   const file = join(home, "tasks.db");
+  if (!existsSync(file)) throw new StoreRefused("unreachable", `There is no task store in ${home}.`);
   inspect(file, { thorough: true });
   const database = connect(file, { readonly: true });
   return {
@@ -58,13 +62,21 @@ async function openDatabase(url: string): Promise<OpenStore> {
     connectionTimeoutMillis: 5_000,
     options: "-c search_path=genai",
   });
-  await client.connect();
-  if ((await schemaOf(client)) === 0) {
-    await client.end();
-    throw new Error("The database of DATABASE_URL holds no task store.");
+  // A link that breaks between two questions is told by the next one.
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    if ((await schemaOf(client)) === 0) {
+      throw new StoreRefused("unreachable", "The database of DATABASE_URL holds no task store.");
+    }
+    // One snapshot for all questions, so that a server that goes on working does not look like an error.
+    await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    if (error instanceof StoreRefused) throw error;
+    const message = `The database of DATABASE_URL cannot be used: ${errorReason(error)}.`;
+    throw new StoreRefused("unreachable", message, { cause: error });
   }
-  // One snapshot for all questions, so that a server that goes on working does not look like an error.
-  await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
   return {
     unclaimed: "claimed_by IS NULL",
     rows: async (sql) => (await client.query(sql)).rows,

@@ -16,8 +16,11 @@ import {
   type Usage,
 } from "../../tasks/task-store.ts";
 import { TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
+import { errorReason } from "../error-code.ts";
+import { FolderLock } from "../folder-lock.ts";
 import { type OutboxRow, outboxEntry } from "../outbox-row.ts";
 import { batches, type RecoveredTask } from "../recovered-task.ts";
+import { StoreRefused } from "../store-refused.ts";
 import type { SweepOptions, SweepResult } from "../sweep-result.ts";
 import { pageOfTasks } from "../task-page.ts";
 import { CALL_MS_MAX, failureOf, makePool, unavailable } from "./connection.ts";
@@ -27,6 +30,7 @@ import { PostgresClaims } from "./postgres-claims.ts";
 import { PostgresReader } from "./postgres-reader.ts";
 import { recoverBatch } from "./postgres-recovery.ts";
 import { PostgresSweeper } from "./postgres-sweeper.ts";
+import { serverIdIn } from "./server-id.ts";
 import { ServerLease } from "./server-lease.ts";
 import { inTransaction } from "./transaction.ts";
 
@@ -36,6 +40,7 @@ const CONNECTIONS_MAX = 8;
 /** Tasks in PostgreSQL, in a schema of their own (`genai`), which several servers may share. Plain SQL through `pg`: a transition is
  *  one call of a function in the database, which no query builder would make shorter or safer. Only the database's clock decides. */
 export class PostgresTaskStore implements TaskStore {
+  readonly #lock: FolderLock;
   readonly #pool: pg.Pool;
   readonly #serverId: string;
   readonly #lease: ServerLease;
@@ -44,7 +49,8 @@ export class PostgresTaskStore implements TaskStore {
   readonly #sweeper: PostgresSweeper;
   readonly #reader: PostgresReader;
 
-  private constructor(pool: pg.Pool, serverId: string, lease: ServerLease) {
+  private constructor(lock: FolderLock, pool: pg.Pool, serverId: string, lease: ServerLease) {
+    this.#lock = lock;
     this.#pool = pool;
     this.#serverId = serverId;
     this.#lease = lease;
@@ -54,18 +60,25 @@ export class PostgresTaskStore implements TaskStore {
     this.#reader = new PostgresReader((name, text, values) => this.#query(name, text, values));
   }
 
-  /** `serverId` names this server over its restarts: what it held when it died it has back at once.
-   *  Throws {@link StoreRefused} where the database is out of reach or newer than this program. */
-  static async open(url: string, serverId: string): Promise<PostgresTaskStore> {
-    await migrateDatabase(url);
-    const pool = makePool(url, { max: CONNECTIONS_MAX, callMs: CALL_MS_MAX });
+  /** The folder names this server over its restarts: what it held when it died it has back at once. Two processes under one name
+   *  would take each other's tasks, so the folder is locked.
+   *  Throws {@link StoreRefused} where the database is out of reach or newer than this program, or the folder is in use. */
+  static async open(url: string, folder: string): Promise<PostgresTaskStore> {
+    const lock = FolderLock.acquire(folder);
+    let pool: pg.Pool | undefined;
     try {
+      await migrateDatabase(url);
+      pool = makePool(url, { max: CONNECTIONS_MAX, callMs: CALL_MS_MAX });
+      const serverId = serverIdIn(folder);
       const lease = new ServerLease(pool, serverId);
       await lease.begin();
-      return new PostgresTaskStore(pool, serverId, lease);
+      return new PostgresTaskStore(lock, pool, serverId, lease);
     } catch (error) {
-      await pool.end();
-      throw unavailable(error, failureOf(error).failure);
+      await pool?.end();
+      lock.release();
+      if (error instanceof StoreRefused) throw error;
+      const message = `The database of DATABASE_URL cannot be used: ${errorReason(error)}.`;
+      throw new StoreRefused("unreachable", message, { cause: error });
     }
   }
 
@@ -192,6 +205,7 @@ export class PostgresTaskStore implements TaskStore {
     // Where the database is away the lease ends by itself.
     await this.#lease.end().catch(() => undefined);
     await this.#pool.end();
+    this.#lock.release();
   }
 
   /** Reads after what nobody knew of is settled, so a lookup by key says how a broken commit ended. */

@@ -2,8 +2,8 @@ import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { errorReason } from "../error-code.ts";
+import { FolderLock } from "../folder-lock.ts";
 import { StoreRefused } from "../store-refused.ts";
-import { FolderLock } from "./folder-lock.ts";
 import { SQLITE_MIGRATIONS } from "./migrations.ts";
 
 /** Marks a database as ours in its header: "GENA". */

@@ -16,12 +16,12 @@ import {
   type Usage,
 } from "../../tasks/task-store.ts";
 import { errorReason } from "../error-code.ts";
+import { FolderLock } from "../folder-lock.ts";
 import { batches, type RecoveredTask } from "../recovered-task.ts";
 import { anchoredClock } from "../store-clock.ts";
 import type { SweepOptions, SweepResult } from "../sweep-result.ts";
 import { pageOfTasks } from "../task-page.ts";
 import { connect, inspect, migrate } from "./database-file.ts";
-import { FolderLock } from "./folder-lock.ts";
 import { Reader } from "./reader.ts";
 import { WriterClient } from "./writer-client.ts";
 

@@ -1,10 +1,11 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { errorCode, errorReason } from "../error-code.ts";
-import { StoreRefused } from "../store-refused.ts";
+import { errorCode, errorReason } from "./error-code.ts";
+import { StoreRefused } from "./store-refused.ts";
 
-/** Keeps a second process out of a store's folder. The lock is one of the operating system's, held through an open
+/** Keeps a second process out of a server's folder: where the tasks are in it, and where it holds only the name under which this
+ *  server claims them in PostgreSQL. The lock is one of the operating system's, held through an open
  *  transaction on a small database: it goes with its process however that ends, cannot be taken from a living one, and needs no
  *  guess about whose a process id is (in another container the same number is somebody else). */
 export class FolderLock {

@@ -1,0 +1,104 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "@jest/globals";
+import Database from "better-sqlite3";
+import { readCommandLine } from "../../src/command-line/command-line.ts";
+import { VARIABLES } from "../../src/configuration/variables.ts";
+import { openTaskStore } from "../../src/storage/index.ts";
+import { inserted, newTask } from "../storage/support/builders.ts";
+
+const HOOKS = new URL("../../../../.ci/typescript-hooks.js", import.meta.url).href;
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** The program as people start it, to its end. */
+function run(home: string, ...args: readonly string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    const env = { PATH: process.env.PATH, GENAI_HOME: home };
+    execFile(process.execPath, ["--import", HOOKS, MAIN, ...args], { env }, (error, out, err) => {
+      resolve({ code: typeof error?.code === "number" ? error.code : 0, out, err });
+    });
+  });
+}
+
+async function setup() {
+  const folder = await mkdtemp(join(tmpdir(), "genai-commands-"));
+  return {
+    home: join(folder, "home"),
+    copy: join(folder, "copy.db"),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
+  };
+}
+
+test("migrate makes a store, backup copies it beside its server, and check finds both sound", async () => {
+  await using bundle = await setup();
+  const { home, copy } = bundle;
+  expect(await run(home, "migrate")).toEqual({
+    code: 0,
+    out: `The store in ${home} was made, with schema 1.\n`,
+    err: "",
+  });
+  const store = await openTaskStore({ databaseUrl: null, home });
+  try {
+    await store.commit([inserted(newTask())]);
+    expect(await run(home, "backup", copy)).toMatchObject({ code: 0, out: expect.stringContaining(copy) });
+    expect(await run(home, "check")).toEqual({ code: 0, out: `The store in ${home} is sound.\n`, err: "" });
+    expect(await run(home, "migrate")).toMatchObject({ code: 1, err: expect.stringContaining("is in use by another") });
+    expect(await run(home)).toMatchObject({ code: 1, err: expect.stringMatching(/^genai-server can't start\. .+\n$/) });
+  } finally {
+    await store.close();
+  }
+  const database = new Database(copy, { readonly: true });
+  expect(database.prepare("SELECT count(*) FROM tasks").pluck().get()).toBe(1);
+  database.close();
+}, 60_000);
+
+test("check says what it found, and ends with 1", async () => {
+  await using bundle = await setup();
+  const { home } = bundle;
+  expect(await run(home, "check")).toEqual({ code: 1, out: "", err: `There is no task store in ${home}.\n` });
+  await run(home, "migrate");
+  const database = new Database(join(home, "tasks.db"));
+  database.exec("INSERT INTO pipelines VALUES (1, '{}'); INSERT INTO outbox (task_seq, created_at_ms) VALUES (1, 0)");
+  database.close();
+  expect(await run(home, "check")).toEqual({
+    code: 1,
+    out: `1 attempts, events or webhooks of no task.\nThe store in ${home} has 1 findings.\n`,
+    err: "",
+  });
+  await writeFile(join(home, "tasks.db"), "not a database");
+  expect(await run(home, "check")).toMatchObject({ code: 1, err: expect.stringContaining("is damaged") });
+}, 60_000);
+
+test("help names each command and each variable", async () => {
+  await using bundle = await setup();
+  const { code, out } = await run(bundle.home, "--help");
+  expect(code).toBe(0);
+  for (const word of ["check", "migrate", "backup FILE", ...Object.keys(VARIABLES)]) expect(out).toContain(word);
+});
+
+test.each([
+  [["chekc"], '"chekc" is no command: check, migrate, backup FILE, or none to serve.'],
+  [["backup"], "backup wants the name of one new file: genai-server backup FILE."],
+  [["check", "now"], 'check takes no argument, and got "now".'],
+  [["--fast"], "Unknown option '--fast'."],
+])("the arguments %j are refused with a sentence", (args, sentence) => {
+  expect(() => readCommandLine(args)).toThrow(sentence);
+});
+
+test("arguments that nobody knows end the program with 2", async () => {
+  await using bundle = await setup();
+  expect(await run(bundle.home, "--fast")).toEqual({
+    code: 2,
+    out: "",
+    err: "Unknown option '--fast'. See genai-server --help.\n",
+  });
+});
