@@ -4,4 +4,5 @@ export { backupStore } from "./commands/backup-store.ts";
 export { checkStore } from "./commands/check-store.ts";
 export { migrateStore } from "./commands/migrate-store.ts";
 export { openTaskStore } from "./open-task-store.ts";
+export type { ServerStore } from "./server-store.ts";
 export { StoreRefused } from "./store-refused.ts";

@@ -1,5 +1,6 @@
 import type { AbortReason, AttemptState } from "@genai/dispatcher";
 import type { Pipeline } from "@genai/protocol";
+import type { TryOutcome } from "../webhooks/delivery-store.ts";
 import type {
   NewTask,
   StoredAttempt,
@@ -190,13 +191,8 @@ export interface TaskStore {
 
   /** Webhooks that are due, leased to this server for `leaseMs`. */
   outboxDue(limit: number, leaseMs: number): Promise<readonly OutboxEntry[]>;
-  /** `retryAtMs` null: done with it (delivered or dead). */
-  outboxTried(
-    outboxId: string,
-    status: "delivered" | "failed" | "dead",
-    retryAtMs: number | null,
-    note: string,
-  ): Promise<void>;
+  /** Logs a try. */
+  outboxTried(outboxId: string, outcome: TryOutcome): Promise<void>;
 
   /** Small named documents of the server itself (the dispatcher's estimates, for one). Text of up to 16 MiB. */
   readDocument(name: string): Promise<string | null>;

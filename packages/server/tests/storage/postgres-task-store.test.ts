@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "@jest/globals";
 import { openTaskStore } from "../../src/storage/index.ts";
+import { describeGuardStore } from "./support/guard-store-contract.ts";
 import { describeTaskStore } from "./support/task-store-contract.ts";
 import { TestPostgres } from "./support/test-postgres.ts";
 
@@ -12,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => postgres.stop());
 
-describeTaskStore(async () => {
+async function setup() {
   const home = await mkdtemp(join(tmpdir(), "genai-store-"));
   const databaseUrl = await postgres.database();
   let store = await openTaskStore({ databaseUrl, home });
@@ -29,4 +30,7 @@ describeTaskStore(async () => {
       await rm(home, { recursive: true });
     },
   };
-});
+}
+
+describeTaskStore(setup);
+describeGuardStore(setup);

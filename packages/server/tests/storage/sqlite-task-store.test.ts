@@ -2,9 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openTaskStore } from "../../src/storage/index.ts";
+import { describeGuardStore } from "./support/guard-store-contract.ts";
 import { describeTaskStore } from "./support/task-store-contract.ts";
 
-describeTaskStore(async () => {
+async function setup() {
   const home = await mkdtemp(join(tmpdir(), "genai-store-"));
   let store = await openTaskStore({ databaseUrl: null, home });
   return {
@@ -19,4 +20,7 @@ describeTaskStore(async () => {
       await rm(home, { recursive: true });
     },
   };
-});
+}
+
+describeTaskStore(setup);
+describeGuardStore(setup);

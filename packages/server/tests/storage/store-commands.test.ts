@@ -103,8 +103,8 @@ test("backup of a PostgreSQL store says how PostgreSQL does it", async () => {
 test("migrate makes a store, does nothing the second time, and keeps out while a server runs", async () => {
   await using bundle = await setup();
   const location = { databaseUrl: null, home: join(bundle.folder, "new") };
-  expect(await migrateStore(location)).toEqual({ from: 0, to: 1 });
-  expect(await migrateStore(location)).toEqual({ from: 1, to: 1 });
+  expect(await migrateStore(location)).toEqual({ from: 0, to: 2 });
+  expect(await migrateStore(location)).toEqual({ from: 2, to: 2 });
   await expect(migrateStore(bundle.location)).rejects.toMatchObject({ code: "in_use" });
 });
 

@@ -3,11 +3,12 @@ import { errorReason } from "../error-code.ts";
 import { StoreRefused } from "../store-refused.ts";
 import { makePool } from "./connection.ts";
 import { SCHEMA_FUNCTIONS } from "./schema-functions.ts";
+import { SCHEMA_GUARD } from "./schema-guard.ts";
 import { SCHEMA_TABLES } from "./schema-tables.ts";
 
 /** Steps of the schema, numbered from 1 by their place, only ever appended. A step must leave the functions that an older server
  *  calls as they are: during a rolling update both run. */
-const MIGRATIONS: readonly string[] = [SCHEMA_TABLES + SCHEMA_FUNCTIONS];
+const MIGRATIONS: readonly string[] = [SCHEMA_TABLES + SCHEMA_FUNCTIONS, SCHEMA_GUARD];
 
 /** Newest schema that this program knows. */
 const POSTGRES_SCHEMA = MIGRATIONS.length;

@@ -58,6 +58,15 @@ export class PostgresSweeper {
          (SELECT user_seq, key FROM idempotency_keys WHERE created_at_ms < $1::bigint - 86400000 ORDER BY created_at_ms LIMIT $2)`,
       [now, limit],
     );
+    await client.query(
+      "DELETE FROM webhook_stops WHERE key IN (SELECT key FROM webhook_stops WHERE at_ms < $1 LIMIT $2)",
+      [now - taskTtlMs, limit],
+    );
+    await client.query(
+      `DELETE FROM credentials WHERE credential_id IN
+         (SELECT credential_id FROM credentials WHERE coalesce(revoked_at_ms, expires_at_ms) < $1 LIMIT $2)`,
+      [now - taskTtlMs, limit],
+    );
     // A group is asked for within seconds; an hour is for a server that was stopped in the middle.
     await client.query(
       `DELETE FROM change_groups WHERE group_id IN

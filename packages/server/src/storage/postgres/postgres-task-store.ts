@@ -1,6 +1,7 @@
 import type { Pipeline } from "@genai/protocol";
 import type pg from "pg";
 import type { QueryResultRow } from "pg";
+import type { Credential, NewCredential } from "../../identity/credential-store.ts";
 import type { StoredAttempt, StoredTask, TaskEvent } from "../../tasks/stored-task.ts";
 import {
   type ChangeOutcome,
@@ -12,14 +13,21 @@ import {
   StoreUnavailable,
   type TaskListFilter,
   type TaskPage,
-  type TaskStore,
   type Usage,
 } from "../../tasks/task-store.ts";
+import type {
+  Delivery,
+  DeliveryState,
+  DeliveryTry,
+  TryOutcome,
+  WebhookBacklog,
+} from "../../webhooks/delivery-store.ts";
 import { TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
 import { errorReason } from "../error-code.ts";
 import { FolderLock } from "../folder-lock.ts";
 import { type OutboxRow, outboxEntry } from "../outbox-row.ts";
 import { batches, type RecoveredTask } from "../recovered-task.ts";
+import type { ServerStore } from "../server-store.ts";
 import { StoreRefused } from "../store-refused.ts";
 import type { SweepOptions, SweepResult } from "../sweep-result.ts";
 import { pageOfTasks } from "../task-page.ts";
@@ -27,7 +35,9 @@ import { CALL_MS_MAX, failureOf, makePool, unavailable } from "./connection.ts";
 import { GroupCommitter } from "./group-committer.ts";
 import { migrateDatabase } from "./migrations.ts";
 import { PostgresClaims } from "./postgres-claims.ts";
-import { PostgresReader } from "./postgres-reader.ts";
+import { PostgresCredentials } from "./postgres-credentials.ts";
+import { PostgresDeliveries } from "./postgres-deliveries.ts";
+import { PostgresReader, type Query } from "./postgres-reader.ts";
 import { recoverBatch } from "./postgres-recovery.ts";
 import { PostgresSweeper } from "./postgres-sweeper.ts";
 import { serverIdIn } from "./server-id.ts";
@@ -39,7 +49,7 @@ const CONNECTIONS_MAX = 8;
 
 /** Tasks in PostgreSQL, in a schema of their own (`genai`), which several servers may share. Plain SQL through `pg`: a transition is
  *  one call of a function in the database, which no query builder would make shorter or safer. Only the database's clock decides. */
-export class PostgresTaskStore implements TaskStore {
+export class PostgresTaskStore implements ServerStore {
   readonly #lock: FolderLock;
   readonly #pool: pg.Pool;
   readonly #serverId: string;
@@ -48,6 +58,8 @@ export class PostgresTaskStore implements TaskStore {
   readonly #claims: PostgresClaims;
   readonly #sweeper: PostgresSweeper;
   readonly #reader: PostgresReader;
+  readonly #deliveries: PostgresDeliveries;
+  readonly #credentials: PostgresCredentials;
 
   private constructor(lock: FolderLock, pool: pg.Pool, serverId: string, lease: ServerLease) {
     this.#lock = lock;
@@ -57,7 +69,10 @@ export class PostgresTaskStore implements TaskStore {
     this.#committer = new GroupCommitter(pool, serverId);
     this.#claims = new PostgresClaims(pool, serverId);
     this.#sweeper = new PostgresSweeper(pool, serverId);
-    this.#reader = new PostgresReader((name, text, values) => this.#query(name, text, values));
+    const query: Query = (name, text, values) => this.#query(name, text, values);
+    this.#reader = new PostgresReader(query);
+    this.#deliveries = new PostgresDeliveries(pool, query);
+    this.#credentials = new PostgresCredentials(pool, query);
   }
 
   /** The folder names this server over its restarts: what it held when it died it has back at once. Two processes under one name
@@ -166,18 +181,70 @@ export class PostgresTaskStore implements TaskStore {
     );
   }
 
-  async outboxTried(
-    outboxId: string,
-    status: "delivered" | "failed" | "dead",
-    retryAtMs: number | null,
-    note: string,
-  ): Promise<void> {
-    await this.#query(
-      "outboxTried",
-      `UPDATE outbox SET status = $2, due_at_ms = $3, note = $4, tries = tries + 1
-       WHERE task_seq = (SELECT seq FROM tasks WHERE task_id = $1)`,
-      [outboxId, status, retryAtMs, note.replaceAll("\0", "")],
-    );
+  outboxTried(outboxId: string, outcome: TryOutcome): Promise<void> {
+    return this.#answered(() => this.#deliveries.tried(outboxId, outcome));
+  }
+
+  outboxDeferred(deliveryIds: readonly string[], forMs: number): Promise<void> {
+    return this.#deliveries.defer(deliveryIds, forMs);
+  }
+
+  delivery(deliveryId: string): Promise<Delivery | null> {
+    return this.#deliveries.delivery(deliveryId);
+  }
+
+  deliveriesOf(
+    userId: string,
+    state: DeliveryState | null,
+    limit: number,
+    before: string | null,
+  ): Promise<readonly Delivery[]> {
+    return this.#deliveries.deliveriesOf(userId, state, limit, before);
+  }
+
+  triesOf(deliveryId: string): Promise<readonly DeliveryTry[]> {
+    return this.#deliveries.triesOf(deliveryId);
+  }
+
+  webhookBacklog(): Promise<WebhookBacklog> {
+    return this.#deliveries.webhookBacklog();
+  }
+
+  replayDelivery(deliveryId: string): Promise<boolean> {
+    return this.#deliveries.replay(deliveryId);
+  }
+
+  replayDeliveries(
+    userId: string,
+    sinceMs: number,
+    untilMs: number,
+    state: "delivered" | "dead" | null,
+  ): Promise<number> {
+    return this.#deliveries.replayAll(userId, sinceMs, untilMs, state);
+  }
+
+  sinkIsStopped(key: string): Promise<boolean> {
+    return this.#deliveries.sinkIsStopped(key);
+  }
+
+  setSinkStopped(key: string, stopped: boolean): Promise<void> {
+    return this.#deliveries.setSinkStopped(key, stopped);
+  }
+
+  addCredential(credential: NewCredential): Promise<"added" | "taken"> {
+    return this.#answered(() => this.#credentials.add(credential));
+  }
+
+  redeemEnrolment(enrolmentHash: string, nodeKey: NewCredential): Promise<"redeemed" | "refused" | "taken"> {
+    return this.#answered(() => this.#credentials.redeem(enrolmentHash, nodeKey));
+  }
+
+  revokeCredential(credentialId: string): Promise<boolean> {
+    return this.#answered(() => this.#credentials.revoke(credentialId));
+  }
+
+  credentialsAfter(revision: number, limit: number): Promise<readonly Credential[]> {
+    return this.#credentials.after(revision, limit);
   }
 
   readDocument(name: string): Promise<string | null> {

@@ -130,4 +130,48 @@ CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WI
 INSERT INTO counters VALUES ('position', 0), ('pings', 0);
 `,
   },
+  {
+    number: 2,
+    // Triggers, so that whoever writes or removes an outbox row need not know of what hangs on it.
+    sql: `
+ALTER TABLE outbox ADD COLUMN user_seq INTEGER NOT NULL DEFAULT 0;
+UPDATE outbox SET user_seq = (SELECT user_seq FROM tasks WHERE seq = task_seq);
+CREATE TRIGGER outbox_owner AFTER INSERT ON outbox BEGIN
+  UPDATE outbox SET user_seq = (SELECT user_seq FROM tasks WHERE seq = new.task_seq) WHERE task_seq = new.task_seq;
+END;
+CREATE INDEX outbox_of_user ON outbox (user_seq, task_seq);
+CREATE INDEX outbox_dead ON outbox (task_seq) WHERE status = 'dead';
+
+CREATE TABLE webhook_tries (
+  task_seq INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  duration_ms INTEGER NOT NULL,
+  http_status INTEGER,
+  note TEXT NOT NULL,
+  PRIMARY KEY (task_seq, number)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER outbox_removed AFTER DELETE ON outbox BEGIN
+  DELETE FROM webhook_tries WHERE task_seq = old.task_seq;
+END;
+CREATE TABLE webhook_stops (key TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE credentials (
+  credential_id TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  secret_hash TEXT NOT NULL UNIQUE,
+  subject TEXT NOT NULL,
+  details TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  expires_at_ms INTEGER,
+  uses_left INTEGER,
+  revoked_at_ms INTEGER,
+  revision INTEGER NOT NULL UNIQUE
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX one_key_a_node ON credentials (subject) WHERE kind = 'node_key' AND revoked_at_ms IS NULL;
+CREATE INDEX credentials_ended ON credentials (coalesce(revoked_at_ms, expires_at_ms))
+  WHERE revoked_at_ms IS NOT NULL OR expires_at_ms IS NOT NULL;
+INSERT INTO counters VALUES ('credentials', 0);
+`,
+  },
 ];

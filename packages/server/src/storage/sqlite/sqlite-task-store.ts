@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Pipeline } from "@genai/protocol";
 import type { Database } from "better-sqlite3";
+import type { Credential, NewCredential } from "../../identity/credential-store.ts";
 import type { StoredAttempt, StoredTask, TaskEvent } from "../../tasks/stored-task.ts";
 import {
   type ChangeOutcome,
@@ -12,31 +13,41 @@ import {
   StoreUnavailable,
   type TaskListFilter,
   type TaskPage,
-  type TaskStore,
   type Usage,
 } from "../../tasks/task-store.ts";
+import type {
+  Delivery,
+  DeliveryState,
+  DeliveryTry,
+  TryOutcome,
+  WebhookBacklog,
+} from "../../webhooks/delivery-store.ts";
 import { errorReason } from "../error-code.ts";
 import { FolderLock } from "../folder-lock.ts";
 import { batches, type RecoveredTask } from "../recovered-task.ts";
+import type { ServerStore } from "../server-store.ts";
 import { anchoredClock } from "../store-clock.ts";
 import type { SweepOptions, SweepResult } from "../sweep-result.ts";
 import { pageOfTasks } from "../task-page.ts";
 import { connect, inspect, migrate } from "./database-file.ts";
+import { GuardReader } from "./guard-reader.ts";
 import { Reader } from "./reader.ts";
 import { WriterClient } from "./writer-client.ts";
 
 /** Tasks in one SQLite file, `tasks.db` in the folder, of which this process is the only user. One thread of its own writes;
  *  lookups are answered from a second connection at once. */
-export class SqliteTaskStore implements TaskStore {
+export class SqliteTaskStore implements ServerStore {
   readonly #lock: FolderLock;
   readonly #database: Database;
   readonly #reader: Reader;
+  readonly #guardReader: GuardReader;
   readonly #writer: WriterClient;
 
   private constructor(lock: FolderLock, database: Database, writer: WriterClient) {
     this.#lock = lock;
     this.#database = database;
     this.#reader = new Reader(database, anchoredClock());
+    this.#guardReader = new GuardReader(database);
     this.#writer = writer;
   }
 
@@ -134,13 +145,70 @@ export class SqliteTaskStore implements TaskStore {
     return this.#writer.call("outboxDue", { limit, leaseMs });
   }
 
-  async outboxTried(
-    outboxId: string,
-    status: "delivered" | "failed" | "dead",
-    retryAtMs: number | null,
-    note: string,
-  ): Promise<void> {
-    await this.#writer.call("outboxTried", { outboxId, status, retryAtMs, note });
+  async outboxTried(outboxId: string, outcome: TryOutcome): Promise<void> {
+    await this.#writer.call("outboxTried", { outboxId, outcome });
+  }
+
+  async outboxDeferred(deliveryIds: readonly string[], forMs: number): Promise<void> {
+    await this.#writer.call("outboxDeferred", { deliveryIds, forMs });
+  }
+
+  async delivery(deliveryId: string): Promise<Delivery | null> {
+    return this.#read(() => this.#guardReader.delivery(deliveryId));
+  }
+
+  async deliveriesOf(
+    userId: string,
+    state: DeliveryState | null,
+    limit: number,
+    before: string | null,
+  ): Promise<readonly Delivery[]> {
+    return this.#read(() => this.#guardReader.deliveriesOf(userId, state, limit, before));
+  }
+
+  async triesOf(deliveryId: string): Promise<readonly DeliveryTry[]> {
+    return this.#read(() => this.#guardReader.triesOf(deliveryId));
+  }
+
+  async webhookBacklog(): Promise<WebhookBacklog> {
+    return this.#read(() => this.#guardReader.webhookBacklog());
+  }
+
+  replayDelivery(deliveryId: string): Promise<boolean> {
+    return this.#writer.call("replayDelivery", { deliveryId });
+  }
+
+  replayDeliveries(
+    userId: string,
+    sinceMs: number,
+    untilMs: number,
+    state: "delivered" | "dead" | null,
+  ): Promise<number> {
+    return this.#writer.call("replayDeliveries", { userId, sinceMs, untilMs, state });
+  }
+
+  async sinkIsStopped(key: string): Promise<boolean> {
+    return this.#read(() => this.#guardReader.sinkIsStopped(key));
+  }
+
+  async setSinkStopped(key: string, stopped: boolean): Promise<void> {
+    await this.#writer.call("setSinkStopped", { key, stopped });
+  }
+
+  addCredential(credential: NewCredential): Promise<"added" | "taken"> {
+    return this.#writer.call("addCredential", credential);
+  }
+
+  redeemEnrolment(enrolmentHash: string, nodeKey: NewCredential): Promise<"redeemed" | "refused" | "taken"> {
+    return this.#writer.call("redeemEnrolment", { enrolmentHash, nodeKey });
+  }
+
+  revokeCredential(credentialId: string): Promise<boolean> {
+    return this.#writer.call("revokeCredential", { credentialId });
+  }
+
+  async credentialsAfter(revision: number, limit: number): Promise<readonly Credential[]> {
+    return this.#read(() => this.#guardReader.credentialsAfter(revision, limit));
   }
 
   async readDocument(name: string): Promise<string | null> {

@@ -18,6 +18,8 @@ export class Sweeper {
   readonly #oldArtifacts: Statement<[number, number], { seq: number; artifacts: string }>;
   readonly #dropArtifacts: Statement<[string, number]>;
   readonly #oldKeys: Statement<[number, number]>;
+  readonly #oldStops: Statement<[number, number]>;
+  readonly #endedCredentials: Statement<[number, number]>;
   readonly #orphans: Statement<[number], { key: string }>;
   readonly #forgetOrphan: Statement<[string]>;
   /** Keys that the sweep before this one reported: by now their bytes are gone, or the process died and they are reported again. */
@@ -46,6 +48,13 @@ export class Sweeper {
       `DELETE FROM idempotency_keys WHERE (user_seq, key) IN
          (SELECT user_seq, key FROM idempotency_keys WHERE created_at_ms < ? ORDER BY created_at_ms LIMIT ?)`,
     );
+    this.#oldStops = database.prepare(
+      "DELETE FROM webhook_stops WHERE key IN (SELECT key FROM webhook_stops WHERE at_ms < ? LIMIT ?)",
+    );
+    this.#endedCredentials = database.prepare(
+      `DELETE FROM credentials WHERE credential_id IN
+         (SELECT credential_id FROM credentials WHERE coalesce(revoked_at_ms, expires_at_ms) < ? LIMIT ?)`,
+    );
     this.#orphans = database.prepare("SELECT key FROM orphaned_artifacts LIMIT ?");
     this.#forgetOrphan = database.prepare("DELETE FROM orphaned_artifacts WHERE key = ?");
   }
@@ -61,6 +70,8 @@ export class Sweeper {
       this.#dropArtifacts.run(JSON.stringify(list.map((artifact) => ({ ...artifact, key: null }))), seq);
     }
     this.#oldKeys.run(now - IDEMPOTENCY_MS, limit);
+    this.#oldStops.run(now - taskTtlMs, limit);
+    this.#endedCredentials.run(now - taskTtlMs, limit);
     this.#reported = this.#orphans.all(limit).map(({ key }) => key);
     return {
       deleted: old.deleted,

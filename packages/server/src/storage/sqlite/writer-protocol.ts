@@ -1,6 +1,16 @@
+import type { NewCredential } from "../../identity/credential-store.ts";
 import type { ChangeOutcome, ClaimedTask, ClaimRequest, OutboxEntry, StoreChange } from "../../tasks/task-store.ts";
+import type { TryOutcome } from "../../webhooks/delivery-store.ts";
 import type { RecoveredBatch } from "../recovered-task.ts";
 import type { SweepOptions, SweepResult } from "../sweep-result.ts";
+
+/** Whose webhooks are to be tried again. */
+export interface ReplaySelection {
+  readonly userId: string;
+  readonly sinceMs: number;
+  readonly untilMs: number;
+  readonly state: "delivered" | "dead" | null;
+}
 
 /** What the writer can do, by name: arguments and answer. All of it is plain JSON. */
 export interface WriterCalls {
@@ -12,15 +22,20 @@ export interface WriterCalls {
     readonly request: { readonly limit: number; readonly leaseMs: number };
     readonly reply: readonly OutboxEntry[];
   };
-  outboxTried: {
-    readonly request: {
-      readonly outboxId: string;
-      readonly status: "delivered" | "failed" | "dead";
-      readonly retryAtMs: number | null;
-      readonly note: string;
-    };
+  outboxTried: { readonly request: { readonly outboxId: string; readonly outcome: TryOutcome }; readonly reply: null };
+  outboxDeferred: {
+    readonly request: { readonly deliveryIds: readonly string[]; readonly forMs: number };
     readonly reply: null;
   };
+  replayDelivery: { readonly request: { readonly deliveryId: string }; readonly reply: boolean };
+  replayDeliveries: { readonly request: ReplaySelection; readonly reply: number };
+  setSinkStopped: { readonly request: { readonly key: string; readonly stopped: boolean }; readonly reply: null };
+  addCredential: { readonly request: NewCredential; readonly reply: "added" | "taken" };
+  redeemEnrolment: {
+    readonly request: { readonly enrolmentHash: string; readonly nodeKey: NewCredential };
+    readonly reply: "redeemed" | "refused" | "taken";
+  };
+  revokeCredential: { readonly request: { readonly credentialId: string }; readonly reply: boolean };
   writeDocument: { readonly request: { readonly name: string; readonly text: string }; readonly reply: null };
   /** Writes a byte, so that it fails where nothing can be written. */
   ping: { readonly request: null; readonly reply: null };

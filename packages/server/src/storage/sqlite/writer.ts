@@ -3,6 +3,7 @@ import { errorCode, errorReason } from "../error-code.ts";
 import type { StoreClock } from "../store-clock.ts";
 import { ChangeWriter } from "./change-writer.ts";
 import { Claims } from "./claims.ts";
+import { Credentials } from "./credentials.ts";
 import { EventLog } from "./event-log.ts";
 import { Names } from "./names.ts";
 import { Outbox } from "./outbox.ts";
@@ -23,6 +24,7 @@ export class Writer {
   readonly #recovery: Recovery;
   readonly #sweeper: Sweeper;
   readonly #outbox: Outbox;
+  readonly #credentials: Credentials;
   readonly #sql;
 
   constructor(database: Database, clock: StoreClock) {
@@ -37,6 +39,7 @@ export class Writer {
     this.#recovery = new Recovery(database, this.#tallies);
     this.#sweeper = new Sweeper(database, this.#changes, clock);
     this.#outbox = new Outbox(database, clock);
+    this.#credentials = new Credentials(database, clock);
     this.#sql = {
       begin: database.prepare("BEGIN IMMEDIATE"),
       commit: database.prepare("COMMIT"),
@@ -88,11 +91,25 @@ export class Writer {
         return this.#sweeper.sweep(request.request);
       case "outboxDue":
         return this.#outbox.due(request.request.limit, request.request.leaseMs);
-      case "outboxTried": {
-        const { outboxId, status, retryAtMs, note } = request.request;
-        this.#outbox.tried(outboxId, status, retryAtMs, note);
+      case "outboxTried":
+        this.#outbox.tried(request.request.outboxId, request.request.outcome);
         return null;
-      }
+      case "outboxDeferred":
+        this.#outbox.defer(request.request.deliveryIds, request.request.forMs);
+        return null;
+      case "replayDelivery":
+        return this.#outbox.replay(request.request.deliveryId);
+      case "replayDeliveries":
+        return this.#outbox.replayAll(request.request);
+      case "setSinkStopped":
+        this.#outbox.setSinkStopped(request.request.key, request.request.stopped);
+        return null;
+      case "addCredential":
+        return this.#credentials.add(request.request);
+      case "redeemEnrolment":
+        return this.#credentials.redeem(request.request.enrolmentHash, request.request.nodeKey);
+      case "revokeCredential":
+        return this.#credentials.revoke(request.request.credentialId);
       case "writeDocument":
         this.#sql.document.run(request.request.name, request.request.text);
         return null;

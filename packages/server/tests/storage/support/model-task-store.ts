@@ -13,6 +13,7 @@ import type {
   TaskListFilter,
   TaskStore,
 } from "../../../src/tasks/task-store.ts";
+import type { TryOutcome } from "../../../src/webhooks/delivery-store.ts";
 
 interface Held {
   task: StoredTask;
@@ -343,10 +344,10 @@ export class ModelTaskStore implements TaskStore {
       });
   }
 
-  async outboxTried(outboxId: string, _status: "delivered" | "failed" | "dead", retryAtMs: number | null) {
+  async outboxTried(outboxId: string, { state, retryInMs }: TryOutcome) {
     const hook = this.tasks.get(outboxId)?.hook;
     if (!hook) return;
-    hook.dueAtMs = retryAtMs;
+    hook.dueAtMs = state === "waiting" ? Date.now() + retryInMs : null;
     hook.tries += 1;
   }
 

@@ -335,9 +335,10 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
       },
     });
     expect(await store.outboxDue(10, 60_000)).toEqual([]);
-    await store.outboxTried(entry?.outboxId ?? "", "failed", Date.now() - 1, "503");
+    const tried = { atMs: 1, durationMs: 2, httpStatus: 503, note: "503" };
+    await store.outboxTried(entry?.outboxId ?? "", { ...tried, state: "waiting", retryInMs: -1 });
     expect(await store.outboxDue(10, 60_000)).toEqual([{ ...entry, tries: 1 }]);
-    await store.outboxTried(entry?.outboxId ?? "", "delivered", null, "200");
+    await store.outboxTried(entry?.outboxId ?? "", { ...tried, state: "delivered", retryInMs: 0 });
     expect(await store.outboxDue(10, 60_000)).toEqual([]);
   });
 
