@@ -12,6 +12,7 @@ import { snapshotProvider } from "./reading/provider-snapshot.ts";
 import { type ClassDemand, RegisteredClasses } from "./reading/registered-classes.ts";
 import type { IdleProvider, ProviderSnapshot, TaskSnapshot } from "./reading/snapshots.ts";
 import { snapshotTask } from "./reading/task-snapshot.ts";
+import { readUsers, type UserDemand } from "./reading/user-demand.ts";
 import { type WhatIf, whatIf } from "./reading/what-if.ts";
 import type { Requirements, Task } from "./task.ts";
 
@@ -51,6 +52,11 @@ export class Dispatcher {
   /** What waits, by requirement class and price ceiling, and the slots there are for it. Counted as tasks come and go, not sampled. */
   demand(): Demand {
     return readDemand(this.#core);
+  }
+
+  /** What each user has waiting and running. Costs as much as there are queued tasks. */
+  users(): UserDemand[] {
+    return readUsers(this.#core);
   }
 
   /** Makes a requirement class known of which the caller keeps tasks elsewhere. */

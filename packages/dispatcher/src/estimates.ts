@@ -70,6 +70,12 @@ export class Estimates {
     return profile.signature === "standard" ? STANDARD_UNIT_MS : GRAPH_UNIT_MS;
   }
 
+  /** The same for standard tasks of a (normalized) model, asked in passing: nothing is remembered of the question. */
+  standardUnitMs(model: string, speed: SpeedClass): number {
+    const profile = this.#profiles.get(profileKey(model, "standard"));
+    return profile === undefined ? STANDARD_UNIT_MS : this.unitMs(profile, speed);
+  }
+
   /** Standard deviation of that. */
   unitSpreadMs(profile: WorkProfile, speed: SpeedClass): number {
     const measured = (profile as Profile).bySpeed.get(speed);
@@ -147,7 +153,7 @@ export class Estimates {
   }
 
   #profile(model: string, signature: string): Profile {
-    const key = `${model}\n${signature}`;
+    const key = profileKey(model, signature);
     let profile = this.#profiles.get(key);
     if (profile === undefined) profile = { model, signature, bySpeed: new Map(), overall: new Running() };
     else this.#profiles.delete(key);
@@ -162,6 +168,10 @@ interface Profile extends WorkProfile {
   readonly bySpeed: Map<SpeedClass, Running>;
   /** Over all speeds. */
   readonly overall: Running;
+}
+
+function profileKey(model: string, signature: string): string {
+  return `${model}\n${signature}`;
 }
 
 function forgetOldest(map: Map<string, unknown>): void {

@@ -11,6 +11,7 @@ export type { Explanation, ProviderExplanation, ReasonCode } from "./reading/exp
 export type { InspectedAttempt, InspectedHold, InspectedTask, Inspection } from "./reading/inspection.ts";
 export type { ClassDemand } from "./reading/registered-classes.ts";
 export type { IdleProvider, ProviderSnapshot, TaskSnapshot } from "./reading/snapshots.ts";
+export type { UserDemand } from "./reading/user-demand.ts";
 export type { WhatIf } from "./reading/what-if.ts";
 export { requirementClassKey, requirementsOfClassKey } from "./requirement-class-key.ts";
 export type { OpenAttempt, Requirements, Task, TaskHistory, Work } from "./task.ts";

@@ -130,6 +130,8 @@ export async function startServer(configuration: Configuration, logger: Logger):
       progressOf: (taskId) => coordinator.progressOf(taskId),
       gateway,
       events: coordinator.nodes,
+      tallyOf: (nodeId) => coordinator.tallyOf(nodeId),
+      taskTtlMs: configuration.TASK_TTL,
       wallMs: () => Date.now(),
     }),
     logger,

@@ -62,6 +62,7 @@ export async function startServerStandIn(options: StandInOptions = {}): Promise<
     progress: 0,
     position: null,
     expectedMs: null,
+    blocked: null,
     attempts: [],
   });
   const wanted = () => (bodies[0] as { pipeline: { count?: number } } | undefined)?.pipeline.count ?? 1;

@@ -37,6 +37,9 @@ export interface ProviderSnapshot {
   /** Slots that would take a task now: 0 while it drains, rests or is away. */
   readonly freeSlots: number;
   readonly warmModel: string | null;
+  /** What a picture of 512 × 512 pixels and 20 steps is expected to take with the model in memory, in milliseconds; null for a provider
+   *  that is away or makes none. */
+  readonly pictureMs: number | null;
 }
 
 /** Idle slots for which nothing waits here, so that the caller can look for tasks elsewhere. */

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from "zod-openapi";
 import { V1_OPERATIONS, V1Refusal } from "../v1/operations.ts";
 import { V2_OPERATIONS } from "../v2/operations.ts";
@@ -92,7 +93,16 @@ function bodyOf(body: NonNullable<Operation["body"]>): NonNullable<ZodOpenApiOpe
         schema: body.schema,
         ...(examples.length === 0 ? {} : { examples: Object.fromEntries(examples) }),
       },
+      ...(body.multipartName === undefined ? {} : { "multipart/form-data": formOf(body.schema, body.multipartName) }),
     },
+  };
+}
+
+/** A form whose one part is the JSON and whose other parts are files. */
+function formOf(schema: z.ZodType, name: string) {
+  return {
+    schema: z.object({ [name]: schema }).catchall(z.string().meta({ override: { type: "string", format: "binary" } })),
+    encoding: { [name]: { contentType: "application/json" } },
   };
 }
 

@@ -32,7 +32,12 @@ export interface Operation {
   /** Names in lower case. Unknown headers are ignored. */
   readonly headers?: z.ZodObject;
   /** A JSON body. */
-  readonly body?: { readonly schema: z.ZodType; readonly examples?: Readonly<Record<string, unknown>> };
+  readonly body?: {
+    readonly schema: z.ZodType;
+    readonly examples?: Readonly<Record<string, unknown>>;
+    /** It may come as `multipart/form-data` too: this part is the JSON, every other part a file. */
+    readonly multipartName?: string;
+  };
   /** A body of bytes instead, by the content types that are read. */
   readonly rawBody?: readonly string[];
   readonly answers: Readonly<Record<number, OperationAnswer>>;

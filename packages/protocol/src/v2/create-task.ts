@@ -2,15 +2,25 @@ import { z } from "zod";
 import { PROMPT_CHARS_MAX } from "../pipeline.ts";
 import { Sha256 } from "./upload.ts";
 
-/** An image of a standard task: a URL, the bytes, or an upload made before (`POST /v2/uploads`). */
+const FromUpload = z.strictObject({
+  uploadId: Sha256.meta({ description: "An upload's id: the SHA-256 of its bytes." }),
+});
+const FromPart = z.strictObject({
+  part: z.string().min(1).max(256).meta({ description: "Name of the part of a multipart body that holds the bytes." }),
+});
+
+/** An image of a standard task: a URL, the bytes, an upload made before (`POST /v2/uploads`), or a part of the same body. */
 export const V2InputImage = z.union([
   z.strictObject({ url: z.url({ protocol: /^https?$/ }).max(8_192) }),
   z.strictObject({ base64: z.base64().min(4).max(90_000_000), mime: z.string().max(100).optional() }),
-  z.strictObject({
-    uploadId: Sha256.meta({ description: "An upload's id: the SHA-256 of its bytes." }),
-  }),
+  FromUpload,
+  FromPart,
 ]);
 export type V2InputImage = z.infer<typeof V2InputImage>;
+
+/** An image file of a graph. */
+export const V2GraphImage = z.union([z.base64().max(90_000_000), FromUpload, FromPart]);
+export type V2GraphImage = z.infer<typeof V2GraphImage>;
 
 /** Pixels of one side. Engines work on blocks of eight. */
 const Side = z
@@ -59,9 +69,9 @@ export const V2ComfyPipeline = z
       .record(z.string().max(256), z.unknown())
       .meta({ description: "A ComfyUI graph in API format: node id → {class_type, inputs}." }),
     images: z
-      .record(z.string().min(1).max(256), z.base64().max(90_000_000))
+      .record(z.string().min(1).max(256), V2GraphImage)
       .optional()
-      .meta({ description: "Base64 images by the file name that the graph uses." }),
+      .meta({ description: "Images by the file name that the graph uses: base64, an upload, or a part of the body." }),
   })
   .meta({ id: "ComfyPipeline", description: "A ComfyUI graph." });
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Instant } from "./task.ts";
+import { Instant } from "./task-state.ts";
 
 /** A connected node, as its capabilities say and as the dispatcher sees it. */
 export const V2Node = z
@@ -21,7 +21,24 @@ export const V2Node = z
     cost: z.number().meta({ description: "Credits for a task." }),
     legacy: z.boolean().meta({ description: "Speaks v1 only." }),
     restsForMs: z.int().nullable(),
+    pictureMs: z.int().min(0).nullable().meta({
+      description: "What a picture of 512 × 512 pixels and 20 steps is expected to take; null where it makes none.",
+    }),
     connectedAt: Instant.nullable(),
+    counts: z
+      .object({
+        succeeded: z.int().min(0),
+        failed: z.int().min(0),
+        rejected: z.int().min(0),
+        other: z.int().min(0).meta({ description: "Aborted, or lost with the node." }),
+      })
+      .nullable()
+      .meta({ description: "How its attempts ended since the server started. Null but for administrators." }),
+    address: z.string().nullable().meta({ description: "Where it connects from. Null but for administrators." }),
+    protocol: z
+      .union([z.literal(1), z.literal(2)])
+      .nullable()
+      .meta({ description: "Null but for administrators." }),
   })
   .meta({ id: "Node" });
 export type V2Node = z.infer<typeof V2Node>;

@@ -2,7 +2,9 @@ import { z } from "zod";
 import { NodeId, TaskId } from "../ids.ts";
 import type { Operation } from "../openapi/operation.ts";
 import { CreateTaskBody } from "./create-task.ts";
+import { V2Explanation } from "./explain.ts";
 import { V2Model, V2Node } from "./nodes.ts";
+import { V2Queue } from "./queue.ts";
 import { V2Task } from "./task.ts";
 import { TaskListQuery, V2TaskPage } from "./task-list.ts";
 import { Sha256, V2Upload } from "./upload.ts";
@@ -34,6 +36,11 @@ const taskLocation = z.object({
     .meta({ description: "The task's address.", example: "/v2/tasks/0199a0b0-0000-7000-8000-000000000000" }),
 });
 
+const STANDARD_EXAMPLE = {
+  pipeline: { type: "standard", prompt: "a red fox in the snow", width: 512, height: 512, steps: 20, seed: 7 },
+  maxCost: 15,
+};
+
 /** Every route of `/v2`. */
 export const V2_OPERATIONS = {
   createTask: {
@@ -43,17 +50,15 @@ export const V2_OPERATIONS = {
     tag: "tasks",
     summary: "Create a task",
     description:
-      "Stores a task and answers before it runs. Repeat the call with the same `Idempotency-Key` as often as you like.",
+      "Stores a task and answers before it runs. Repeat the call with the same `Idempotency-Key` as often as you like. Input images travel in the JSON, as uploads before it, or beside it in a multipart body.",
     access: "user",
     counts: "creation",
     headers: z.object({ "idempotency-key": idempotencyKey, prefer }),
     body: {
       schema: CreateTaskBody,
+      multipartName: "task",
       examples: {
-        standard: {
-          pipeline: { type: "standard", prompt: "a red fox in the snow", width: 512, height: 512, steps: 20, seed: 7 },
-          maxCost: 15,
-        },
+        standard: STANDARD_EXAMPLE,
         comfy: {
           pipeline: {
             type: "comfy",
@@ -72,6 +77,7 @@ export const V2_OPERATIONS = {
       "unsupported_media_type",
       "workflow_not_api_format",
       "upload_not_found",
+      "upload_not_an_image",
       "idempotency_key_reused",
       "queue_full",
     ],
@@ -167,6 +173,40 @@ export const V2_OPERATIONS = {
       },
     },
     problems: ["task_not_found", "event_id_unknown"],
+  },
+  explainTask: {
+    id: "explainTask",
+    method: "GET",
+    path: "/v2/tasks/{taskId}/explain",
+    tag: "tasks",
+    summary: "Why a task is where it is",
+    description: "How every node stands to it: why it cannot have it, or what it would cost and take there.",
+    access: "user",
+    // It costs as much as there are nodes.
+    counts: "creation",
+    params: taskParams,
+    answers: { 200: { description: "As things are now.", schema: V2Explanation } },
+    problems: ["task_not_found"],
+  },
+  explain: {
+    id: "explain",
+    method: "POST",
+    path: "/v2/explain",
+    tag: "tasks",
+    summary: "What would become of a task",
+    description: "The body is one of `createTask`. Nothing is stored.",
+    access: "user",
+    counts: "creation",
+    body: { schema: CreateTaskBody, examples: { standard: STANDARD_EXAMPLE } },
+    answers: { 200: { description: "As things are now.", schema: V2Explanation } },
+    problems: [
+      "invalid_json",
+      "body_too_large",
+      "unsupported_media_type",
+      "workflow_not_api_format",
+      "upload_not_found",
+      "upload_not_an_image",
+    ],
   },
   createUpload: {
     id: "createUpload",
@@ -265,6 +305,18 @@ export const V2_OPERATIONS = {
         }),
       },
     },
+    problems: [],
+  },
+  getQueue: {
+    id: "getQueue",
+    method: "GET",
+    path: "/v2/queue",
+    tag: "fleet",
+    summary: "What waits, and what there is to serve it",
+    description: "Administrators see it by class and by user; others the sums, and their own.",
+    access: "user",
+    counts: "read",
+    answers: { 200: { description: "As things are now.", schema: V2Queue } },
     problems: [],
   },
   getUsage: {

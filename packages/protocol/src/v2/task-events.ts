@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { TaskId } from "../ids.ts";
-import { Instant, V2TaskState } from "./task.ts";
+import { Instant, V2TaskState } from "./task-state.ts";
 
 /** `event: state`. Stored and numbered: its SSE id is what `Last-Event-ID` resumes after. */
 export const StateEvent = z

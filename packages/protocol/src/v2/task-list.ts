@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { V2TaskState, V2TaskSummary } from "./task.ts";
+import { V2TaskSummary } from "./task.ts";
+import { V2TaskState } from "./task-state.ts";
 
 export const LIST_LIMIT_DEFAULT = 50;
 export const LIST_LIMIT_MAX = 200;

@@ -1,14 +1,7 @@
 import { z } from "zod";
 import { TaskId } from "../ids.ts";
-
-/** States of a task. The last three are final. */
-export const V2TaskState = z
-  .enum(["queued", "running", "succeeded", "failed", "canceled"])
-  .meta({ id: "TaskState", description: "The last three are final." });
-export type V2TaskState = z.infer<typeof V2TaskState>;
-
-/** RFC 3339 in UTC. */
-export const Instant = z.iso.datetime().meta({ example: "2026-01-31T12:00:00.000Z" });
+import { V2Blocked } from "./explain.ts";
+import { Instant, V2TaskState } from "./task-state.ts";
 
 export const V2TaskError = z
   .object({
@@ -94,6 +87,10 @@ export const V2Task = V2TaskSummary.extend({
     .nullable()
     .meta({ description: "What one attempt is expected to take; null where nobody here could run it." }),
   progress: z.number().min(0).max(1).meta({ description: "Of its running attempt; never falls inside an attempt." }),
+  blocked: V2Blocked.nullable().meta({
+    description:
+      "Why nothing in the fleet can run it, at most a second old; null where something can, or it does not wait.",
+  }),
   attempts: z.array(V2Attempt),
 }).meta({ id: "Task" });
 export type V2Task = z.infer<typeof V2Task>;

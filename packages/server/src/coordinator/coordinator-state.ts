@@ -8,6 +8,7 @@ import type { DispatcherLoop } from "./dispatcher-loop.ts";
 import type { LiveTask } from "./live-task.ts";
 import type { NewsHub } from "./news-hub.ts";
 import type { NodeSessions } from "./node-sessions.ts";
+import type { NodeTallies } from "./node-tallies.ts";
 import type { QueuedCounts } from "./queued-counts.ts";
 import type { SettledWaiters } from "./settled-waiters.ts";
 
@@ -30,6 +31,7 @@ export interface CoordinatorState {
   readonly attempts: AttemptIndex;
   /** Nodes with an open session. */
   readonly providers: Map<string, Provider>;
+  readonly tallies: NodeTallies;
 }
 
 /** What a caller is told to wait while the store is away, in milliseconds. */

@@ -14,6 +14,7 @@ import { NewsHub } from "./news-hub.ts";
 import { NodeDesk } from "./node-desk.ts";
 import type { NodeEvents } from "./node-events.ts";
 import type { NodeSessions } from "./node-sessions.ts";
+import { NodeTallies, type NodeTally } from "./node-tallies.ts";
 import { QueuedCounts } from "./queued-counts.ts";
 import { SettledWaiters } from "./settled-waiters.ts";
 import { type Idempotency, Submissions } from "./submissions.ts";
@@ -86,6 +87,7 @@ export class Coordinator implements TaskService {
       tasks: new Map(),
       attempts: new AttemptIndex(),
       providers: new Map(),
+      tallies: new NodeTallies(),
     };
     this.#admission = new Admission(this.#state);
     this.#submissions = new Submissions(this.#state, this.#admission);
@@ -140,6 +142,11 @@ export class Coordinator implements TaskService {
   progressOf(taskId: string): number | null {
     const attempts = [...(this.#state.tasks.get(taskId)?.attempts.values() ?? [])].filter((attempt) => attempt.open);
     return attempts.length === 0 ? null : Math.max(...attempts.map((attempt) => attempt.progress));
+  }
+
+  /** How a node's attempts ended since the server started. */
+  tallyOf(nodeId: string): NodeTally {
+    return this.#state.tallies.of(nodeId);
   }
 
   submit(task: NewTask, idempotency: Idempotency | null): Promise<SubmitOutcome> {

@@ -168,6 +168,7 @@ export class EffectRunner {
     this.#steps.delete(attempt.attemptId);
     attempt.open = false;
     attempts.retire(attempt);
+    this.#state.tallies.closed(attempt.nodeId, effect.state);
     commits.change({ change });
   }
 

@@ -1,9 +1,9 @@
 import type { Task } from "@genai/dispatcher";
-import type { StoredTask } from "../tasks/stored-task.ts";
+import type { NewTask } from "../tasks/stored-task.ts";
 
 /** What the dispatcher has to know of a stored task. Wall-clock instants become durations, since the dispatcher's clock is another.
  *  A task that came from the future (the clock was set back) counts as new. */
-export function toDispatcherTask(stored: StoredTask, wallMs: number, taskTtlMs: number): Task {
+export function toDispatcherTask(stored: Omit<NewTask, "pipeline">, wallMs: number, taskTtlMs: number): Task {
   const deadlineAtMs = stored.deadlineAtMs ?? stored.createdAtMs + taskTtlMs;
   return {
     taskId: stored.taskId,

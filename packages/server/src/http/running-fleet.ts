@@ -1,7 +1,10 @@
 import type { Dispatcher } from "@genai/dispatcher";
 import type { NodeEvents } from "../coordinator/node-events.ts";
+import type { NodeTally } from "../coordinator/node-tallies.ts";
+import { toDispatcherTask } from "../coordinator/to-dispatcher-task.ts";
 import type { NodeGateway } from "../sessions/node-gateway.ts";
-import type { FleetReadings, NodeReading } from "./fleet-readings.ts";
+import { BlockedTasks } from "./blocked-tasks.ts";
+import type { FleetReadings, NodeReading, TaskStanding, TaskTerms } from "./fleet-readings.ts";
 
 /** The parts of a running server that know the fleet. */
 export interface RunningFleetOptions {
@@ -9,6 +12,9 @@ export interface RunningFleetOptions {
   readonly progressOf: (taskId: string) => number | null;
   readonly gateway: Pick<NodeGateway, "sessions">;
   readonly events: Pick<NodeEvents, "drain" | "undrain">;
+  readonly tallyOf: (nodeId: string) => NodeTally;
+  /** A task without a deadline is given up after this long, in milliseconds. */
+  readonly taskTtlMs: number;
   readonly wallMs: () => number;
 }
 
@@ -18,7 +24,7 @@ export function runningFleet(options: RunningFleetOptions): FleetReadings {
 
   function nodes(): readonly NodeReading[] {
     const nowMs = options.wallMs();
-    return gateway.sessions().map(({ nodeId, provider, connectedForMs }) => {
+    return gateway.sessions().map(({ nodeId, provider, connectedForMs, address, protocol }) => {
       const seen = dispatcher.provider(nodeId);
       return {
         provider: { ...provider, warmModel: seen?.warmModel ?? provider.warmModel },
@@ -29,6 +35,10 @@ export function runningFleet(options: RunningFleetOptions): FleetReadings {
         running: seen?.running ?? 0,
         freeSlots: seen?.freeSlots ?? 0,
         connectedAtMs: nowMs - connectedForMs,
+        pictureMs: seen?.pictureMs ?? null,
+        tally: options.tallyOf(nodeId),
+        address,
+        protocol,
       };
     });
   }
@@ -40,7 +50,22 @@ export function runningFleet(options: RunningFleetOptions): FleetReadings {
     return true;
   }
 
+  function explain(task: TaskTerms): TaskStanding | null {
+    const held = dispatcher.explain(task.taskId);
+    if (held !== null) return held;
+    const asked = dispatcher.whatIf(toDispatcherTask(task, options.wallMs(), options.taskTtlMs));
+    if (!asked.ok) return null;
+    const { impossible, providers } = asked;
+    return { state: null, impossible, userAtCap: false, retryInMs: null, hold: null, providers };
+  }
+
+  const blocked = new BlockedTasks(explain, options.wallMs);
+
   return {
+    explain,
+    blocked: (task) => blocked.reasonsOf(task),
+    demand: () => dispatcher.demand(),
+    users: () => dispatcher.users(),
     task: (taskId) => {
       const seen = dispatcher.task(taskId);
       if (seen === null) return null;

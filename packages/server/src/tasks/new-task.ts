@@ -58,12 +58,19 @@ export function newTaskFromV1(submission: V1Submission, context: SubmissionConte
   };
 }
 
-/** What a v2 body asks for. `image` is its input image with an upload already resolved. */
-export function newTaskFromV2(body: CreateTaskBody, image: InputImage | null, context: SubmissionContext): NewTask {
+/** The input images of a v2 body as nodes take them, with uploads and parts already read. */
+export interface TaskInputs {
+  readonly image: InputImage | null;
+  /** A graph's, in base64 by file name. */
+  readonly images: Readonly<Record<string, string>> | null;
+}
+
+/** What a v2 body asks for. */
+export function newTaskFromV2(body: CreateTaskBody, inputs: TaskInputs, context: SubmissionContext): NewTask {
   const parts =
     body.pipeline.type === "comfy"
-      ? comfyParts(body.pipeline, body.pipeline.workflow, context)
-      : standardParts(v2Standard(body.pipeline, image), { v1: false });
+      ? comfyParts(v2Comfy(body.pipeline, inputs.images), body.pipeline.workflow, context)
+      : standardParts(v2Standard(body.pipeline, inputs.image), { v1: false });
   return {
     ...born(context, "v2"),
     ...parts,
@@ -165,6 +172,10 @@ function v1Standard(body: V1StandardPipeline, defaultModel: string): StandardPip
 /** v1's `image_url` is a wish: what is no http(s) URL cannot be fetched by anybody and is left out. */
 function v1Image(url: string | undefined): InputImage | null {
   return url !== undefined && URL.canParse(url) && /^https?:/i.test(url) ? { url } : null;
+}
+
+function v2Comfy(body: Extract<V2Pipeline, { type: "comfy" }>, images: TaskInputs["images"]): ComfyPipeline {
+  return { type: "comfy", workflow: body.workflow, ...(images === null ? {} : { images: { ...images } }) };
 }
 
 function v2Standard(body: Extract<V2Pipeline, { type: "standard" }>, image: InputImage | null): StandardPipeline {

@@ -86,6 +86,9 @@ export class FakeTasks {
         .filter((event) => event.userId === userId && event.position > after)
         .sort((a, b) => a.position - b.position)
         .slice(0, limit),
+    backlog: async () => [],
+    queuedOf: async (userId) =>
+      [...this.#tasks.values()].filter((task) => task.userId === userId && task.state === "queued").length,
     lastPosition: async () => this.#position,
     ping: async () => {},
   };

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { readConfiguration } from "../../src/configuration/configuration.ts";
+import { readHomeSecrets } from "../../src/configuration/home-secrets.ts";
 import { type RunningServer, startServer } from "../../src/server.ts";
 
 /** The whole server in this process, with its store in a folder of its own, on a free port. */
@@ -28,6 +29,11 @@ export class RealServer implements AsyncDisposable {
     this.#home = home;
     this.#environment = environment;
     this.#running = running;
+  }
+
+  /** The administrator's key that the server made at its first start. */
+  get adminKey(): string {
+    return readHomeSecrets(this.#home).adminKey;
   }
 
   get url(): string {

@@ -1,27 +1,17 @@
-import type { CreateTaskBody, InputImage, V2Operations } from "@genai/protocol";
-import { readImageHeader } from "../../artifacts/image-header.ts";
-import { newTaskFromV2 } from "../../tasks/new-task.ts";
-import type { Uploads } from "../../uploads/uploads.ts";
-import { HttpRefusal } from "../http-refusal.ts";
+import { createHash } from "node:crypto";
+import type { CreateTaskBody, V2Operations } from "@genai/protocol";
+import type { Files } from "../multipart-body.ts";
 import { idempotencyOf, submitTask } from "../submission.ts";
 import type { OperationHandler } from "./operation-router.ts";
+import { taskOfBody } from "./task-of-body.ts";
 import type { V2Context } from "./v2-context.ts";
-import { refuseUiFormat } from "./workflow-format.ts";
 
 export function createTask(context: V2Context): OperationHandler<V2Operations["createTask"]> {
-  const { settings, tasks, uploads, newTaskId, wallMs } = context.options;
-  return async ({ body, headers, caller, request, response }) => {
-    const nowMs = wallMs();
-    check(body, settings.promptCharsMax, nowMs);
-    const task = newTaskFromV2(body, await inputImage(body, caller.userId, uploads), {
-      taskId: newTaskId(),
-      userId: caller.userId,
-      nowMs,
-      defaultModel: settings.defaultModel,
-      graphTimeoutMs: settings.graphTimeoutMs,
-    });
-    const idempotency = idempotencyOf(headers["idempotency-key"], "POST /v2/tasks", body);
-    const submitted = await submitTask(tasks, task, idempotency);
+  const { options } = context;
+  return async ({ body, files, headers, caller, request, response }) => {
+    const task = await taskOfBody(options, body, files, caller.userId);
+    const idempotency = idempotencyOf(headers["idempotency-key"], "POST /v2/tasks", wholeRequest(body, files));
+    const submitted = await submitTask(options.tasks, task, idempotency);
     return {
       status: submitted.repeated ? 200 : 201,
       body: await context.view(await context.afterWait(submitted.task, headers.prefer, response), request),
@@ -30,32 +20,9 @@ export function createTask(context: V2Context): OperationHandler<V2Operations["c
   };
 }
 
-/** What the schema cannot say: the server's own limits, and the time. */
-function check(body: CreateTaskBody, promptCharsMax: number, nowMs: number): void {
-  if (body.pipeline.type === "comfy") {
-    refuseUiFormat(body.pipeline.workflow, "pipeline.workflow");
-  } else {
-    for (const name of ["prompt", "negativePrompt"] as const) {
-      if ((body.pipeline[name]?.length ?? 0) <= promptCharsMax) continue;
-      refuseField(`pipeline.${name}`, `must have at most ${promptCharsMax} characters`);
-    }
-  }
-  if (body.deadlineAt !== undefined && Date.parse(body.deadlineAt) <= nowMs) {
-    refuseField("deadlineAt", "must be in the future");
-  }
-}
-
-function refuseField(field: string, message: string): never {
-  throw new HttpRefusal("invalid_request", { detail: `${field}: ${message}`, fields: [{ field, message }] });
-}
-
-/** The image that a task starts from, an upload as its own bytes. */
-async function inputImage({ pipeline }: CreateTaskBody, userId: string, uploads: Uploads): Promise<InputImage | null> {
-  if (pipeline.type !== "standard" || pipeline.image === undefined) return null;
-  if (!("uploadId" in pipeline.image)) return pipeline.image;
-  const { uploadId } = pipeline.image;
-  const bytes = await uploads.read(userId, uploadId);
-  if (bytes === null) throw new HttpRefusal("upload_not_found", { detail: `there is no upload ${uploadId}` });
-  const mime = readImageHeader(bytes)?.mime;
-  return { base64: bytes.toString("base64"), ...(mime === undefined ? {} : { mime }) };
+/** What makes two requests the same: the body, and the contents of the files beside it. */
+function wholeRequest(body: CreateTaskBody, files: Files): unknown {
+  if (files.size === 0) return body;
+  const hashes = [...files].map(([name, bytes]) => [name, createHash("sha256").update(bytes).digest("hex")]);
+  return { body, files: Object.fromEntries(hashes) };
 }

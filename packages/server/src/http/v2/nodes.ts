@@ -1,4 +1,5 @@
 import type { V2Node, V2Operations } from "@genai/protocol";
+import type { Caller } from "../../identity/caller.ts";
 import type { NodeReading } from "../fleet-readings.ts";
 import { HttpRefusal } from "../http-refusal.ts";
 import type { OperationHandler } from "./operation-router.ts";
@@ -6,7 +7,10 @@ import type { V2Context } from "./v2-context.ts";
 import { instant } from "./v2-view.ts";
 
 export function listNodes(context: V2Context): OperationHandler<V2Operations["listNodes"]> {
-  return async () => ({ status: 200, body: { nodes: context.options.fleet.nodes().map(nodeView) } });
+  return async ({ caller }) => {
+    const nodes = context.options.fleet.nodes();
+    return { status: 200, body: { nodes: nodes.map((node) => nodeView(node, caller.role)) } };
+  };
 }
 
 export function drainNode(context: V2Context): OperationHandler<V2Operations["drainNode"]> {
@@ -23,11 +27,13 @@ function changed({ options: { fleet } }: V2Context, nodeId: string, word: "drain
   if (!known || node === undefined) {
     throw new HttpRefusal("node_not_found", { detail: `there is no node ${JSON.stringify(nodeId)}` });
   }
-  return nodeView(node);
+  return nodeView(node, "admin");
 }
 
-function nodeView(node: NodeReading): V2Node {
+/** What a user may know of a node is what it offers, costs and does; who it is and how it fared is for administrators. */
+function nodeView(node: NodeReading, role: Caller["role"]): V2Node {
   const { provider } = node;
+  const isAdmin = role === "admin";
   return {
     id: provider.providerId,
     state: stateOf(node),
@@ -43,7 +49,11 @@ function nodeView(node: NodeReading): V2Node {
     cost: provider.cost,
     legacy: provider.legacy,
     restsForMs: node.restsForMs === null ? null : Math.max(0, Math.round(node.restsForMs)),
+    pictureMs: node.pictureMs === null ? null : Math.round(node.pictureMs),
     connectedAt: node.connectedAtMs === null ? null : instant(node.connectedAtMs),
+    counts: isAdmin ? { ...node.tally } : null,
+    address: isAdmin ? node.address : null,
+    protocol: isAdmin ? node.protocol : null,
   };
 }
 

@@ -6,12 +6,15 @@ import { callerOf, headerToken } from "../caller-of.ts";
 import { fieldErrors, fieldSentence } from "../field-errors.ts";
 import type { HttpAppOptions } from "../http-options.ts";
 import { HttpRefusal } from "../http-refusal.ts";
+import { type Files, readMultipartBody } from "../multipart-body.ts";
 import { readJsonBody } from "../request-body.ts";
 import type { RequestLimits } from "../request-limits.ts";
 import { unknownKeyErrors } from "./unknown-keys.ts";
 
 /** A request that passed the edge: its caller known, its parts parsed. */
 interface Call<Op extends Operation> extends OperationRequest<Op> {
+  /** Those of a multipart body; none in any other. */
+  readonly files: Files;
   readonly caller: Caller;
   readonly request: Request;
   readonly response: Response;
@@ -67,8 +70,9 @@ function serve(
       headers: parsed(operation.headers, request.headers, "header"),
     };
     if (operation.rawBody !== undefined) mustBeOf(operation.rawBody, request);
-    const body = operation.body === undefined ? undefined : await readParsed(operation.body.schema, request, options);
-    const result = await handler({ ...parts, body, caller, request, response } as Call<Operation>);
+    const { body, files } =
+      operation.body === undefined ? NO_BODY : await readParsed(operation.body, request, options.settings.bodyBytesMax);
+    const result = await handler({ ...parts, body, files, caller, request, response } as Call<Operation>);
     if (result === null) return;
     response.status(result.status).set(result.headers ?? {});
     if (result.body === null) response.end();
@@ -76,9 +80,19 @@ function serve(
   };
 }
 
-async function readParsed(schema: z.ZodType, request: Request, options: HttpAppOptions): Promise<unknown> {
-  mustBeOf(["application/json"], request);
-  return parsed(schema, await readJsonBody(request, options.settings.bodyBytesMax), "body");
+const NO_BODY = { body: undefined, files: new Map<string, Buffer>() } as const;
+
+async function readParsed(
+  { schema, multipartName }: NonNullable<Operation["body"]>,
+  request: Request,
+  bytesMax: number,
+): Promise<{ readonly body: unknown; readonly files: Files }> {
+  if (multipartName !== undefined && request.is("multipart/form-data") === "multipart/form-data") {
+    const { value, files } = await readMultipartBody(request, bytesMax, multipartName);
+    return { body: parsed(schema, value, "body"), files };
+  }
+  mustBeOf(["application/json", ...(multipartName === undefined ? [] : ["multipart/form-data"])], request);
+  return { ...NO_BODY, body: parsed(schema, await readJsonBody(request, bytesMax), "body") };
 }
 
 /** A request without any body passes: what is missing in it is said by its fields. */

@@ -6,6 +6,7 @@ import { baseUrl } from "../base-url.ts";
 import type { HttpAppOptions } from "../http-options.ts";
 import { HttpRefusal } from "../http-refusal.ts";
 import { waitForEnd } from "../wait-for-end.ts";
+import { blockedView } from "./blocked-view.ts";
 import { type ArtifactUrl, taskView } from "./v2-view.ts";
 
 /** What v2's handlers share. */
@@ -39,7 +40,8 @@ export class V2Context {
     const { store, fleet } = this.options;
     const attempts = task.lastAttempt === 0 ? [] : await store.attemptsOf(task.taskId);
     const live = task.settledAtMs === null ? fleet.task(task.taskId) : null;
-    return taskView(task, attempts, live, this.artifactUrl(request));
+    const blocked = task.state === "queued" ? blockedView(fleet.blocked(task)) : null;
+    return taskView(task, attempts, live, blocked, this.artifactUrl(request));
   }
 
   artifactUrl(request: Request): ArtifactUrl {

@@ -4,6 +4,8 @@ import type { HttpAppOptions } from "../http-options.ts";
 import type { RequestLimits } from "../request-limits.ts";
 import { createTask } from "./create-task.ts";
 import { cancelTask, deleteTask, retryTask } from "./end-task.ts";
+import { explain, explainTask } from "./explain.ts";
+import { getQueue } from "./get-queue.ts";
 import { getTask } from "./get-task.ts";
 import { getUsage } from "./get-usage.ts";
 import { listModels } from "./list-models.ts";
@@ -25,6 +27,8 @@ export function v2Router(options: HttpAppOptions, limits: RequestLimits): Router
     retryTask: retryTask(context),
     deleteTask: deleteTask(context),
     taskEvents: taskEvents(context),
+    explainTask: explainTask(context),
+    explain: explain(context),
     createUpload: createUpload(context),
     getUpload: getUpload(context),
     userEvents: userEvents(context),
@@ -32,6 +36,7 @@ export function v2Router(options: HttpAppOptions, limits: RequestLimits): Router
     drainNode: drainNode(context),
     undrainNode: undrainNode(context),
     listModels: listModels(context),
+    getQueue: getQueue(context),
     getUsage: getUsage(context),
   };
   const router = express.Router();

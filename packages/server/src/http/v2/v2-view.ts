@@ -1,4 +1,4 @@
-import type { V2Task, V2TaskSummary } from "@genai/protocol";
+import type { V2Blocked, V2Task, V2TaskSummary } from "@genai/protocol";
 import type { StoredAttempt, StoredTask, TaskArtifact } from "../../tasks/stored-task.ts";
 import type { TaskReading } from "../fleet-readings.ts";
 
@@ -36,6 +36,7 @@ export function taskView(
   task: StoredTask,
   attempts: readonly StoredAttempt[],
   live: TaskReading | null,
+  blocked: V2Blocked | null,
   artifactUrl: ArtifactUrl,
 ): V2Task {
   return {
@@ -43,6 +44,7 @@ export function taskView(
     position: live?.position ?? null,
     expectedMs: live?.expectedMs ?? null,
     progress: task.state === "succeeded" ? 1 : (live?.progress ?? 0),
+    blocked,
     attempts: attempts.map(attemptView),
   };
 }

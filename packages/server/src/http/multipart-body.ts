@@ -1,0 +1,48 @@
+import type { Request } from "express";
+import { HttpRefusal } from "./http-refusal.ts";
+import { readJson } from "./json-text.ts";
+import { readBody } from "./request-body.ts";
+
+/** Files of a multipart body by the names of their parts. */
+export type Files = ReadonlyMap<string, Buffer>;
+
+/** Most parts of one body. */
+const PARTS_MAX = 256;
+
+/** Reads a `multipart/form-data` body of at most `bytesMax`: the part `jsonName` as JSON, every other part as a file. */
+export async function readMultipartBody(
+  request: Request,
+  bytesMax: number,
+  jsonName: string,
+): Promise<{ readonly value: unknown; readonly files: Files }> {
+  const form = await formOf(await readBody(request, bytesMax), request.headers["content-type"] ?? "");
+  let text: string | null = null;
+  const files = new Map<string, Buffer>();
+  for (const [name, part] of form) {
+    if (files.has(name) || (name === jsonName && text !== null)) throw unreadable(`two parts are named ${shown(name)}`);
+    if (name === jsonName) text = typeof part === "string" ? part : await part.text();
+    else files.set(name, typeof part === "string" ? Buffer.from(part) : Buffer.from(await part.arrayBuffer()));
+    if (files.size > PARTS_MAX) throw unreadable(`it has more than ${PARTS_MAX} parts`);
+  }
+  if (text === null) throw unreadable(`it needs a part ${shown(jsonName)} with the JSON`);
+  const reading = readJson(text);
+  if (!reading.ok) throw new HttpRefusal("invalid_json", { detail: `part ${shown(jsonName)}: ${reading.message}` });
+  return { value: reading.value, files };
+}
+
+/** By the platform's own parser. */
+async function formOf(bytes: Buffer, contentType: string): Promise<FormData> {
+  try {
+    return await new Response(new Uint8Array(bytes), { headers: { "content-type": contentType } }).formData();
+  } catch (error) {
+    throw unreadable("its parts cannot be told apart", error);
+  }
+}
+
+function unreadable(why: string, cause?: unknown): HttpRefusal {
+  return new HttpRefusal("invalid_request", { detail: `the multipart body cannot be read: ${why}`, cause });
+}
+
+function shown(name: string): string {
+  return JSON.stringify(name.slice(0, 64));
+}

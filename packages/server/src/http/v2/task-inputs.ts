@@ -1,0 +1,67 @@
+import type { V2GraphImage, V2InputImage, V2Pipeline } from "@genai/protocol";
+import { readImageHeader } from "../../artifacts/image-header.ts";
+import type { TaskInputs } from "../../tasks/new-task.ts";
+import { HttpRefusal } from "../http-refusal.ts";
+import type { Files } from "../multipart-body.ts";
+
+type ReadUpload = (uploadId: string) => Promise<Buffer | null>;
+
+/** Reads the input images of a pipeline from where they are: the body itself, uploads, parts of the same body. Refuses a part that is
+ *  missing, and one that nothing names: its sender believes that it is used. */
+export async function readInputs(pipeline: V2Pipeline, files: Files, readUpload: ReadUpload): Promise<TaskInputs> {
+  const unused = new Set(files.keys());
+  const read = async (image: Reference, field: string): Promise<Picture> => {
+    if ("part" in image) unused.delete(image.part);
+    return await picture(image, field, files, readUpload);
+  };
+  const inputs: TaskInputs =
+    pipeline.type === "comfy"
+      ? { image: null, images: await graphImages(pipeline.images, read) }
+      : { image: await standardImage(pipeline.image, read), images: null };
+  const [surplus] = unused;
+  if (surplus !== undefined) throw wrongField(surplus, "is a part that the task does not name");
+  return inputs;
+}
+
+type Reference = { readonly uploadId: string } | { readonly part: string };
+interface Picture {
+  readonly base64: string;
+  readonly mime: string;
+}
+type Read = (image: Reference, field: string) => Promise<Picture>;
+
+async function standardImage(image: V2InputImage | undefined, read: Read): Promise<TaskInputs["image"]> {
+  if (image === undefined) return null;
+  return "url" in image || "base64" in image ? image : await read(image, "pipeline.image");
+}
+
+async function graphImages(
+  images: Readonly<Record<string, V2GraphImage>> | undefined,
+  read: Read,
+): Promise<TaskInputs["images"]> {
+  if (images === undefined) return null;
+  const named: [string, string][] = [];
+  for (const [name, image] of Object.entries(images)) {
+    const base64 = typeof image === "string" ? image : (await read(image, `pipeline.images.${name}`)).base64;
+    named.push([name, base64]);
+  }
+  return Object.fromEntries(named);
+}
+
+async function picture(image: Reference, field: string, files: Files, readUpload: ReadUpload): Promise<Picture> {
+  const bytes = "part" in image ? files.get(image.part) : await readUpload(image.uploadId);
+  if (bytes == null) {
+    if ("part" in image) throw wrongField(`${field}.part`, `the body has no part ${JSON.stringify(image.part)}`);
+    throw new HttpRefusal("upload_not_found", { detail: `there is no upload ${image.uploadId}` });
+  }
+  const header = readImageHeader(bytes);
+  if (header === null) {
+    const message = "is no PNG, JPEG, WebP, GIF or AVIF";
+    throw new HttpRefusal("upload_not_an_image", { detail: `${field}: ${message}`, fields: [{ field, message }] });
+  }
+  return { base64: bytes.toString("base64"), mime: header.mime };
+}
+
+function wrongField(field: string, message: string): HttpRefusal {
+  return new HttpRefusal("invalid_request", { detail: `${field}: ${message}`, fields: [{ field, message }] });
+}
