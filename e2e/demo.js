@@ -20,7 +20,14 @@ try {
   console.log(`Starting a server on ${server} and one test node …`);
   start("server", [program("server")], { HTTP_PORT: String(port), GENAI_HOME: home });
   await answers(`${server}/readyz`, "the server");
-  start("node", [program("node"), "-b", `ws://127.0.0.1:${port}`, "-t", "test", "--home", join(home, "node")], {});
+  start(
+    "node",
+    [program("node"), "-b", `ws://127.0.0.1:${port}`, "-t", "test", "--step-ms", "60"].concat([
+      "--home",
+      join(home, "node"),
+    ]),
+    {},
+  );
   await answers(`${server}/v1/nodes/health/`, "the node");
   const code = await run(
     [program("cli"), "generate", "a red fox in the snow, golden hour", "--size", "512x512", "--steps", "20"].concat([

@@ -2,7 +2,7 @@
 import { runCli } from "./run-cli.ts";
 
 const interrupt = new AbortController();
-process.once("SIGINT", () => interrupt.abort());
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupt.abort());
 process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
   stdout: process.stdout,

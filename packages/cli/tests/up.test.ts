@@ -9,30 +9,34 @@ import { genai } from "./support/run.ts";
 
 const main = join(import.meta.dirname, "../dist/main.js");
 
-test("up runs everything, a picture comes out, and Ctrl-C ends all of it", async () => {
-  const home = mkdtempSync(join(tmpdir(), "genai-up-"));
-  const [port, scalerPort] = await freePorts();
-  const up = spawn(process.execPath, [main, "up", "--port", port, "--scaler-port", scalerPort, "--home", home]);
-  try {
-    for await (const text of up.stdout.setEncoding("utf8")) if (String(text).includes("Ready at")) break;
-    const out = join(home, "fox.png");
-    const run = await genai(
-      ["generate", "a fox", "--size", "64x64", "--server", `http://127.0.0.1:${port}`, "--out", out],
-      {
-        env: { GENAI_HOME: home },
-      },
-    );
-    expect(run.exitCode).toBe(0);
-    expect(readFileSync(out).subarray(1, 4).toString()).toBe("PNG");
-    up.kill("SIGINT");
-    const [code] = await once(up, "exit");
-    expect(code).toBe(0);
-    await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow();
-  } finally {
-    up.kill("SIGKILL");
-    rmSync(home, { recursive: true });
-  }
-}, 60_000);
+test.each(["SIGINT", "SIGTERM"] as const)(
+  "up runs everything, a picture comes out, and %s ends all of it",
+  async (signal) => {
+    const home = mkdtempSync(join(tmpdir(), "genai-up-"));
+    const [port, scalerPort] = await freePorts();
+    const up = spawn(process.execPath, [main, "up", "--port", port, "--scaler-port", scalerPort, "--home", home]);
+    try {
+      for await (const text of up.stdout.setEncoding("utf8")) if (String(text).includes("Ready at")) break;
+      const out = join(home, "fox.png");
+      const run = await genai(
+        ["generate", "a fox", "--size", "64x64", "--server", `http://127.0.0.1:${port}`, "--out", out],
+        {
+          env: { GENAI_HOME: home },
+        },
+      );
+      expect(run.exitCode).toBe(0);
+      expect(readFileSync(out).subarray(1, 4).toString()).toBe("PNG");
+      up.kill(signal);
+      const [code] = await once(up, "exit");
+      expect(code).toBe(0);
+      await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow();
+    } finally {
+      up.kill("SIGKILL");
+      rmSync(home, { recursive: true });
+    }
+  },
+  60_000,
+);
 
 test("up says which program ended by itself", async () => {
   const taken = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
