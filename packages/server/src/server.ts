@@ -3,7 +3,6 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import type { Logger } from "pino";
-import { v7 as uuidv7 } from "uuid";
 import { artifactRoutes } from "./artifacts/artifact-routes.ts";
 import { ArtifactUrls } from "./artifacts/artifact-urls.ts";
 import { FolderArtifactStore } from "./artifacts/folder-artifact-store.ts";
@@ -20,6 +19,7 @@ import { sharedTokenAuthentication } from "./sessions/node-authentication.ts";
 import { createNodeGateway } from "./sessions/node-gateway.ts";
 import { openTaskStore } from "./storage/index.ts";
 import { startSweeping } from "./sweeping.ts";
+import { newTaskId } from "./tasks/new-task-id.ts";
 import type { TaskArtifact } from "./tasks/stored-task.ts";
 import { TraceRecorder } from "./trace-recorder.ts";
 import { Uploads } from "./uploads/uploads.ts";
@@ -138,7 +138,7 @@ export async function startServer(configuration: Configuration, logger: Logger):
     stopping: stopping.signal,
     isReady: () => !stopping.signal.aborted && coordinator.storeIsWritable,
     version: VERSION,
-    newTaskId: () => uuidv7(),
+    newTaskId: () => newTaskId(Date.now()),
     wallMs: () => Date.now(),
   });
   http.on("request", app);

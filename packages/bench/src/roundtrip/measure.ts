@@ -18,8 +18,13 @@ export interface RoundTrip {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly cpuMsPerThousand: number;
+  /** Of it, the thread that runs the event loop. */
+  readonly mainThreadMsPerThousand: number;
   readonly residentMb: number;
 }
+
+/** Tasks before the measurement begins, at least: by then the hot code is compiled. */
+const WARM_UP_TASKS_MIN = 2_000;
 
 const BODY = JSON.stringify({
   token: "bench",
@@ -38,8 +43,8 @@ export async function measureRoundTrip(server: Child, load: Load): Promise<Round
   await once(nodes, "message");
   const connections = await Promise.all(Array.from({ length: load.inFlight }, () => HttpConnection.open(server.port)));
   try {
-    // A tenth of it first, unmeasured: what is measured is a warm server.
-    await run(connections, Math.ceil(load.tasks / 10));
+    // First unmeasured: what is measured is a warm server, its code compiled.
+    await run(connections, Math.max(WARM_UP_TASKS_MIN, Math.ceil(load.tasks / 10)));
     const before = usageOf(server.pid);
     const startedAtMs = performance.now();
     const latencies = await run(connections, load.tasks);
@@ -50,6 +55,7 @@ export async function measureRoundTrip(server: Child, load: Load): Promise<Round
       p50Ms: percentile(latencies, 0.5),
       p99Ms: percentile(latencies, 0.99),
       cpuMsPerThousand: ((after.cpuSeconds - before.cpuSeconds) * 1_000_000) / load.tasks,
+      mainThreadMsPerThousand: ((after.mainThreadCpuSeconds - before.mainThreadCpuSeconds) * 1_000_000) / load.tasks,
       residentMb: after.residentMb,
     };
   } finally {

@@ -79,6 +79,7 @@ function report(results: ReadonlyMap<string, readonly RoundTrip[]>): void {
       "p50 ms": Number(median("p50Ms").toFixed(1)),
       "p99 ms": Number(median("p99Ms").toFixed(1)),
       "CPU ms/1000": Math.round(median("cpuMsPerThousand")),
+      "main thread": Math.round(median("mainThreadMsPerThousand")),
       "memory MB": Math.round(median("residentMb")),
     };
   });

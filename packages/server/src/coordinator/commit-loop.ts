@@ -11,6 +11,8 @@ export interface PendingChange {
   readonly abandoned?: () => void;
 }
 
+type Turn = (PendingChange | (() => void))[];
+
 /** First wait after a failed commit, doubled up to the second number. Short, because a user waits at the other end. */
 const RETRY_MS = { first: 50, most: 1_000 };
 
@@ -22,7 +24,7 @@ export class CommitLoop {
   readonly #store: TaskStore;
   readonly #onOutage: (away: boolean, forMs: number, error: unknown) => void;
   readonly #nowMs: () => number;
-  #pending: (PendingChange | (() => void))[] = [];
+  #pending: Turn = [];
   #running = false;
   #scheduled = false;
   #awaySinceMs: number | null = null;
@@ -85,15 +87,17 @@ export class CommitLoop {
 
   async #run(): Promise<void> {
     this.#running = true;
-    while (this.#pending.length > 0 && !this.#closed) {
-      const turn = this.#pending;
-      this.#pending = [];
-      const changes: StoreChange[] = [];
-      for (const entry of turn) if (typeof entry !== "function") changes.push(entry.change);
+    let last: { readonly turn: Turn; readonly outcomes: readonly ChangeOutcome[] } | null = null;
+    while (last !== null || (this.#pending.length > 0 && !this.#closed)) {
+      const turn: Turn = this.#closed ? [] : this.#pending.splice(0);
+      // What came up meanwhile is on its way to the disk while the last turn is told: both take their time.
+      const commit = turn.length === 0 ? null : this.#commit(turn);
+      if (last !== null) tell(last.turn, last.outcomes);
+      last = null;
+      if (commit === null) continue;
       try {
-        const outcomes = changes.length === 0 ? [] : await this.#store.commit(changes);
+        last = { turn, outcomes: await commit };
         this.#back();
-        tell(turn, outcomes);
       } catch (error) {
         this.#failed(turn, error);
         break;
@@ -101,6 +105,12 @@ export class CommitLoop {
     }
     this.#running = false;
     if (this.#pending.length === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  async #commit(turn: Turn): Promise<readonly ChangeOutcome[]> {
+    const changes: StoreChange[] = [];
+    for (const entry of turn) if (typeof entry !== "function") changes.push(entry.change);
+    return changes.length === 0 ? [] : await this.#store.commit(changes);
   }
 
   #back(): void {
@@ -111,7 +121,7 @@ export class CommitLoop {
     this.#onOutage(false, forMs, null);
   }
 
-  #failed(turn: (PendingChange | (() => void))[], error: unknown): void {
+  #failed(turn: Turn, error: unknown): void {
     if (!(error instanceof StoreUnavailable)) throw error;
     if (this.#awaySinceMs === null) {
       this.#awaySinceMs = this.#nowMs();
@@ -128,7 +138,7 @@ export class CommitLoop {
   }
 }
 
-function tell(turn: readonly (PendingChange | (() => void))[], outcomes: readonly ChangeOutcome[]): void {
+function tell(turn: Readonly<Turn>, outcomes: readonly ChangeOutcome[]): void {
   let next = 0;
   for (const entry of turn) {
     if (typeof entry === "function") {
@@ -142,12 +152,9 @@ function tell(turn: readonly (PendingChange | (() => void))[], outcomes: readonl
 
 /** The turn without what may be given up. A submission whose commit has an unknown outcome is deleted when the store is back: its
  *  caller was told that it is not accepted. Everything else of such a task goes with it. */
-function withoutSubmissions(
-  turn: readonly (PendingChange | (() => void))[],
-  outcomeUnknown: boolean,
-): (PendingChange | (() => void))[] {
+function withoutSubmissions(turn: Readonly<Turn>, outcomeUnknown: boolean): Turn {
   const givenUp = new Set<string>();
-  const rest: (PendingChange | (() => void))[] = [];
+  const rest: Turn = [];
   for (const entry of turn) {
     if (typeof entry === "function") {
       rest.push(entry);

@@ -6,7 +6,6 @@ import { errorHandler } from "./error-handler.ts";
 import { healthRouter } from "./health-router.ts";
 import type { HttpAppOptions } from "./http-options.ts";
 import { HttpRefusal } from "./http-refusal.ts";
-import { refuseDeclaredTooLarge } from "./request-body.ts";
 import { requestId } from "./request-id.ts";
 import { RequestLimits } from "./request-limits.ts";
 import { v1Router } from "./v1/v1-router.ts";
@@ -25,12 +24,11 @@ export function createHttpApp(options: HttpAppOptions): Express {
 
   app.use(requestId);
   app.use(cors);
-  for (const router of options.routers) app.use(router);
-  app.use(refuseDeclaredTooLarge(options.settings.bodyBytesMax));
-  app.use(healthRouter(options));
-
   const limits = new RequestLimits(options.settings);
+  // The busiest first: express tries one after the other.
   app.use(v1Router(options, limits));
+  for (const router of options.routers) app.use(router);
+  app.use(healthRouter(options));
   app.use(v2Router(options, limits));
   app.use(docsRouter(options));
   app.use(() => {

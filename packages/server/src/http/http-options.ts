@@ -41,7 +41,7 @@ export interface HttpAppOptions {
   readonly artifactUrl: (artifact: TaskArtifact) => string;
   /** The artifact's bytes, or null where they are gone; needed for data URLs only. */
   readonly readArtifact: (artifact: TaskArtifact) => Promise<Uint8Array | null>;
-  /** Routers of other parts, mounted first: they read their own bodies and answer for themselves. */
+  /** Routers of other parts, for paths outside of `/v1`: they read their own bodies and answer for themselves. */
   readonly routers: readonly Router[];
   readonly fleet: FleetReadings;
   readonly uploads: Uploads;

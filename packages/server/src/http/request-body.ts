@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
-import type { Request, RequestHandler } from "express";
+import type { Request } from "express";
 import { HttpRefusal } from "./http-refusal.ts";
 import { readJson } from "./json-text.ts";
 
@@ -19,6 +19,8 @@ export async function readJsonBody(request: Request, bytesMax: number): Promise<
 
 /** Reads a request's body whole, inflated. Refused beyond `bytesMax` as soon as that is seen. */
 export function readBody(request: Request, bytesMax: number): Promise<Buffer> {
+  const declared = Number(request.headers["content-length"] ?? 0);
+  if (declared > bytesMax) return Promise.reject(bodyTooLarge(bytesMax));
   return new Promise((resolve, reject) => {
     const body = inflated(request);
     const chunks: Buffer[] = [];
@@ -33,8 +35,8 @@ export function readBody(request: Request, bytesMax: number): Promise<Buffer> {
       else chunks.push(chunk);
     };
     const onEnd = (): void => {
-      stop();
-      resolve(Buffer.concat(chunks, bytes));
+      const [only] = chunks;
+      resolve(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, bytes));
     };
     const onClose = (): void => {
       if (!request.complete) refuse(new HttpRefusal("invalid_request", { detail: "the body was cut off" }));
@@ -70,14 +72,6 @@ function inflated(request: Request): Readable {
     default:
       throw new HttpRefusal("unsupported_media_type", { detail: "the Content-Encoding is not read here" });
   }
-}
-
-/** Refuses a request that announces more than `bytesMax`, before a byte of its body is read. */
-export function refuseDeclaredTooLarge(bytesMax: number): RequestHandler {
-  return (request, _response, next) => {
-    const declared = Number(request.headers["content-length"] ?? 0);
-    next(declared > bytesMax ? bodyTooLarge(bytesMax) : undefined);
-  };
 }
 
 function bodyTooLarge(bytesMax: number): HttpRefusal {

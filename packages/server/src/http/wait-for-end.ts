@@ -9,12 +9,16 @@ export async function waitForEnd(
   taskId: string,
   timeoutMs: number,
 ): Promise<StoredTask | null> {
-  const gone = new AbortController();
-  const hangUp = (): void => gone.abort();
-  response.once("close", hangUp);
+  const over = new AbortController();
+  const end = (): void => over.abort();
+  // Not `AbortSignal.any`: its weak references cost the garbage collector more than the rest of this call.
+  stopping.addEventListener("abort", end);
+  response.once("close", end);
+  if (stopping.aborted) end();
   try {
-    return await tasks.settled(taskId, timeoutMs, AbortSignal.any([gone.signal, stopping]));
+    return await tasks.settled(taskId, timeoutMs, over.signal);
   } finally {
-    response.off("close", hangUp);
+    response.off("close", end);
+    stopping.removeEventListener("abort", end);
   }
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Caller } from "./caller.ts";
 
 /** Static keys beside JWTs; only their hashes are known here. */
@@ -9,5 +9,5 @@ export interface ApiKeys {
 
 /** SHA-256 of a key or token in lower-case hex. A lookup by it needs no constant-time comparison: nobody can steer a hash. */
 export function tokenHash(token: string): string {
-  return createHash("sha256").update(token, "utf8").digest("hex");
+  return hash("sha256", token, "hex");
 }

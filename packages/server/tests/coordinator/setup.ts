@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Provider } from "@genai/dispatcher";
 import { pino } from "pino";
-import { v7 as uuidv7 } from "uuid";
 import { systemClock } from "../../src/clock.ts";
 import { Coordinator } from "../../src/coordinator/coordinator.ts";
 import type { Delivery, NodeSessions } from "../../src/coordinator/node-sessions.ts";
 import { openTaskStore } from "../../src/storage/index.ts";
+import { newTaskId } from "../../src/tasks/new-task-id.ts";
 import type { NewTask } from "../../src/tasks/stored-task.ts";
 import type { TaskStore } from "../../src/tasks/task-store.ts";
 
@@ -88,7 +88,7 @@ export const modernNode = (providerId: string, more: Partial<Provider> = {}): Pr
 });
 
 export const newTask = (more: Partial<NewTask> = {}): NewTask => ({
-  taskId: uuidv7(),
+  taskId: newTaskId(Date.now()),
   userId: "alice",
   api: "v2",
   createdAtMs: Date.now(),

@@ -12,11 +12,10 @@ export function v1Images(
   request: Request,
   { settings, artifactUrl, readArtifact }: Pick<HttpAppOptions, "settings" | "artifactUrl" | "readArtifact">,
 ): V1ImageUrl {
-  const base = `${baseUrl(request, settings.publicUrl)}/`;
   let leftBytes = DATA_URL_BYTES_MAX;
   return async (artifact) => {
     if (artifact.url !== null) return artifact.url;
-    const url = new URL(artifactUrl(artifact), base).href;
+    const url = new URL(artifactUrl(artifact), `${baseUrl(request, settings.publicUrl)}/`).href;
     if (!settings.v1DataUrls) return url;
     leftBytes -= artifact.bytes ?? 0;
     if (leftBytes < 0) return url;

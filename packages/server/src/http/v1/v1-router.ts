@@ -9,6 +9,7 @@ import type { HttpAppOptions } from "../http-options.ts";
 import { HttpRefusal } from "../http-refusal.ts";
 import { readJsonBody } from "../request-body.ts";
 import type { RequestLimits } from "../request-limits.ts";
+import { sendJson } from "../send-json.ts";
 import { idempotencyOf, submitTask } from "../submission.ts";
 import { waitForEnd } from "../wait-for-end.ts";
 import { v1Images } from "./v1-images.ts";
@@ -38,7 +39,8 @@ export function v1Router(options: HttpAppOptions, limits: RequestLimits): Router
       defaultModel: settings.defaultModel,
       graphTimeoutMs: settings.graphTimeoutMs,
     });
-    const idempotency = idempotencyOf(request.get("idempotency-key"), request.path, withoutToken(body));
+    const key = request.get("idempotency-key");
+    const idempotency = key === undefined ? null : idempotencyOf(key, request.path, withoutToken(body));
     return (await submitTask(tasks, task, idempotency)).task;
   }
 
@@ -49,25 +51,25 @@ export function v1Router(options: HttpAppOptions, limits: RequestLimits): Router
   }
 
   const hello: RequestHandler = (request, response) => {
-    response.json({ ok: true, url: webSocketUrl(request, settings.publicUrl) });
+    sendJson(response, 200, { ok: true, url: webSocketUrl(request, settings.publicUrl) });
   };
 
   const health: RequestHandler = (_request, response) => {
     const availableNodesCount = tasks.onlineNodeCount();
     const ok = availableNodesCount > 0;
-    response.status(ok ? 200 : 500).json({ ok, status: ok ? "ok" : "error", availableNodesCount });
+    sendJson(response, ok ? 200 : 500, { ok, status: ok ? "ok" : "error", availableNodesCount });
   };
 
   const createTask =
     (read: (body: unknown) => V1Submission): RequestHandler =>
     async (request, response) => {
       const task = await submit(request, read);
-      response.status(201).json({ ok: true, message: "the task is stored", task_id: task.taskId });
+      sendJson(response, 201, { ok: true, message: "the task is stored", task_id: task.taskId });
     };
 
   const createComfyTask: RequestHandler = async (request, response) => {
     const task = await submit(request, readComfyBody);
-    response.status(202).json({ ok: true, message: "the task is stored", task_id: task.taskId });
+    sendJson(response, 202, { ok: true, message: "the task is stored", task_id: task.taskId });
   };
 
   const generate: RequestHandler = async (request, response) => {
@@ -75,13 +77,13 @@ export function v1Router(options: HttpAppOptions, limits: RequestLimits): Router
     const task = await waitForEnd(options, response, stored.taskId, settings.syncTimeoutMs);
     if (task === null) throw new HttpRefusal("timeout", { taskId: stored.taskId });
     const { result } = await v1View(task, v1Images(request, options));
-    response
-      .status(202)
-      .json(
-        result === null
-          ? { ok: false, task_id: task.taskId, error: v1Error(task) }
-          : { ok: true, task_id: task.taskId, result },
-      );
+    sendJson(
+      response,
+      202,
+      result === null
+        ? { ok: false, task_id: task.taskId, error: v1Error(task) }
+        : { ok: true, task_id: task.taskId, result },
+    );
   };
 
   const getTask: RequestHandler = async (request, response) => {
@@ -91,7 +93,7 @@ export function v1Router(options: HttpAppOptions, limits: RequestLimits): Router
     if (task === null || task.userId !== caller.userId) {
       throw new HttpRefusal("forbidden", { detail: "the caller has no such task" });
     }
-    response.status(201).json({ ok: true, ...(await v1View(task, v1Images(request, options))) });
+    sendJson(response, 201, { ok: true, ...(await v1View(task, v1Images(request, options))) });
   };
 
   const listTasks: RequestHandler = async (request, response) => {
@@ -101,15 +103,16 @@ export function v1Router(options: HttpAppOptions, limits: RequestLimits): Router
     const imageUrl = v1Images(request, options);
     const views = [];
     for (const task of page.tasks) views.push([task.taskId, await v1View(task, imageUrl)] as const);
-    response.json({ ok: true, count: views.length, data: Object.fromEntries(views) });
+    sendJson(response, 200, { ok: true, count: views.length, data: Object.fromEntries(views) });
   };
 
-  router.route("/v1/client/hello").get(hello).post(hello).all(methodNotAllowed("GET, POST"));
-  router.route("/v1/nodes/health").get(health).all(methodNotAllowed("GET"));
+  // The busiest first: express tries one after the other.
   router.route("/v1/images/generation").post(generate).all(methodNotAllowed("POST"));
   router.route("/v1/tasks").get(listTasks).post(createTask(readTaskBody)).all(methodNotAllowed("GET, POST"));
-  router.route("/v1/inference/comfyPipeline").post(createComfyTask).all(methodNotAllowed("POST"));
   router.route("/v1/tasks/:taskId").get(getTask).all(methodNotAllowed("GET"));
+  router.route("/v1/inference/comfyPipeline").post(createComfyTask).all(methodNotAllowed("POST"));
+  router.route("/v1/client/hello").get(hello).post(hello).all(methodNotAllowed("GET, POST"));
+  router.route("/v1/nodes/health").get(health).all(methodNotAllowed("GET"));
   router.all("/v1/*rest", () => {
     throw new HttpRefusal("route_not_found");
   });
