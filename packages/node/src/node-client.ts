@@ -130,6 +130,9 @@ export class NodeClient {
         this.#sendText(JSON.stringify({ type: "preview", attemptId: effect.attemptId, mime: effect.mime, base64 }));
         break;
       }
+      case "ping":
+        if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.ping();
+        break;
       case "sendV1Register":
         this.#options.logger.info("the server speaks v1");
         this.#sendText(JSON.stringify(this.#v1Register()));
@@ -196,11 +199,12 @@ export class NodeClient {
       });
     }
     socket.on("error", (error) => logger.warn({ reason: error.message }, "the connection failed"));
-    socket.on("close", (code) => {
+    socket.on("close", (code, reason) => {
       if (!isCurrent()) return;
       this.#socket = null;
-      logger.info({ code }, "disconnected");
-      this.#feed({ type: "closed" });
+      logger.info({ code, reason: reason.toString() }, "disconnected");
+      // 1006 is no code of the server's: the connection broke.
+      this.#feed({ type: "closed", code: code === 1006 ? null : code });
     });
   }
 
@@ -236,6 +240,7 @@ export class NodeClient {
     if (this.#uploads.has(attemptId)) return;
     const controller = new AbortController();
     this.#uploads.set(attemptId, controller);
+    let failed = false;
     try {
       const numbers = missing ?? final.artifacts.keys();
       for (const n of numbers) {
@@ -247,11 +252,9 @@ export class NodeClient {
         // A server that does not want the picture says so in its answer to the result.
         if (outcome === "refused") break;
         if (outcome === "failed") {
-          this.#options.logger.warn(
-            { attemptId, n },
-            "an upload failed; it is tried again when the connection is back",
-          );
-          return;
+          this.#options.logger.warn({ attemptId, n }, "an upload failed; it is tried again later");
+          failed = true;
+          break;
         }
       }
     } catch (error) {
@@ -259,19 +262,23 @@ export class NodeClient {
     } finally {
       this.#uploads.delete(attemptId);
     }
-    this.#feed({ type: "uploaded", attemptId });
+    this.#feed({ type: failed ? "uploadFailed" : "uploaded", attemptId });
   }
 
   async #sendV1Final(attemptId: string): Promise<void> {
     const final = this.#finals.get(attemptId)?.final;
     const socket = this.#socket;
     if (final === undefined || socket?.readyState !== WebSocket.OPEN) return;
-    const text = JSON.stringify(await this.#v1Final(final));
-    socket.send(text, (error) => {
-      // v1 knows no ack: what the socket took is delivered.
-      if (error == null)
-        this.#feed({ type: "frame", frame: { type: "ack", attemptId: final.attemptId, verdict: "accepted" } });
-    });
+    try {
+      const text = JSON.stringify(await this.#v1Final(final));
+      socket.send(text, (error) => {
+        // v1 knows no ack: what the socket took is delivered.
+        if (error == null) this.#feed({ type: "deliveredV1", attemptId });
+      });
+    } catch (error) {
+      this.#options.logger.error({ err: error, attemptId }, "a kept picture can't be read");
+      this.#feed({ type: "deliveredV1", attemptId });
+    }
   }
 
   async #v1Final(final: SpoolRecord["final"]): Promise<unknown> {

@@ -10,16 +10,19 @@ export type NodeEffect =
   | { readonly type: "send"; readonly frame: NodeFrame; readonly droppable: boolean }
   /** Best effort: left out while the socket is congested. */
   | { readonly type: "sendPreview"; readonly attemptId: string; readonly mime: PreviewMime; readonly bytes: Uint8Array }
+  /** A WebSocket ping; its pong is a sign of life. */
+  | { readonly type: "ping" }
   /** Register as a v1 node. */
   | { readonly type: "sendV1Register" }
-  /** Send the kept result as a v1 frame with its pictures in it, then forget it once it is written to the socket. */
+  /** Send the kept result as a v1 frame with its pictures in it, then feed `deliveredV1` once it is written to the socket. */
   | { readonly type: "sendV1Final"; readonly attemptId: string }
   /** The plain text that ends a v1 session. */
   | { readonly type: "sendV1Close" }
   | { readonly type: "run"; readonly order: AttemptOrder }
   /** Stop the engine's work on it. */
   | { readonly type: "abort"; readonly attemptId: string }
-  /** Put these pictures (null: all) where the attempt's upload URL says, then feed `uploaded`. Asked again after each reconnect. */
+  /** Put these pictures (null: all) where the attempt's upload URL says, then feed `uploaded` or
+   *  `uploadFailed`. Asked again after each reconnect, and while it is under way. */
   | {
       readonly type: "upload";
       readonly attemptId: string;

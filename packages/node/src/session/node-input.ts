@@ -16,8 +16,8 @@ export type NodeInput =
   | { readonly type: "started" }
   /** The socket is open. */
   | { readonly type: "opened" }
-  /** The socket is gone, or could not be opened. */
-  | { readonly type: "closed" }
+  /** The socket is gone, or could not be opened. `code`: what the server closed it with, or null. */
+  | { readonly type: "closed"; readonly code: number | null }
   /** Any byte came. */
   | { readonly type: "heard" }
   | { readonly type: "frame"; readonly frame: ServerFrame }
@@ -32,6 +32,10 @@ export type NodeInput =
   | { readonly type: "stopped"; readonly attemptId: string }
   /** Its pictures are on the server, or the server wants none of them. */
   | { readonly type: "uploaded"; readonly attemptId: string }
+  /** They could not be brought there now. */
+  | { readonly type: "uploadFailed"; readonly attemptId: string }
+  /** A v1 result is written to the socket: v1 knows no other receipt. */
+  | { readonly type: "deliveredV1"; readonly attemptId: string }
   | { readonly type: "capabilitiesChanged"; readonly capabilities: Capabilities }
   /** Take no more work and leave when the running is done. */
   | { readonly type: "drain" }

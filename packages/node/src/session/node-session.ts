@@ -1,8 +1,12 @@
-import type { Capabilities, HeldAttempt, NodeFrame, Pipeline, ServerFrame, V1TaskFrame } from "@genai/protocol";
-import { AttemptId } from "@genai/protocol";
+import type { Capabilities, NodeFrame, ServerFrame, V1TaskFrame } from "@genai/protocol";
+import { AttemptId, PREVIEW_BYTES_MAX } from "@genai/protocol";
+import { type Held, HeldAttempts } from "./held-attempts.ts";
+import { Link, type LinkPhase } from "./link.ts";
 import type { NodeEffect } from "./node-effect.ts";
 import type { AttemptOrder, FinalFrame, NodeInput } from "./node-input.ts";
-import { fraction, reconnectDelayMs } from "./reconnect-backoff.ts";
+import { fraction } from "./reconnect-backoff.ts";
+import { capabilitiesFrame, HELD_LISTED_MAX, registerFrame } from "./register-frame.ts";
+import { pipelineOfV1 } from "./v1-pipeline.ts";
 
 export interface NodeSessionOptions {
   readonly nodeId: string;
@@ -14,96 +18,67 @@ export interface NodeSessionOptions {
   readonly kept: readonly { readonly final: FinalFrame; readonly uploadUrl: string | null }[];
 }
 
-/** Without `registered` for this long the server speaks only v1. */
-const REGISTER_MS = 3_000;
-/** Without a byte for this long the socket is dead, whatever TCP believes. */
-const SILENCE_MS = 25_000;
 /** An answer that was not acked is sent again after this long; a server whose disk is away acks nothing. */
 const RESEND_MS = 30_000;
+/** An upload that failed is tried again after this long. */
+const UPLOAD_AGAIN_MS = 5_000;
 /** Progress is told at most so often for each attempt. */
 const PROGRESS_EVERY_MS = 200;
-const HEARTBEAT_MS = 10_000;
-
-type Phase = "idle" | "waiting" | "connecting" | "registering" | "registered" | "v1" | "over";
-
-/** An attempt that this node has. */
-interface Held {
-  readonly order: Omit<AttemptOrder, "pipeline" | "pipelineUrl" | "limitMs">;
-  state: "running" | "finished";
-  progress: number;
-  progressSentAtMs: number;
-  final: FinalFrame | null;
-  uploaded: boolean;
-  /** When its last word was sent on this socket, or null. */
-  sentAtMs: number | null;
-}
+/** Attempts that one heartbeat may list. */
+const HEARTBEAT_RUNNING_MAX = 64;
+/** v1 tells no limit; the server aborts by itself. */
+const V1_LIMIT_MS = 3_600_000;
 
 /** A node's side of the conversation with its server: what it holds, what it says when, and when it tries again. Pure: it knows no socket,
  *  no clock and no disk. The caller feeds inputs with the time, carries out the effects in order, and comes back at the next deadline. */
 export class NodeSession {
   readonly #options: NodeSessionOptions;
-  readonly #held = new Map<string, Held>();
+  readonly #held = new HeldAttempts();
+  readonly #link: Link;
   #capabilities: Capabilities;
-  #phase: Phase = "idle";
-  #failures = 0;
-  #reconnectAtMs = 0;
-  #deadlineMs = Number.POSITIVE_INFINITY;
-  #heardAtMs = 0;
+  #capabilitiesTold = false;
   #heartbeatAtMs = 0;
-  #heartbeatMs = HEARTBEAT_MS;
+  #heartbeatMs = 0;
   #seq = 0;
-  #draining = false;
-  #leaving = false;
-  #speaksV1 = false;
+  /** Longest frame that this server reads. */
+  #frameBytesMax = 0;
+  /** The server wants to give nothing more on this connection. */
+  #drained = false;
+  #leaving: "no" | "whenDone" | "now" = "no";
   #effects: NodeEffect[] = [];
   #nowMs = 0;
 
   constructor(options: NodeSessionOptions) {
     this.#options = options;
     this.#capabilities = options.capabilities;
-    for (const { final, uploadUrl } of options.kept) {
-      this.#held.set(final.attemptId, {
-        order: { attemptId: final.attemptId, uploadUrl },
-        state: "finished",
-        progress: 1,
-        progressSentAtMs: 0,
-        final,
-        uploaded: final.type === "error",
-        sentAtMs: null,
-      });
-    }
+    this.#link = new Link(`${options.nodeId}/${options.bootId}`);
+    for (const { final, uploadUrl } of options.kept) this.#held.keep(final, uploadUrl);
   }
 
   /** Hears an input and says what to do. An earlier time counts as the last seen one. */
   step(nowMs: number, input: NodeInput): readonly NodeEffect[] {
     this.#nowMs = Math.max(this.#nowMs, nowMs);
     this.#effects = [];
-    this.#hear(input);
-    this.#due();
-    this.#endIfDone();
+    if (this.#link.phase !== "over") {
+      this.#hear(input);
+      this.#due();
+      this.#endIfDone();
+    }
     return this.#effects;
   }
 
   /** When to feed `tick`, or null for never. */
   nextDeadlineMs(): number | null {
-    switch (this.#phase) {
-      case "waiting":
-        return this.#reconnectAtMs;
-      case "connecting":
-      case "registering":
-        return this.#deadlineMs;
-      case "registered":
-        return Math.min(this.#heartbeatAtMs, this.#heardAtMs + SILENCE_MS, this.#nextResendMs());
-      case "v1":
-        return this.#heardAtMs + SILENCE_MS;
-      case "idle":
-      case "over":
-        return null;
-    }
+    const registered = this.#link.phase === "registered";
+    const nextMs = Math.min(
+      this.#link.nextDueMs(),
+      registered ? Math.min(this.#heartbeatAtMs, this.#held.nextTellAtMs()) : Number.POSITIVE_INFINITY,
+    );
+    return Number.isFinite(nextMs) ? nextMs : null;
   }
 
-  get phase(): Phase {
-    return this.#phase;
+  get phase(): LinkPhase {
+    return this.#link.phase;
   }
 
   /** For the status page and for tests. */
@@ -112,7 +87,7 @@ export class NodeSession {
     readonly state: "running" | "finished";
     readonly progress: number;
   }[] {
-    return [...this.#held].map(([attemptId, { state, progress }]) => ({ attemptId, state, progress }));
+    return this.#held.all().map(({ attemptId, state, progress }) => ({ attemptId, state, progress }));
   }
 
   #hear(input: NodeInput): void {
@@ -124,10 +99,10 @@ export class NodeSession {
         this.#opened();
         break;
       case "closed":
-        this.#closed();
+        this.#closed(input.code);
         break;
       case "heard":
-        this.#heardAtMs = this.#nowMs;
+        this.#link.heard(this.#nowMs);
         break;
       case "frame":
         this.#frame(input.frame);
@@ -148,14 +123,21 @@ export class NodeSession {
         this.#finished(input.attemptId, input.final);
         break;
       case "stopped":
-        this.#held.delete(input.attemptId);
+        this.#held.drop(input.attemptId);
         break;
       case "uploaded":
         this.#uploaded(input.attemptId);
         break;
+      case "uploadFailed":
+        this.#uploadFailed(input.attemptId);
+        break;
+      case "deliveredV1":
+        this.#forget(input.attemptId);
+        break;
       case "capabilitiesChanged":
         this.#capabilities = input.capabilities;
-        if (this.#phase === "registered") this.#send({ type: "capabilities", capabilities: this.#capabilities });
+        this.#capabilitiesTold = false;
+        if (this.#link.phase === "registered") this.#tellCapabilities();
         break;
       case "drain":
         this.#drain();
@@ -173,88 +155,68 @@ export class NodeSession {
   // ── the socket ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #connect(): void {
-    this.#phase = "connecting";
-    this.#deadlineMs = this.#nowMs + SILENCE_MS;
+    this.#link.connecting(this.#nowMs);
     this.#effects.push({ type: "connect" });
   }
 
   #opened(): void {
-    if (this.#phase !== "connecting") return;
-    this.#heardAtMs = this.#nowMs;
-    for (const held of this.#held.values()) held.sentAtMs = null;
-    if (this.#speaksV1) {
-      this.#becomeV1();
+    if (this.#link.phase !== "connecting") return;
+    this.#drained = false;
+    if (this.#link.opened(this.#nowMs)) {
+      this.#speakV1();
       return;
     }
-    this.#phase = "registering";
-    this.#deadlineMs = this.#nowMs + REGISTER_MS;
     const { nodeId, bootId, slots } = this.#options;
-    this.#send({
-      type: "register",
-      protocol: 2,
-      nodeId,
-      bootId,
-      capabilities: this.#capabilities,
-      slots,
-      held: this.#heldList(),
-    });
+    const held = this.#held.list(HELD_LISTED_MAX);
+    const { frame, whole } = registerFrame({ nodeId, bootId, slots }, this.#capabilities, held);
+    this.#capabilitiesTold = whole;
+    this.#send(frame);
   }
 
-  #closed(): void {
-    if (this.#phase === "over" || this.#phase === "waiting") return;
-    const registered = this.#phase === "registered" || this.#phase === "v1";
-    this.#failures = registered ? 1 : this.#failures + 1;
-    this.#wait(reconnectDelayMs(this.#failures, `${this.#options.nodeId}/${this.#options.bootId}`));
+  #closed(code: number | null): void {
+    if (this.#link.phase === "waiting") return;
+    this.#link.closed(this.#nowMs, code);
+    this.#held.forgetWhatWasTold();
   }
 
-  /** Stays away for so long, then connects again. */
-  #wait(forMs: number): void {
-    this.#phase = "waiting";
-    this.#reconnectAtMs = this.#nowMs + forMs;
-    for (const held of this.#held.values()) held.sentAtMs = null;
+  #end(reason: string): void {
+    this.#effects.push({ type: "close", code: 1006, reason });
+    this.#closed(null);
   }
 
   #due(): void {
-    const nowMs = this.#nowMs;
-    if (this.#phase === "waiting" && nowMs >= this.#reconnectAtMs) {
-      if (this.#leaving) return;
-      this.#connect();
-    } else if (this.#phase === "connecting" && nowMs >= this.#deadlineMs) {
-      this.#end(1006, "no connection");
-    } else if (this.#phase === "registering" && nowMs >= this.#deadlineMs) {
-      this.#becomeV1();
-    } else if (this.#phase === "registered" || this.#phase === "v1") {
-      if (nowMs >= this.#heardAtMs + SILENCE_MS) this.#end(1006, "the server is silent");
-      else if (this.#phase === "registered") this.#beat();
+    switch (this.#link.due(this.#nowMs)) {
+      case "connect":
+        this.#connect();
+        break;
+      case "speakV1":
+        this.#speakV1();
+        break;
+      case "ping":
+        this.#effects.push({ type: "ping" });
+        break;
+      case "giveUp":
+        this.#end(this.#link.phase === "connecting" ? "no connection" : "the server is silent");
+        break;
+      case null:
+        if (this.#link.phase === "registered") this.#saysWhatIsDue();
     }
   }
 
-  #end(code: number, reason: string): void {
-    this.#effects.push({ type: "close", code, reason });
-    this.#closed();
-  }
-
-  #beat(): void {
+  #saysWhatIsDue(): void {
     if (this.#nowMs >= this.#heartbeatAtMs) {
       this.#seq += 1;
-      const running = [...this.#held].flatMap(([attemptId, held]) =>
-        held.state === "running" ? [{ attemptId: AttemptId.parse(attemptId), progress: held.progress }] : [],
-      );
-      this.#send({ type: "heartbeat", seq: this.#seq, free: this.#freeSlots(), running });
+      const running = this.#held
+        .allRunning()
+        .filter(({ overV1 }) => !overV1)
+        .map(({ attemptId, progress }) => ({ attemptId: idOf(attemptId), progress }));
+      const free = this.#freeSlots();
+      this.#send({ type: "heartbeat", seq: this.#seq, free, running: running.slice(0, HEARTBEAT_RUNNING_MAX) });
       // ± 10 %, so that a fleet does not beat in step.
       const jitter = 0.9 + 0.2 * fraction(`${this.#options.bootId}/${this.#seq}`);
       this.#heartbeatAtMs = this.#nowMs + this.#heartbeatMs * jitter;
     }
-    for (const [attemptId, held] of this.#held) {
-      if (held.sentAtMs !== null && this.#nowMs >= held.sentAtMs + RESEND_MS) this.#tell(attemptId, held);
-    }
-  }
-
-  #nextResendMs(): number {
-    let nextMs = Number.POSITIVE_INFINITY;
-    for (const { sentAtMs } of this.#held.values())
-      if (sentAtMs !== null) nextMs = Math.min(nextMs, sentAtMs + RESEND_MS);
-    return nextMs;
+    for (const held of this.#held.allFinished()) if (this.#nowMs >= held.tellAtMs) this.#tell(held);
   }
 
   // ── what the server says ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -264,7 +226,7 @@ export class NodeSession {
       this.#registered(frame);
       return;
     }
-    if (this.#phase !== "registered") return;
+    if (this.#link.phase !== "registered") return;
     switch (frame.type) {
       case "task":
         this.#task({
@@ -285,11 +247,12 @@ export class NodeSession {
         for (const { attemptId } of frame.stop) this.#abort(attemptId);
         break;
       case "drain":
-        this.#draining = true;
+        this.#drained = true;
         break;
       case "reconnect":
         this.#effects.push({ type: "close", code: 1000, reason: "reconnect" });
-        this.#wait(frame.afterMs);
+        this.#link.wait(this.#nowMs, frame.afterMs);
+        this.#held.forgetWhatWasTold();
         break;
       case "upload":
         this.#uploadAgain(frame.attemptId, frame.uploadUrl, frame.missing);
@@ -300,23 +263,31 @@ export class NodeSession {
   }
 
   #registered(frame: Extract<ServerFrame, { type: "registered" }>): void {
-    if (this.#phase !== "registering") return;
-    this.#phase = "registered";
-    this.#failures = 0;
+    // A server that was slow to answer (its disk was away) speaks protocol 2 all the same.
+    if (this.#link.phase !== "registering" && this.#link.phase !== "v1") return;
+    this.#link.registered(this.#nowMs);
+    this.#frameBytesMax = frame.frameBytesMax;
     this.#heartbeatMs = frame.heartbeatMs;
     this.#heartbeatAtMs = this.#nowMs + this.#heartbeatMs;
     for (const attemptId of frame.stop) this.#abort(attemptId);
-    for (const [attemptId, held] of this.#held) if (held.state === "finished") this.#tell(attemptId, held);
-    if (this.#draining && this.#leaving) this.#sayLeaving();
+    for (const { attemptId, overV1 } of this.#held.allRunning()) if (overV1) this.#abort(attemptId);
+    if (!this.#capabilitiesTold) this.#tellCapabilities();
+    for (const held of this.#held.allFinished()) this.#tell(held);
+    if (this.#leaving !== "no") this.#send({ type: "leaving", handedBack: [] });
+  }
+
+  #tellCapabilities(): void {
+    this.#capabilitiesTold = true;
+    this.#send(capabilitiesFrame(this.#capabilities, this.#frameBytesMax));
   }
 
   #task(order: AttemptOrder): void {
-    const attemptId = AttemptId.parse(order.attemptId);
+    const attemptId = idOf(order.attemptId);
     const known = this.#held.get(attemptId);
     if (known !== undefined) {
       // The same attempt again is never run twice.
       if (known.state === "running") this.#send({ type: "accepted", attemptId });
-      else this.#tell(attemptId, known);
+      else this.#tell(known);
       return;
     }
     const reason = this.#refusal();
@@ -324,161 +295,161 @@ export class NodeSession {
       this.#send({ type: "rejected", attemptId, reason });
       return;
     }
-    this.#take(order);
+    this.#run(order, false);
     this.#send({ type: "accepted", attemptId });
   }
 
   #refusal(): string | null {
-    if (this.#draining) return "draining";
+    if (this.#drained || this.#leaving !== "no") return "draining";
     if (!this.#capabilities.ready) return "the engine is not ready";
     return this.#freeSlots() === 0 ? "no free slot" : null;
   }
 
-  #take(order: AttemptOrder): void {
-    const { attemptId, uploadUrl } = order;
-    this.#held.set(attemptId, {
-      order: { attemptId, uploadUrl },
-      state: "running",
-      progress: 0,
-      progressSentAtMs: Number.NEGATIVE_INFINITY,
-      final: null,
-      uploaded: false,
-      sentAtMs: null,
-    });
+  #run(order: AttemptOrder, overV1: boolean): void {
+    this.#held.take(order.attemptId, order.uploadUrl, overV1);
     this.#effects.push({ type: "run", order });
   }
 
   /** Stops what runs, forgets what is finished: nobody wants it. */
   #abort(attemptId: string): void {
-    const held = this.#held.get(attemptId);
-    if (held === undefined) return;
-    if (held.state === "running") this.#effects.push({ type: "abort", attemptId });
+    if (this.#held.running(attemptId)) this.#effects.push({ type: "abort", attemptId });
     else this.#forget(attemptId);
   }
 
   #forget(attemptId: string): void {
-    const held = this.#held.get(attemptId);
-    if (held?.state !== "finished") return;
-    this.#held.delete(attemptId);
+    if (this.#held.finished(attemptId) === undefined) return;
+    this.#held.drop(attemptId);
     this.#effects.push({ type: "forget", attemptId });
   }
 
   #uploadAgain(attemptId: string, uploadUrl: string, missing: readonly number[]): void {
-    const held = this.#held.get(attemptId);
-    if (held?.state !== "finished") return;
+    const held = this.#held.finished(attemptId);
+    if (held === undefined) return;
+    held.uploadUrl = uploadUrl;
     held.uploaded = false;
-    held.sentAtMs = null;
+    held.tellAtMs = Number.POSITIVE_INFINITY;
     this.#effects.push({ type: "upload", attemptId, uploadUrl, missing });
   }
 
   // ── what the engine does ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #progressed(attemptId: string, value: number, stage: string): void {
-    const held = this.#held.get(attemptId);
-    if (held?.state !== "running" || !(value > held.progress)) return;
+    const held = this.#held.running(attemptId);
+    if (held === undefined || !(value > held.progress)) return;
     held.progress = Math.min(1, value);
-    if (this.#phase !== "registered") return;
+    if (this.#link.phase !== "registered" || held.overV1) return;
     if (this.#nowMs < held.progressSentAtMs + PROGRESS_EVERY_MS) return;
     held.progressSentAtMs = this.#nowMs;
     const frame = {
       type: "progress",
-      attemptId: AttemptId.parse(attemptId),
+      attemptId: idOf(attemptId),
       value: held.progress,
       stage: stage.slice(0, 256),
     } as const;
     this.#effects.push({ type: "send", frame, droppable: true });
   }
 
-  #previewed(input: Extract<NodeInput, { type: "previewed" }>): void {
-    if (this.#phase !== "registered" || this.#held.get(input.attemptId)?.state !== "running") return;
-    const { attemptId, mime, bytes } = input;
-    this.#effects.push({ type: "sendPreview", attemptId, mime, bytes });
+  #previewed({ attemptId, mime, bytes }: Extract<NodeInput, { type: "previewed" }>): void {
+    const held = this.#held.running(attemptId);
+    if (this.#link.phase !== "registered" || held === undefined || held.overV1) return;
+    if (bytes.length > 0 && bytes.length <= PREVIEW_BYTES_MAX)
+      this.#effects.push({ type: "sendPreview", attemptId, mime, bytes });
   }
 
   #finished(attemptId: string, final: FinalFrame): void {
-    const held = this.#held.get(attemptId);
-    if (held === undefined) return;
-    held.state = "finished";
-    held.final = final;
-    held.uploaded = final.type === "error";
-    if (this.#phase === "registered" || this.#phase === "v1") this.#tell(attemptId, held);
+    const held = this.#held.finish(attemptId, final);
+    if (held !== null) this.#tell(held);
   }
 
   #uploaded(attemptId: string): void {
-    const held = this.#held.get(attemptId);
-    if (held?.state !== "finished" || held.uploaded) return;
+    const held = this.#held.finished(attemptId);
+    if (held === undefined || held.uploaded) return;
     held.uploaded = true;
-    if (this.#phase === "registered") this.#tell(attemptId, held);
+    this.#tell(held);
   }
 
-  /** Says the last word on an attempt, or has its pictures uploaded first. */
-  #tell(attemptId: string, held: Held): void {
-    if (held.final === null) return;
-    if (this.#phase === "v1") {
-      this.#effects.push({ type: "sendV1Final", attemptId });
-      return;
+  #uploadFailed(attemptId: string): void {
+    const held = this.#held.finished(attemptId);
+    if (held !== undefined && !held.uploaded) held.tellAtMs = this.#nowMs + UPLOAD_AGAIN_MS;
+  }
+
+  /** Says the last word on an attempt, or has its pictures uploaded first. Without a connection it waits for one. */
+  #tell(held: Held): void {
+    const { attemptId, final, uploadUrl } = held;
+    if (final === null) return;
+    held.tellAtMs = Number.POSITIVE_INFINITY;
+    if (this.#link.phase === "v1") {
+      // What a protocol-2 server gave waits for that server: as a v1 frame it would be taken for delivered once it is sent.
+      if (held.overV1) this.#effects.push({ type: "sendV1Final", attemptId });
+    } else if (this.#link.phase === "registered") {
+      if (held.overV1) {
+        // It was given out again when the connection that it came by ended.
+        this.#forget(attemptId);
+        return;
+      }
+      if (!held.uploaded) {
+        this.#effects.push({ type: "upload", attemptId, uploadUrl, missing: null });
+        return;
+      }
+      held.tellAtMs = this.#nowMs + RESEND_MS;
+      this.#send(final);
     }
-    if (!held.uploaded) {
-      this.#effects.push({ type: "upload", attemptId, uploadUrl: held.order.uploadUrl, missing: null });
-      return;
-    }
-    held.sentAtMs = this.#nowMs;
-    this.#send(held.final);
   }
 
   // ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #drain(): void {
-    if (this.#draining && this.#leaving) return;
-    this.#draining = true;
-    this.#leaving = true;
-    if (this.#phase === "registered") this.#sayLeaving();
+    if (this.#leaving !== "no") return;
+    this.#leaving = "whenDone";
+    if (this.#link.phase === "registered") this.#send({ type: "leaving", handedBack: [] });
   }
 
   #leave(): void {
-    this.#draining = true;
-    this.#leaving = true;
-    const running = [...this.#held]
-      .filter(([, held]) => held.state === "running")
-      .map(([attemptId]) => AttemptId.parse(attemptId));
-    if (this.#phase === "registered") this.#send({ type: "leaving", handedBack: running });
-    for (const attemptId of running) {
+    this.#leaving = "now";
+    const running = this.#held.allRunning();
+    const handedBack = running.filter(({ overV1 }) => !overV1).map(({ attemptId }) => idOf(attemptId));
+    if (this.#link.phase === "registered") this.#send({ type: "leaving", handedBack });
+    for (const { attemptId } of running) {
       this.#effects.push({ type: "abort", attemptId });
-      this.#held.delete(attemptId);
+      this.#held.drop(attemptId);
     }
   }
 
-  #sayLeaving(): void {
-    this.#send({ type: "leaving", handedBack: [] });
+  #endIfDone(): void {
+    if (this.#leaving === "no" || (this.#leaving === "whenDone" && this.#isBusy())) return;
+    if (this.#link.phase === "v1") this.#effects.push({ type: "sendV1Close" });
+    this.#link.over();
+    this.#effects.push({ type: "close", code: 1000, reason: "leaving" }, { type: "exit" });
   }
 
-  #endIfDone(): void {
-    if (!this.#leaving || this.#phase === "over") return;
-    const busy = [...this.#held.values()].some((held) => held.state === "running");
-    const connected = this.#phase === "registered" || this.#phase === "v1";
-    // What is finished waits for its ack; without a server it stays on the disk for the next start.
-    if (busy || (connected && this.#held.size > 0)) return;
-    if (this.#phase === "v1") this.#effects.push({ type: "sendV1Close" });
-    this.#phase = "over";
-    this.#effects.push({ type: "close", code: 1000, reason: "leaving" }, { type: "exit" });
+  /** Something runs, or can be delivered now; without a server what is finished stays on the disk for the next start. */
+  #isBusy(): boolean {
+    if (this.#held.allRunning().length > 0) return true;
+    if (!this.#link.isOpen) return false;
+    return this.#held.allFinished().some(({ overV1 }) => overV1 || this.#link.phase === "registered");
   }
 
   // ── v1 ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #becomeV1(): void {
-    this.#speaksV1 = true;
-    this.#phase = "v1";
-    this.#failures = 0;
+  #speakV1(): void {
+    this.#link.speaksV1(this.#nowMs);
     this.#effects.push({ type: "sendV1Register" });
+    for (const held of this.#held.allFinished()) this.#tell(held);
   }
 
   #v1Task(frame: V1TaskFrame): void {
-    if (this.#phase === "registering") this.#becomeV1();
-    if (this.#phase !== "v1" || this.#held.has(frame.taskId)) return;
+    if (this.#link.phase === "registering") this.#speakV1();
+    if (this.#link.phase !== "v1") return;
+    const attemptId = frame.taskId;
+    const known = this.#held.get(attemptId);
+    if (known !== undefined) {
+      this.#tell(known);
+      return;
+    }
     const pipeline = pipelineOfV1(frame);
-    if (pipeline === null) return;
     // v1 has no word for "no": what comes is run, one after the other.
-    this.#take({ attemptId: frame.taskId, pipeline, pipelineUrl: null, limitMs: 3_600_000, uploadUrl: null });
+    if (pipeline !== null)
+      this.#run({ attemptId, pipeline, pipelineUrl: null, limitMs: V1_LIMIT_MS, uploadUrl: null }, true);
   }
 
   // ── small words ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -487,26 +458,12 @@ export class NodeSession {
     this.#effects.push({ type: "send", frame, droppable: false });
   }
 
-  #heldList(): HeldAttempt[] {
-    return [...this.#held].flatMap(([attemptId, { state }]) => {
-      const id = AttemptId.safeParse(attemptId);
-      return id.success ? [{ attemptId: id.data, state }] : [];
-    });
-  }
-
   #freeSlots(): number {
-    let busy = 0;
-    for (const held of this.#held.values()) if (held.state === "running") busy += 1;
-    return Math.max(0, this.#options.slots - busy);
+    return Math.max(0, this.#options.slots - this.#held.allRunning().length);
   }
 }
 
-function pipelineOfV1({ options, comfyOptions }: V1TaskFrame): Pipeline | null {
-  if (comfyOptions !== null) {
-    const images = comfyOptions.pipelineDependencies?.images ?? null;
-    return { type: "comfy", workflow: comfyOptions.pipelineData, ...(images === null ? {} : { images }) };
-  }
-  if (options === null) return null;
-  const { prompt, model, size, steps } = options;
-  return { type: "standard", prompt, model, ...(size ?? {}), ...(steps === null ? {} : { steps }) };
+/** What came by a frame of protocol 2 has its form. */
+function idOf(attemptId: string): AttemptId {
+  return AttemptId.parse(attemptId);
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 
 /** One attempt as the server's store has it. */
-export interface LedgerAttempt {
+interface LedgerAttempt {
   readonly attemptId: string;
   readonly taskId: string;
   readonly nodeId: string;

@@ -1,0 +1,428 @@
+import { expect, test } from "@jest/globals";
+import { CAPABILITIES, Driver, newAttemptId, of, registered, result, sent, taskFrame } from "./support/driver.ts";
+
+test("a node registers with what it holds: what runs, and what it finished without its server", () => {
+  const node = new Driver({ slots: 3 });
+  node.register();
+  const [running, finished] = [node.give(), node.give()];
+  node.finish(finished);
+  node.feed({ type: "closed", code: null });
+  expect(sent(node.open())).toEqual([
+    {
+      type: "register",
+      protocol: 2,
+      nodeId: "n",
+      bootId: "boot",
+      slots: 3,
+      capabilities: CAPABILITIES,
+      held: [
+        { attemptId: running, state: "running" },
+        { attemptId: finished, state: "finished" },
+      ],
+    },
+  ]);
+});
+
+test("what the server says to stop is stopped where it runs, and forgotten where it is finished", () => {
+  const node = new Driver();
+  node.register();
+  const [running, finished] = [node.give(), node.give()];
+  node.finish(finished);
+  node.feed({ type: "closed", code: null });
+  const effects = node.register([running, finished]);
+  expect(of(effects, "abort").map(({ attemptId }) => attemptId)).toEqual([running]);
+  expect(of(effects, "forget").map(({ attemptId }) => attemptId)).toEqual([finished]);
+  expect(of(effects, "upload")).toEqual([]);
+});
+
+test("what the server keeps goes on, and its end is told on the new connection", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  node.feed({ type: "closed", code: null });
+  expect(of(node.register(), "abort")).toEqual([]);
+  node.finish(attemptId);
+  expect(sent(node.feed({ type: "uploaded", attemptId }))).toEqual([result(attemptId)]);
+});
+
+test("a result is told only after its pictures are uploaded", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  const effects = node.finish(attemptId);
+  expect(sent(effects)).toEqual([]);
+  expect(of(effects, "upload")).toEqual([
+    { type: "upload", attemptId, uploadUrl: taskFrame(attemptId).uploadUrl, missing: null },
+  ]);
+  expect(sent(node.feed({ type: "uploaded", attemptId }))).toEqual([result(attemptId)]);
+});
+
+test("an upload that failed is tried again in 5 s, without a new connection", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  node.finish(attemptId);
+  node.feed({ type: "uploadFailed", attemptId });
+  expect(of(node.pass(4_999), "upload")).toEqual([]);
+  expect(of(node.pass(1), "upload")).toHaveLength(1);
+});
+
+test("pictures that the server misses are uploaded to its new URL, and the result is told again", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  node.finish(attemptId);
+  node.feed({ type: "uploaded", attemptId });
+  const effects = node.hear({ type: "upload", attemptId, uploadUrl: "http://server/new/{n}", missing: [0] });
+  expect(of(effects, "upload")).toEqual([
+    { type: "upload", attemptId, uploadUrl: "http://server/new/{n}", missing: [0] },
+  ]);
+  expect(sent(node.feed({ type: "uploaded", attemptId }))).toEqual([result(attemptId)]);
+});
+
+test("an error is told at once", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  const error = { type: "error", attemptId, code: "engine_down", message: "gone", retryable: true } as const;
+  expect(sent(node.finish(attemptId, error))).toEqual([error]);
+});
+
+test.each(["accepted", "duplicate", "stale", "canceled"] as const)(
+  "the verdict %s lets the node forget a result",
+  (verdict) => {
+    const node = new Driver();
+    node.register();
+    const attemptId = node.give();
+    node.finish(attemptId);
+    node.feed({ type: "uploaded", attemptId });
+    expect(node.hear({ type: "ack", attemptId, verdict })).toEqual([{ type: "forget", attemptId }]);
+    expect(node.session.attempts).toEqual([]);
+  },
+);
+
+test("a result that is not acknowledged is told again every 30 s, and after each reconnect", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  node.finish(attemptId);
+  node.feed({ type: "uploaded", attemptId });
+  const results = (effects: Parameters<typeof sent>[0]) => sent(effects).filter(({ type }) => type === "result");
+  expect(results(node.passHearing(29_999))).toHaveLength(0);
+  expect(results(node.passHearing(1))).toHaveLength(1);
+  expect(results(node.passHearing(30_000))).toHaveLength(1);
+  node.feed({ type: "closed", code: null });
+  expect(results(node.register())).toHaveLength(1);
+});
+
+test("what an earlier process finished is brought back", () => {
+  const attemptId = newAttemptId();
+  const uploadUrl = "http://server/x/{n}";
+  const node = new Driver({ kept: [{ final: result(attemptId), uploadUrl }] });
+  expect(sent(node.open())).toMatchObject([{ held: [{ attemptId, state: "finished" }] }]);
+  expect(of(node.hear(registered()), "upload")).toMatchObject([{ attemptId, uploadUrl }]);
+});
+
+test("the same attempt again is never run twice", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  const again = node.hear(taskFrame(attemptId));
+  expect(of(again, "run")).toEqual([]);
+  expect(sent(again)).toEqual([{ type: "accepted", attemptId }]);
+  node.finish(attemptId);
+  node.feed({ type: "uploaded", attemptId });
+  const late = node.hear(taskFrame(attemptId));
+  expect(of(late, "run")).toEqual([]);
+  expect(sent(late)).toEqual([result(attemptId)]);
+});
+
+test("a task beyond the slots, without a ready engine, or after a drain is rejected with its reason", () => {
+  const node = new Driver({ slots: 1 });
+  node.register();
+  node.give();
+  const rejected = () => sent(node.hear(taskFrame(newAttemptId())));
+  expect(rejected()).toMatchObject([{ type: "rejected", reason: "no free slot" }]);
+  node.feed({ type: "capabilitiesChanged", capabilities: { ...CAPABILITIES, ready: false } });
+  expect(rejected()).toMatchObject([{ type: "rejected", reason: "the engine is not ready" }]);
+  node.hear({ type: "drain" });
+  expect(rejected()).toMatchObject([{ type: "rejected", reason: "draining" }]);
+});
+
+test("a drain by the server holds for its connection", () => {
+  const node = new Driver();
+  node.register();
+  node.hear({ type: "drain" });
+  node.feed({ type: "closed", code: null });
+  node.register();
+  expect(sent(node.hear(taskFrame(newAttemptId())))).toMatchObject([{ type: "accepted" }]);
+});
+
+test("heartbeats come every 10 s ± 10 % with what runs, and stop what the server says", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  node.feed({ type: "progressed", attemptId, value: 0.5, stage: "drawing" });
+  const beats = sent(node.passHearing(100_000)).filter((frame) => frame.type === "heartbeat");
+  expect(beats.length).toBeGreaterThanOrEqual(9);
+  expect(beats.length).toBeLessThanOrEqual(11);
+  expect(beats[0]).toEqual({ type: "heartbeat", seq: 1, free: 1, running: [{ attemptId, progress: 0.5 }] });
+  const effects = node.hear({ type: "heartbeatAck", seq: 1, stop: [{ attemptId, reason: "canceled" }] });
+  expect(effects).toEqual([{ type: "abort", attemptId }]);
+});
+
+test("progress never falls, is told at most five times a second, and is no number that is none", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  const told: number[] = [];
+  const progress = (value: number, ms: number) => {
+    for (const frame of sent(node.feed({ type: "progressed", attemptId, value, stage: "" })))
+      if (frame.type === "progress") told.push(frame.value);
+    node.pass(ms);
+  };
+  progress(0.2, 200);
+  progress(0.1, 200);
+  progress(Number.NaN, 200);
+  progress(0.3, 199);
+  progress(0.4, 1);
+  progress(0.5, 200);
+  progress(7, 200);
+  expect(told).toEqual([0.2, 0.3, 0.5, 1]);
+});
+
+test("a preview over 512 KiB stays where it is", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  const preview = (bytes: number) =>
+    node.feed({ type: "previewed", attemptId, mime: "image/png", bytes: new Uint8Array(bytes) });
+  expect(preview(512 * 1_024)).toHaveLength(1);
+  expect(preview(512 * 1_024 + 1)).toEqual([]);
+  expect(preview(0)).toEqual([]);
+});
+
+test("a server that is silent for 25 s is given up, and any byte counts", () => {
+  const node = new Driver();
+  node.register();
+  node.pass(20_000);
+  node.feed({ type: "heard" });
+  expect(of(node.pass(24_999), "close")).toEqual([]);
+  expect(of(node.pass(1), "close")).toMatchObject([{ code: 1006 }]);
+  expect(node.session.phase).toBe("waiting");
+});
+
+test("a node reconnects after 0.25 s, 0.5 s … 10 s, less a jitter of up to half", () => {
+  const node = new Driver();
+  node.feed({ type: "started" });
+  for (const fullMs of [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]) {
+    node.feed({ type: "closed", code: null });
+    const waitMs = (node.session.nextDeadlineMs() ?? 0) - node.nowMs;
+    expect(waitMs).toBeGreaterThanOrEqual(fullMs / 2);
+    expect(waitMs).toBeLessThanOrEqual(fullMs);
+    expect(of(node.pass(fullMs), "connect")).toHaveLength(1);
+  }
+});
+
+test("two nodes that lost their server together do not come back together", () => {
+  const waits = ["a", "b"].map((nodeId) => {
+    const node = new Driver({ nodeId });
+    node.feed({ type: "started" });
+    node.feed({ type: "closed", code: null });
+    return node.session.nextDeadlineMs();
+  });
+  expect(waits[0]).not.toBe(waits[1]);
+});
+
+test("a connection that ends as soon as it is made does not make the node hammer", () => {
+  const node = new Driver();
+  let connects = 0;
+  node.feed({ type: "started" });
+  const untilMs = 60_000;
+  while (node.nowMs < untilMs) {
+    node.feed({ type: "opened" });
+    node.hear(registered());
+    node.feed({ type: "closed", code: 1009 });
+    node.pass((node.session.nextDeadlineMs() ?? untilMs) - node.nowMs);
+    connects += 1;
+  }
+  expect(connects).toBeLessThan(20);
+});
+
+test.each([
+  [1013, "is sent away for a minute"],
+  [4001, "was replaced by another with its id"],
+])("after the close code %i a node that %s waits half a minute at least", (code) => {
+  const node = new Driver();
+  node.register();
+  node.feed({ type: "closed", code });
+  expect(of(node.pass(29_999), "connect")).toEqual([]);
+  expect(of(node.pass(30_001), "connect")).toHaveLength(1);
+});
+
+test("a server that goes away for a moment is come back to when it says", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  expect(of(node.hear({ type: "reconnect", afterMs: 3_000 }), "close")).toMatchObject([{ code: 1000 }]);
+  node.feed({ type: "closed", code: 1012 });
+  expect(of(node.pass(2_999), "connect")).toEqual([]);
+  expect(of(node.pass(1), "connect")).toHaveLength(1);
+  expect(sent(node.feed({ type: "opened" }))).toMatchObject([{ held: [{ attemptId, state: "running" }] }]);
+});
+
+test("capabilities that do not fit before register follow it, and the node is not ready until then", () => {
+  const models = Array.from({ length: 2_000 }, (_, i) => `a-model-with-a-rather-long-name-${i}.safetensors`);
+  const capabilities = { ...CAPABILITIES, models, nodeClasses: ["KSampler"] };
+  const node = new Driver({ capabilities });
+  const [register] = sent(node.open());
+  expect(Buffer.byteLength(JSON.stringify(register))).toBeLessThan(60 * 1_024);
+  expect(register).toMatchObject({ capabilities: { ready: false, models: [] } });
+  expect(sent(node.hear(registered()))).toEqual([{ type: "capabilities", capabilities }]);
+});
+
+test("capabilities that do not fit a frame lose their node classes first, then models", () => {
+  const node = new Driver();
+  node.open();
+  node.hear({ ...registered(), frameBytesMax: 4_096 });
+  const nodeClasses = Array.from({ length: 500 }, (_, i) => `NodeClass${i}`);
+  const told = (models: string[]) =>
+    sent(node.feed({ type: "capabilitiesChanged", capabilities: { ...CAPABILITIES, models, nodeClasses } }))[0];
+  expect(told(["a"])).toMatchObject({ capabilities: { models: ["a"] } });
+  const frame = told(Array.from({ length: 1_000 }, (_, i) => `model-${i}`));
+  expect(Buffer.byteLength(JSON.stringify(frame))).toBeLessThanOrEqual(4_096);
+  expect(frame).toHaveProperty("capabilities.models.0", "model-0");
+});
+
+test("a drain finishes what runs, brings it home, takes nothing new and leaves", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  expect(sent(node.feed({ type: "drain" }))).toEqual([{ type: "leaving", handedBack: [] }]);
+  node.finish(attemptId);
+  node.feed({ type: "uploaded", attemptId });
+  expect(node.session.phase).toBe("registered");
+  const effects = node.hear({ type: "ack", attemptId, verdict: "accepted" });
+  expect(effects.map(({ type }) => type)).toEqual(["forget", "close", "exit"]);
+});
+
+test("a drain without a server goes on with what runs and still tries to bring it home", () => {
+  const node = new Driver();
+  node.register();
+  node.give();
+  node.feed({ type: "closed", code: null });
+  node.feed({ type: "drain" });
+  expect(of(node.pass(1_000), "connect")).toHaveLength(1);
+  expect(node.session.phase).toBe("connecting");
+});
+
+test("a drain with nothing to do leaves at once; what it could not deliver stays on the disk", () => {
+  const node = new Driver({ kept: [{ final: result(newAttemptId()), uploadUrl: "http://server/{n}" }] });
+  node.feed({ type: "started" });
+  const effects = node.feed({ type: "drain" });
+  expect(of(effects, "exit")).toHaveLength(1);
+  expect(of(effects, "forget")).toEqual([]);
+});
+
+test("leaving at once hands back what runs, and waits for nobody", () => {
+  const node = new Driver();
+  node.register();
+  const [running, finished] = [node.give(), node.give()];
+  node.finish(finished);
+  const effects = node.feed({ type: "leave" });
+  expect(sent(effects)).toEqual([{ type: "leaving", handedBack: [running] }]);
+  expect(of(effects, "abort").map(({ attemptId }) => attemptId)).toEqual([running]);
+  expect(effects.at(-1)).toEqual({ type: "exit" });
+  expect(node.session.nextDeadlineMs()).toBeNull();
+  expect(node.feed({ type: "tick" })).toEqual([]);
+});
+
+// ── v1 ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const V1_TASK = { options: { prompt: "a", model: "", size: null, steps: null }, comfyOptions: null };
+
+test("without an answer to register for 3 s the node speaks v1", () => {
+  const node = new Driver();
+  node.open();
+  expect(node.pass(2_999)).toEqual([]);
+  expect(node.pass(1)).toEqual([{ type: "sendV1Register" }]);
+  expect(node.session.phase).toBe("v1");
+});
+
+test("a frame without a type makes it v1 at once", () => {
+  const node = new Driver();
+  node.open();
+  const effects = node.feed({ type: "v1Task", frame: { taskId: "any id", ...V1_TASK } });
+  expect(effects.map(({ type }) => type)).toEqual(["sendV1Register", "run"]);
+});
+
+test("a server that closes with 1008 before it answers is spoken to in v1 the next time, and in protocol 2 after that", () => {
+  const node = new Driver();
+  node.open();
+  node.feed({ type: "closed", code: 1008 });
+  expect(node.open()).toEqual([{ type: "sendV1Register" }]);
+  node.feed({ type: "closed", code: null });
+  expect(sent(node.open())).toMatchObject([{ type: "register", protocol: 2 }]);
+});
+
+test("a protocol-2 server that answers late is a protocol-2 server all the same", () => {
+  const node = new Driver();
+  node.open();
+  node.pass(5_000);
+  expect(node.session.phase).toBe("v1");
+  node.hear(registered());
+  expect(node.session.phase).toBe("registered");
+  expect(sent(node.hear(taskFrame(newAttemptId())))).toMatchObject([{ type: "accepted" }]);
+});
+
+test("a result for a protocol-2 server never goes out as a v1 frame, which nobody acknowledges", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  node.finish(attemptId);
+  node.feed({ type: "closed", code: null });
+  node.open();
+  expect(node.pass(3_000)).toEqual([{ type: "sendV1Register" }]);
+  expect(of(node.hear(registered()), "upload")).toMatchObject([{ attemptId }]);
+});
+
+test("a v1 result is forgotten when it is written to the socket, and sent again where it was not", () => {
+  const node = new Driver();
+  node.open();
+  node.pass(3_000);
+  node.feed({ type: "v1Task", frame: { taskId: "t", ...V1_TASK } });
+  const attemptId = newAttemptId();
+  node.feed({ type: "v1Task", frame: { taskId: attemptId, ...V1_TASK } });
+  expect(node.finish(attemptId)).toEqual([{ type: "sendV1Final", attemptId }]);
+  node.feed({ type: "closed", code: null });
+  node.open();
+  expect(node.pass(3_000)).toEqual([{ type: "sendV1Register" }, { type: "sendV1Final", attemptId }]);
+  expect(node.feed({ type: "deliveredV1", attemptId })).toEqual([{ type: "forget", attemptId }]);
+});
+
+test("what came over v1 is nothing to a protocol-2 server: it was given out again when the connection ended", () => {
+  const node = new Driver();
+  node.open();
+  node.feed({ type: "v1Task", frame: { taskId: "t", ...V1_TASK } });
+  node.feed({ type: "closed", code: null });
+  expect(sent(node.open())).toMatchObject([{ held: [] }]);
+  expect(of(node.hear(registered()), "abort")).toEqual([{ type: "abort", attemptId: "t" }]);
+  expect(sent(node.passHearing(11_000))).toMatchObject([{ type: "heartbeat", free: 1, running: [] }]);
+});
+
+test("a v1 server, which may never say anything by itself, is asked by pings whether it is there", () => {
+  const node = new Driver();
+  node.open();
+  node.pass(3_000);
+  expect(of(node.pass(10_000), "ping")).toHaveLength(1);
+  node.feed({ type: "heard" });
+  expect(of(node.pass(20_000), "close")).toEqual([]);
+  expect(of(node.pass(5_000), "close")).toHaveLength(1);
+});
+
+test("a v1 node that leaves says so in v1's words", () => {
+  const node = new Driver();
+  node.open();
+  node.pass(3_000);
+  expect(node.feed({ type: "drain" }).map(({ type }) => type)).toEqual(["sendV1Close", "close", "exit"]);
+});
