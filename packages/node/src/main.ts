@@ -3,10 +3,12 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { pino } from "pino";
+import { AutomaticEngine } from "./engines/automatic/automatic-engine.ts";
 import { ComfyUiEngine } from "./engines/comfy-ui/comfy-ui-engine.ts";
 import type { Engine, EngineType } from "./engines/engine.ts";
 import { createInputFetcher } from "./engines/fetch-input.ts";
 import { TestEngine } from "./engines/test/test-engine.ts";
+import { VoltaEngine } from "./engines/voltaml/voltaml-engine.ts";
 import { capabilitiesOf } from "./node-capabilities.ts";
 import { NodeClient } from "./node-client.ts";
 import { readNodeId } from "./node-home.ts";
@@ -126,17 +128,19 @@ async function start(flags: Flags): Promise<void> {
 }
 
 function createEngine(flags: Flags): Engine {
+  const remote = {
+    scratch: join(flags.home, "scratch"),
+    fetchInput: createInputFetcher({ allowPrivate: flags.allowPrivateInputs }),
+  };
   switch (flags.type) {
     case "test":
       return new TestEngine({ models: flags.models, faults: flags.faultInjection, stepMs: flags.stepMs });
     case "comfyUI":
-      return new ComfyUiEngine({
-        url: flags.inference ?? "http://127.0.0.1:8188",
-        scratch: join(flags.home, "scratch"),
-        fetchInput: createInputFetcher({ allowPrivate: flags.allowPrivateInputs }),
-      });
-    default:
-      throw new InvalidArgumentError(`engine ${flags.type} is not there yet`);
+      return new ComfyUiEngine({ url: flags.inference ?? "http://127.0.0.1:8188", ...remote });
+    case "automatic":
+      return new AutomaticEngine({ url: flags.inference ?? "http://127.0.0.1:7860", ...remote });
+    case "voltaml":
+      return new VoltaEngine({ url: flags.inference ?? "http://127.0.0.1:5003", ...remote });
   }
 }
 

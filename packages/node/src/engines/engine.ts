@@ -56,9 +56,23 @@ interface EngineMetrics {
 
 /** How an attempt ended. */
 export type EngineOutcome =
-  | { readonly type: "succeeded"; readonly artifacts: readonly EngineArtifact[]; readonly metrics: EngineMetrics }
+  | {
+      readonly type: "succeeded";
+      readonly artifacts: readonly EngineArtifact[];
+      readonly metrics: EngineMetrics;
+      /** What went wrong beside it, such as outputs of a graph that did not run; for the log. */
+      readonly warnings?: string;
+    }
   /** `task`: the task itself is wrong, final. `node`: this node could not (out of memory, engine down), another may. */
-  | { readonly type: "failed"; readonly fault: "task" | "node"; readonly code: string; readonly message: string }
+  | {
+      readonly type: "failed";
+      readonly fault: "task" | "node";
+      /** `engine_down` makes the node rest until the engine answers a probe again. */
+      readonly code: string;
+      readonly message: string;
+      /** For the log alone: a traceback. */
+      readonly detail?: string;
+    }
   /** The signal fired and the engine has stopped. */
   | { readonly type: "canceled" };
 

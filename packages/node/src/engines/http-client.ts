@@ -2,18 +2,9 @@ import { createWriteStream } from "node:fs";
 import { rm } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { Agent, type Dispatcher, type FormData, request } from "undici";
-
-/** The engine could not be reached, or answered what it should not. */
-export class EngineHttpError extends Error {
-  /** HTTP status, or null where there was no answer. */
-  readonly status: number | null;
-
-  constructor(message: string, status: number | null, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "EngineHttpError";
-    this.status = status;
-  }
-}
+import { isDiskError } from "./disk-error.ts";
+import { EngineHttpError } from "./engine-http-error.ts";
+import { type AnswerPicture, PictureAnswerReader } from "./picture-answer-reader.ts";
 
 /** An answer whose body is in memory. */
 export interface EngineAnswer {
@@ -32,21 +23,35 @@ export interface EngineCall {
   readonly bytesMax?: number;
 }
 
+/** An answer whose pictures are in files. */
+interface PictureAnswer {
+  readonly status: number;
+  /** The answer without its pictures; undefined where it is no JSON. */
+  readonly value: unknown;
+  /** Its beginning, as it came, where the status is not 200. */
+  readonly text: string;
+  readonly pictures: readonly AnswerPicture[];
+}
+
 const TIMEOUT_MS = 30_000;
 const BYTES_MAX = 64 * 1024 * 1024;
+/** Of an answer that is an error. */
+const ERROR_BYTES_MAX = 8 * 1024 * 1024;
+/** Largest picture that is taken from an engine: what a server takes from a node. */
+export const PICTURE_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Calls one engine over HTTP, with a bound on time and size for everything. */
 export class EngineHttp {
+  /** For every request, event sockets too: basic authentication where the URL has a name and a password. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly #base: string;
-  readonly #headers: Readonly<Record<string, string>>;
   readonly #agent = new Agent({ connect: { timeout: 5_000 }, keepAliveTimeout: 10_000 });
 
   /** `base` may end in a path; user name and password in it become basic authentication. */
   constructor(base: string) {
     const url = new URL(base);
     const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-    this.#headers =
-      url.username === "" ? {} : { authorization: `Basic ${Buffer.from(credentials).toString("base64")}` };
+    this.headers = url.username === "" ? {} : { authorization: `Basic ${Buffer.from(credentials).toString("base64")}` };
     url.username = "";
     url.password = "";
     this.#base = url.href.replace(/\/+$/, "");
@@ -60,35 +65,50 @@ export class EngineHttp {
   /** Any status is an answer. Rejects with {@link EngineHttpError} without one, or where it is too long. */
   async call(path: string, call: EngineCall = {}): Promise<EngineAnswer> {
     const answer = await this.#request(path, call);
-    const chunks: Buffer[] = [];
-    let bytes = 0;
     try {
-      for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-        bytes += chunk.length;
-        if (bytes > (call.bytesMax ?? BYTES_MAX)) {
-          throw new EngineHttpError(
-            `The engine's answer to ${path} is longer than ${call.bytesMax ?? BYTES_MAX} bytes.`,
-            null,
-          );
-        }
-        chunks.push(chunk);
-      }
+      const chunks: Buffer[] = [];
+      for await (const chunk of bounded(path, answer.body, call.bytesMax ?? BYTES_MAX)) chunks.push(chunk);
+      return { status: answer.statusCode, text: Buffer.concat(chunks).toString("utf8") };
     } catch (error) {
       answer.body.destroy();
       throw asEngineError(path, error);
     }
-    return { status: answer.statusCode, text: Buffer.concat(chunks).toString("utf8") };
   }
 
   /** The answer as JSON. Rejects for any status but 200 and for what is no JSON. */
   async json(path: string, call: EngineCall = {}): Promise<unknown> {
     const { status, text } = await this.call(path, call);
     if (status !== 200)
-      throw new EngineHttpError(`The engine answered ${status} to ${path}: ${text.slice(0, 300)}`, status);
+      throw new EngineHttpError(`The engine answered ${status} to ${path}: ${text.slice(0, 300)}`, "wrong");
     try {
       return JSON.parse(text);
     } catch (cause) {
-      throw new EngineHttpError(`The engine's answer to ${path} is no JSON: ${text.slice(0, 100)}`, status, { cause });
+      const what = text.slice(0, 100) || "(nothing)";
+      throw new EngineHttpError(`The engine's answer to ${path} is no JSON: ${what}`, "wrong", { cause });
+    }
+  }
+
+  /** An answer of JSON with base64 pictures in its `images`: each goes to a file in `folder` as it comes, so that a picture of any size
+   *  needs no memory. The files are the caller's. Only an answer of 200 is read so. */
+  async pictures(path: string, folder: string, call: EngineCall = {}): Promise<PictureAnswer> {
+    const answer = await this.#request(path, call);
+    const { statusCode: status } = answer;
+    const reader = new PictureAnswerReader(folder);
+    try {
+      if (status !== 200) {
+        const chunks: Buffer[] = [];
+        for await (const chunk of bounded(path, answer.body, ERROR_BYTES_MAX)) chunks.push(chunk);
+        const text = Buffer.concat(chunks).toString("utf8");
+        return { status, value: parsed(text), text, pictures: [] };
+      }
+      for await (const chunk of bounded(path, answer.body, call.bytesMax ?? PICTURE_BYTES_MAX))
+        await reader.write(chunk);
+      const { text, pictures } = await reader.end();
+      return { status, value: parsed(text), text, pictures };
+    } catch (error) {
+      answer.body.destroy();
+      await reader.discard();
+      throw asEngineError(path, error);
     }
   }
 
@@ -99,21 +119,17 @@ export class EngineHttp {
     call: EngineCall = {},
   ): Promise<{ readonly mime: string; readonly bytes: number }> {
     const answer = await this.#request(path, call);
-    const bytesMax = call.bytesMax ?? BYTES_MAX;
     let bytes = 0;
     try {
-      if (answer.statusCode !== 200) {
-        throw new EngineHttpError(`The engine answered ${answer.statusCode} to ${path}.`, answer.statusCode);
-      }
-      const bounded = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-        for await (const chunk of chunks) {
+      if (answer.statusCode !== 200)
+        throw new EngineHttpError(`The engine answered ${answer.statusCode} to ${path}.`, "wrong");
+      const counted = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+        for await (const chunk of bounded(path, chunks, call.bytesMax ?? PICTURE_BYTES_MAX)) {
           bytes += chunk.length;
-          if (bytes > bytesMax)
-            throw new EngineHttpError(`The engine's answer to ${path} is longer than ${bytesMax} bytes.`, null);
           yield chunk;
         }
       };
-      await pipeline(answer.body, bounded, createWriteStream(file));
+      await pipeline(answer.body, counted, createWriteStream(file));
     } catch (error) {
       answer.body.destroy();
       await rm(file, { force: true });
@@ -132,7 +148,7 @@ export class EngineHttp {
       return await request(this.url(path), {
         dispatcher: this.#agent,
         method: call.method ?? "GET",
-        headers: { ...this.#headers, ...(call.contentType === undefined ? {} : { "content-type": call.contentType }) },
+        headers: { ...this.headers, ...(call.contentType === undefined ? {} : { "content-type": call.contentType }) },
         body: call.body ?? null,
         signal: call.signal ?? null,
         headersTimeout: timeoutMs,
@@ -144,9 +160,28 @@ export class EngineHttp {
   }
 }
 
+async function* bounded(path: string, chunks: AsyncIterable<Buffer>, bytesMax: number): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    if (bytes > bytesMax)
+      throw new EngineHttpError(`The engine's answer to ${path} is longer than ${bytesMax} bytes.`, "too-large");
+    yield chunk;
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 function asEngineError(path: string, error: unknown): unknown {
   if (error instanceof EngineHttpError) return error;
   const code = (error as NodeJS.ErrnoException).code;
+  if (isDiskError(error)) return error;
   const why = code ?? (error instanceof Error ? error.message : String(error));
-  return new EngineHttpError(`The engine can't be reached (${path}: ${why}).`, null, { cause: error });
+  return new EngineHttpError(`The engine can't be reached (${path}: ${why}).`, "unreachable", { cause: error });
 }

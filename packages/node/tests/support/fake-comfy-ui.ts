@@ -1,316 +1,438 @@
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { buffer } from "node:stream/consumers";
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { type WebSocket, WebSocketServer } from "ws";
+import { type FakeGraph, isOutput, objectInfo, upstream, validate } from "./comfy-object-info.ts";
+import { type FakeRequest, FaultyHttpServer, sendJson } from "./faulty-http-server.ts";
+import { JPEG_HEAD, plainPng, pngSize } from "./pictures.ts";
 
-/** What goes wrong on purpose. */
+/** `new`: 0.3.64 of October 2025. `old`: a commit of March 2024, before the rewrite of its executor. */
+export type ComfyVersion = "new" | "old";
+
+/** What goes wrong with a run on purpose. */
 export interface ComfyFaults {
-  /** Cut the event socket right after this many events of a run. */
+  /** Cut the event socket right after this many frames of a run. */
   cutSocketAfter?: number;
   /** `/history` answers empty this many times after the end. */
   historyLag?: number;
   /** The prompt is deleted from the queue by somebody else. */
   vanish?: boolean;
-  /** Answer this to every request from now on. */
-  status?: number;
-  /** Never finish by itself. */
+  /** Never finish by itself: wait inside the first node (or its first step) until interrupted or released. */
   hang?: boolean;
+  /** Look for no interrupt while it hangs. */
+  deaf?: boolean;
   /** Events of the run are sent before the POST is answered. */
   eventsFirst?: boolean;
 }
 
-const PNG = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==",
-  "base64",
-);
-const JPEG_PREVIEW = Buffer.concat([
-  Buffer.from("0000000100000001", "hex"),
-  Buffer.from("ffd8ffe000104a464946", "hex"),
-]);
-
 interface Run {
   readonly id: string;
-  readonly graph: Record<string, { class_type: string; inputs: Record<string, unknown> }>;
+  readonly number: number;
+  readonly graph: FakeGraph;
+  readonly outputs: readonly string[];
   readonly clientId: string | undefined;
+  readonly extraData: Readonly<Record<string, unknown>>;
+  frames: number;
   interrupted: boolean;
   wake: () => void;
 }
 
-/** ComfyUI without a GPU: its HTTP and event frames as two real versions were observed to send them, `new` of October 2025 and `old` of
- *  March 2024. It runs LoadImage, EmptyImage, ImageInvert, SaveImage, PreviewImage and a stand-in for KSampler. */
+interface Size {
+  readonly width: number;
+  readonly height: number;
+  readonly count: number;
+}
+
+const STAMP = 1_795_415_154_488;
+
+/** ComfyUI without a GPU: its HTTP answers and event frames as two real versions were observed to send them. It runs LoadImage, EmptyImage,
+ *  ImageScale, ImageInvert, SaveImage, PreviewImage and stand-ins for a sampler's nodes; pictures have the right size and one colour. */
 export class FakeComfyUi {
   readonly faults: ComfyFaults = {};
-  readonly posted: Run["graph"][] = [];
+  readonly posted: FakeGraph[] = [];
   readonly uploads = new Map<string, Buffer>();
   readonly interrupts: string[] = [];
   readonly deleted: string[] = [];
-  readonly url: string;
-  readonly #version: "new" | "old";
-  readonly #http: ReturnType<typeof createServer>;
+  /** Client ids in the order in which their sockets came. */
+  readonly clients: string[] = [];
+  readonly server: FaultyHttpServer;
+  /** Largest upload; theirs is 100 MiB. */
+  uploadLimitBytes = 104_857_600;
+  /** Frames that begin each run for everybody: of another prompt, which no run may take for its own. */
+  strangers = true;
+  readonly #isNew: boolean;
   readonly #sockets = new Map<string, WebSocket>();
+  readonly #withMetadata = new Set<string>();
   readonly #history = new Map<string, unknown>();
+  readonly #files = new Map<string, Buffer>();
   readonly #pending: Run[] = [];
   #running: Run | null = null;
+  #runningNode: string | null = null;
   #number = 0;
-  #events = 0;
+  #last: { readonly graph: FakeGraph; readonly outputs: Readonly<Record<string, unknown>> } = {
+    graph: {},
+    outputs: {},
+  };
+  #fileNumber = 0;
+  #pictureBytes: number | null = null;
 
-  private constructor(version: "new" | "old", http: ReturnType<typeof createServer>) {
-    this.#version = version;
-    this.#http = http;
-    this.url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
-    http.on("request", (request, response) => void this.#answer(request, response));
-    const sockets = new WebSocketServer({ server: http, path: "/ws" });
+  private constructor(version: ComfyVersion, server: FaultyHttpServer) {
+    this.#isNew = version === "new";
+    this.server = server;
+    const sockets = new WebSocketServer({ server: server.http, path: "/ws" });
     sockets.on("connection", (socket, request) => this.#greet(socket, request));
   }
 
-  static async start(version: "new" | "old"): Promise<FakeComfyUi> {
-    const http = createServer().listen(0, "127.0.0.1");
-    await once(http, "listening");
-    return new FakeComfyUi(version, http);
+  static async start(version: ComfyVersion): Promise<FakeComfyUi> {
+    let fake: FakeComfyUi | null = null;
+    const server = await FaultyHttpServer.start((request, response) => fake?.answer(request, response));
+    fake = new FakeComfyUi(version, server);
+    fake.uploads.set("probe.png", await plainPng(48, 32));
+    fake.uploads.set("corrupt.png", Buffer.from("these bytes are no picture"));
+    return fake;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  get url(): string {
+    return this.server.url;
+  }
+
+  get running(): boolean {
+    return this.#running !== null;
+  }
+
+  /** Every picture gets this many bytes behind its PNG. */
+  set pictureBytes(bytes: number) {
+    this.#pictureBytes = bytes;
+  }
+
+  async kill(): Promise<void> {
     for (const socket of this.#sockets.values()) socket.terminate();
-    this.#http.closeAllConnections();
-    this.#http.close();
-    await once(this.#http, "close");
+    await this.server.kill();
   }
 
-  get isNew(): boolean {
-    return this.#version === "new";
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.kill();
+  }
+
+  /** Lets what hangs go on. */
+  release(): void {
+    this.faults.hang = false;
+    this.#running?.wake();
+  }
+
+  interruptRunning(): void {
+    if (this.#running === null || this.faults.deaf) return;
+    this.#running.interrupted = true;
+    this.#running.wake();
   }
 
   #greet(socket: WebSocket, request: IncomingMessage): void {
-    const sid = new URL(request.url ?? "", this.url).searchParams.get("clientId") ?? "";
+    const asked = new URL(request.url ?? "", this.url).searchParams.get("clientId") ?? "";
+    const sid = asked === "" ? randomUUID().replaceAll("-", "") : asked;
     this.#sockets.set(sid, socket);
-    socket.send(
-      JSON.stringify({ type: "status", data: { status: { exec_info: { queue_remaining: this.#remaining() } }, sid } }),
-    );
-    if (this.#running?.clientId === sid) socket.send(JSON.stringify({ type: "executing", data: { node: "3" } }));
+    this.clients.push(sid);
+    const status = { status: { exec_info: { queue_remaining: this.#remaining() } }, sid };
+    socket.send(JSON.stringify({ type: "status", data: status }));
+    if (this.#running?.clientId === sid && this.#runningNode !== null)
+      socket.send(JSON.stringify({ type: "executing", data: { node: this.#runningNode } }));
+    let first = true;
+    socket.on("message", (data, isBinary) => {
+      if (isBinary || !first) return;
+      first = false;
+      if (!this.#isNew || !String(data).includes('"supports_preview_metadata"')) return;
+      this.#withMetadata.add(sid);
+      const flags = { supports_preview_metadata: true, max_upload_size: 104_857_600 };
+      socket.send(JSON.stringify({ type: "feature_flags", data: flags }));
+    });
+    // Whichever socket of an id closes takes the id with it, as theirs does.
     socket.on("close", () => {
-      if (this.#sockets.get(sid) === socket) this.#sockets.delete(sid);
+      this.#sockets.delete(sid);
+      this.#withMetadata.delete(sid);
     });
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname, searchParams } = new URL(request.url ?? "", this.url);
-    const json = (status: number, value: unknown): void => {
-      response.writeHead(status, { "content-type": "application/json; charset=utf-8" }).end(JSON.stringify(value));
-    };
-    const empty = (status: number): void => {
-      response.writeHead(status, { "content-type": "application/octet-stream", "content-length": "0" }).end();
-    };
-    if (this.faults.status !== undefined) {
-      response.writeHead(this.faults.status, { "content-type": "text/plain; charset=utf-8" });
-      response.end("500 Internal Server Error\n\nServer got itself in trouble");
-      return;
-    }
-    const body = await buffer(request);
+  async answer({ path, method, body, query, headers }: FakeRequest, response: ServerResponse): Promise<void> {
     const text = body.toString("utf8");
-    if (pathname === "/system_stats") return json(200, this.#stats());
-    if (pathname === "/object_info") return json(200, OBJECT_INFO);
-    if (pathname === "/queue" && request.method === "GET") return json(200, this.#queue());
-    if (pathname === "/queue") {
-      for (const id of (JSON.parse(text) as { delete?: string[] }).delete ?? []) this.#delete(id);
-      return empty(200);
-    }
-    if (pathname === "/interrupt") {
-      const target = (JSON.parse(text || "{}") as { prompt_id?: string }).prompt_id;
-      this.interrupts.push(target ?? "(global)");
-      if (this.#running !== null && (!this.isNew || target === undefined || target === this.#running.id)) {
-        this.#running.interrupted = true;
-        this.#running.wake();
+    const route = this.#isNew && path.startsWith("/api/") ? path.slice("/api".length) : path;
+    switch (`${method} ${route}`) {
+      case "GET /system_stats":
+        return sendJson(response, 200, this.#stats());
+      case "GET /object_info":
+        return sendJson(response, 200, objectInfo(this.#isNew));
+      case "GET /queue":
+        return sendJson(response, 200, this.#queue());
+      case "POST /queue":
+        for (const id of (JSON.parse(text) as { delete?: string[] }).delete ?? []) this.#delete(id);
+        return empty(response, 200);
+      case "POST /interrupt": {
+        const target = (JSON.parse(text || "{}") as { prompt_id?: string }).prompt_id;
+        this.interrupts.push(target ?? "(global)");
+        if (!this.#isNew || target === undefined || target === this.#running?.id) this.interruptRunning();
+        return empty(response, 200);
       }
-      return empty(200);
+      case "GET /view": {
+        const key = ["type", "subfolder", "filename"].map((name) => query.get(name) ?? "").join("/");
+        const file = this.#files.get(key);
+        if (file === undefined) return empty(response, 404);
+        response.writeHead(200, {
+          "content-type": "image/png",
+          "content-disposition": `filename="${query.get("filename")}"`,
+        });
+        response.end(file);
+        return;
+      }
+      case "POST /upload/image":
+        if (body.length > this.uploadLimitBytes) {
+          response.writeHead(413, { "content-type": "text/plain; charset=utf-8" });
+          response.end(`Maximum request body size ${this.uploadLimitBytes} exceeded, actual body size ${body.length}`);
+          return;
+        }
+        return sendJson(response, 200, this.#upload(body, String(headers["content-type"])));
+      case "POST /prompt":
+        return this.#post(text, response);
     }
-    if (pathname.startsWith("/history/")) return json(200, this.#historyOf(pathname.slice("/history/".length)));
-    if (pathname === "/view") {
-      const name = searchParams.get("filename") ?? "";
-      if (!name.endsWith(".png")) return empty(404);
-      response.writeHead(200, { "content-type": "image/png" }).end(PNG);
-      return;
-    }
-    if (pathname === "/upload/image") return json(200, this.#upload(text, body));
-    if (pathname === "/prompt" && request.method === "POST") {
-      this.#post(text, json, response);
-      return;
-    }
+    if (method === "GET" && route.startsWith("/history/"))
+      return sendJson(response, 200, this.#historyOf(route.slice("/history/".length)));
     response.writeHead(404, { "content-type": "text/plain; charset=utf-8" }).end("404: Not Found");
   }
 
-  #upload(text: string, body: Buffer): unknown {
-    const name = /filename="([^"]+)"/.exec(text)?.[1] ?? "";
+  #upload(body: Buffer, contentType: string): unknown {
+    const head = body.toString("latin1", 0, 4_096);
+    const name = /name="image"; filename="([^"]+)"/.exec(head)?.[1] ?? "";
     const start = body.indexOf("\r\n\r\n", body.indexOf("filename=")) + 4;
-    this.uploads.set(name, body.subarray(start, body.indexOf("\r\n--", start)));
+    const boundary = /boundary=([^;]+)/.exec(contentType)?.[1] ?? "";
+    this.uploads.set(name, body.subarray(start, body.indexOf(`\r\n--${boundary}`, start)));
     return { name, subfolder: "", type: "input" };
   }
 
-  #post(text: string, json: (status: number, value: unknown) => void, response: ServerResponse): unknown {
-    const body = JSON.parse(text) as { prompt: Run["graph"]; client_id?: string; prompt_id?: string };
-    this.#number += 1;
-    for (const [id, node] of Object.entries(body.prompt)) {
-      if (node.class_type in OBJECT_INFO) continue;
-      if (!this.isNew) {
-        response.writeHead(500, { "content-type": "text/plain; charset=utf-8" });
-        response.end("500 Internal Server Error\n\nServer got itself in trouble");
-        return undefined;
-      }
-      const error = {
-        type: "invalid_prompt",
-        message: `Cannot execute because node ${node.class_type} does not exist.`,
-        details: `Node ID '#${id}'`,
-        extra_info: {},
-      };
-      return json(400, { error, node_errors: {} });
+  #post(text: string, response: ServerResponse): void {
+    let body: { prompt?: FakeGraph; client_id?: string; prompt_id?: string; extra_data?: Record<string, unknown> };
+    try {
+      body = JSON.parse(text) as typeof body;
+    } catch {
+      trouble(response);
+      return;
     }
-    const outputs = Object.entries(body.prompt).filter(([, node]) => /^(Save|Preview)Image$/.test(node.class_type));
-    const missing = Object.entries(body.prompt).find(
-      ([, node]) =>
-        node.class_type === "LoadImage" &&
-        !this.uploads.has(String(node.inputs.image)) &&
-        node.inputs.image !== "corrupt.png",
-    );
-    if (missing !== undefined) {
-      const [id] = missing;
-      const details = `image - Invalid image file: ${missing[1].inputs.image}`;
-      const errors = [
-        {
-          type: "custom_validation_failed",
-          message: "Custom validation failed for node",
-          details,
-          extra_info: { input_name: "image" },
-        },
-      ];
-      const dependent_outputs = outputs.map(([output]) => output);
-      const error = {
-        type: "prompt_outputs_failed_validation",
-        message: "Prompt outputs failed validation",
-        details: "",
-        extra_info: {},
-      };
-      return json(400, { error, node_errors: { [id]: { errors, dependent_outputs, class_type: "LoadImage" } } });
+    const number = this.#number++;
+    const validation = validate(body.prompt, this.#isNew, new Set(this.uploads.keys()));
+    if ("status" in validation) {
+      if (typeof validation.body === "string") trouble(response);
+      else sendJson(response, validation.status, validation.body);
+      return;
     }
-    if (outputs.length === 0) {
-      const error = { type: "prompt_no_outputs", message: "Prompt has no outputs", details: "", extra_info: {} };
-      return json(400, { error, node_errors: this.isNew ? {} : [] });
-    }
-    this.posted.push(body.prompt);
-    const id = this.isNew && body.prompt_id !== undefined ? body.prompt_id : crypto.randomUUID();
-    const run: Run = { id, graph: body.prompt, clientId: body.client_id, interrupted: false, wake: () => {} };
-    const answer = (): void => json(200, { prompt_id: id, number: this.#number, node_errors: {} });
+    const graph = body.prompt ?? {};
+    this.posted.push(graph);
+    const id = this.#isNew && body.prompt_id !== undefined ? body.prompt_id : randomUUID();
+    const run: Run = {
+      ...{ id, number, graph, outputs: validation.outputs, clientId: body.client_id },
+      extraData: { ...body.extra_data, ...(body.client_id === undefined ? {} : { client_id: body.client_id }) },
+      ...{ frames: 0, interrupted: false, wake: () => {} },
+    };
+    const answer = (): void => sendJson(response, 200, { prompt_id: id, number, node_errors: validation.nodeErrors });
     this.#pending.push(run);
-    if (!this.faults.eventsFirst) answer();
     this.#status();
+    if (!this.faults.eventsFirst) answer();
     setImmediate(() => {
       void this.#work().finally(() => {
         if (this.faults.eventsFirst) answer();
       });
     });
-    return undefined;
   }
 
   async #work(): Promise<void> {
     const run = this.#running === null ? this.#pending.shift() : undefined;
     if (run === undefined) return;
     this.#running = run;
-    this.#events = 0;
-    const prompt_id = run.id;
-    const stamp = this.isNew ? { timestamp: 1_795_415_154_488 } : {};
     this.#status();
-    // Another prompt's events reach everybody when it has no client id.
-    this.#broadcast({ type: "progress", data: { value: 1, max: 1, prompt_id: "somebody-else", node: "9" } });
-    this.#tell(run, { type: "execution_start", data: { prompt_id, ...stamp } });
-    this.#tell(run, { type: "execution_cached", data: { nodes: [], prompt_id, ...stamp } });
+    if (this.strangers) this.#sendStrangers();
+    await this.#execute(run);
+    await this.#work();
+  }
+
+  /** What reaches every socket whatever its client id: events of prompts without one, and text frames. */
+  #sendStrangers(): void {
+    const prompt_id = "somebody-else";
+    this.#broadcast({ type: "progress", data: { value: 1, max: 1, prompt_id, node: "9" } });
+    const data = { prompt_id, node_id: "9", node_type: "KSampler", executed: [] };
+    this.#broadcast({ type: "execution_interrupted", data });
+    this.#broadcast({ type: "executing", data: { node: null, prompt_id } });
+    if (!this.#isNew) return;
+    const frame = Buffer.concat([
+      Buffer.from("0000000300000002", "hex"),
+      Buffer.from("g1width: 48, height: 32\n batch size: 1"),
+    ]);
+    for (const socket of this.#sockets.values()) socket.send(frame);
+  }
+
+  async #execute(run: Run): Promise<void> {
+    const prompt_id = run.id;
+    const stamp = this.#isNew ? { timestamp: STAMP } : {};
+    const order = [...new Set(run.outputs.flatMap((output) => upstream(run.graph, output)))];
+    const cached = order.filter((id) => upstream(run.graph, id).every((each) => this.#isCached(run.graph, each)));
     const messages: unknown[] = [
       ["execution_start", { prompt_id, ...stamp }],
-      ["execution_cached", { nodes: [], prompt_id, ...stamp }],
+      ["execution_cached", { nodes: cached, prompt_id, ...stamp }],
     ];
+    this.#tell(run, "execution_start", { prompt_id, ...stamp });
+    this.#tell(run, "execution_cached", { nodes: cached, prompt_id, ...stamp });
     const outputs: Record<string, unknown> = {};
-    let failed = false;
-    for (const [id, node] of Object.entries(run.graph)) {
-      this.#tell(run, {
-        type: "executing",
-        data: { node: id, ...(this.isNew ? { display_node: id } : {}), prompt_id },
-      });
-      if (node.class_type === "KSampler") await this.#sample(run, id, Number(node.inputs.steps));
-      if (this.faults.hang && !run.interrupted) await new Promise<void>((wake) => Object.assign(run, { wake }));
-      if (run.interrupted) {
-        const data = { prompt_id, node_id: id, node_type: node.class_type, executed: [], ...stamp };
-        this.#tell(run, { type: "execution_interrupted", data });
-        messages.push(["execution_interrupted", data]);
-        failed = true;
-        break;
+    const states: Record<string, unknown> = {};
+    const sizes = new Map<string, Size>();
+    let failure: readonly [string, Record<string, unknown>] | null = null;
+    for (const id of order) {
+      const node = run.graph[id];
+      if (node === undefined) continue;
+      if (cached.includes(id)) {
+        const output = this.#last.outputs[id];
+        if (output === undefined) continue;
+        outputs[id] = output;
+        if (!this.#isNew) continue;
+        this.#tell(run, "executed", { node: id, display_node: id, output, prompt_id });
+        this.#progressState(run, states, id, "finished", 1, 1);
+        continue;
       }
-      if (node.inputs.image === "corrupt.png") {
-        const data = {
-          ...{ prompt_id, node_id: id, node_type: node.class_type, executed: [] },
-          exception_message: `cannot identify image file '/input/corrupt.png'${this.isNew ? "\n" : ""}`,
-          exception_type: "PIL.UnidentifiedImageError",
-          traceback: ['  File "/nodes.py", line 1, in load_image\n'],
-          current_inputs: { image: ["corrupt.png"] },
-          current_outputs: this.isNew ? ["1", "2"] : {},
-          ...stamp,
-        };
-        this.#tell(run, { type: "execution_error", data });
-        messages.push(["execution_error", data]);
-        failed = true;
-        break;
+      this.#runningNode = id;
+      this.#progressState(run, states, id, "running", 0, 1);
+      this.#tell(run, "executing", { node: id, ...(this.#isNew ? { display_node: id } : {}), prompt_id });
+      if (node.class_type === "KSampler") await this.#sample(run, states, id, Number(node.inputs?.steps));
+      else await this.#pause(run);
+      failure = this.#failureOf(run, id, order);
+      if (failure !== null) break;
+      sizes.set(id, this.#sizeOf(run.graph, id));
+      if (isOutput(node.class_type)) {
+        const output = await this.#save(node, this.#sizeOf(run.graph, id));
+        outputs[id] = output;
+        this.#tell(run, "executed", { node: id, ...(this.#isNew ? { display_node: id } : {}), output, prompt_id });
       }
-      if (/^(Save|Preview)Image$/.test(node.class_type)) {
-        const type = node.class_type === "SaveImage" ? "output" : "temp";
-        const count = Number(node.inputs.count ?? 1);
-        const images = Array.from({ length: count }, (_, n) => ({
-          filename: `genai_0000${n + 1}_.png`,
-          subfolder: id,
-          type,
-        }));
-        outputs[id] = { images };
-        this.#tell(run, { type: "executed", data: { node: id, output: { images }, prompt_id } });
-      }
+      this.#progressState(run, states, id, "finished", 1, 1);
     }
+    this.#runningNode = null;
     if (this.faults.vanish) {
       this.#running = null;
       return;
     }
-    if (!failed && this.isNew) {
-      this.#tell(run, { type: "execution_success", data: { prompt_id, ...stamp } });
-      messages.push(["execution_success", { prompt_id, ...stamp }]);
+    if (failure !== null) {
+      this.#tell(run, ...failure);
+      messages.push(failure);
+    } else {
+      this.#last = { graph: run.graph, outputs };
+      if (this.#isNew) {
+        this.#tell(run, "execution_success", { prompt_id, ...stamp });
+        messages.push(["execution_success", { prompt_id, ...stamp }]);
+      }
     }
-    const status = { status_str: failed ? "error" : "success", completed: !failed, messages };
-    this.#history.set(prompt_id, { prompt: [1, prompt_id, run.graph, {}, []], outputs: failed ? {} : outputs, status });
+    const status = { status_str: failure === null ? "success" : "error", completed: failure === null, messages };
+    const meta = Object.fromEntries(
+      Object.keys(outputs).map((id) => [id, { node_id: id, display_node: id, parent_node: null, real_node_id: id }]),
+    );
+    const prompt = [run.number, prompt_id, run.graph, run.extraData, run.outputs];
+    this.#history.set(prompt_id, { prompt, outputs, status, ...(this.#isNew ? { meta } : {}) });
     this.#running = null;
     this.#status();
-    this.#tell(run, { type: "executing", data: { node: null, prompt_id } });
-    await this.#work();
+    this.#tell(run, "executing", { node: null, prompt_id });
   }
 
-  async #sample(run: Run, node: string, steps: number): Promise<void> {
+  async #pause(run: Run): Promise<void> {
+    if (this.faults.hang && !run.interrupted) await new Promise<void>((wake) => Object.assign(run, { wake }));
+  }
+
+  #failureOf(run: Run, id: string, order: readonly string[]): readonly [string, Record<string, unknown>] | null {
+    const node = run.graph[id];
+    const stamp = this.#isNew ? { timestamp: STAMP } : {};
+    const base = { prompt_id: run.id, node_id: id, node_type: node?.class_type, executed: [] };
+    if (run.interrupted) return ["execution_interrupted", { ...base, ...stamp }];
+    if (node?.class_type !== "LoadImage" || node.inputs?.image !== "corrupt.png") return null;
+    return [
+      "execution_error",
+      {
+        ...base,
+        exception_message: `cannot identify image file '/input/corrupt.png'${this.#isNew ? "\n" : ""}`,
+        exception_type: "PIL.UnidentifiedImageError",
+        traceback: ['  File "/nodes.py", line 1, in load_image\n'],
+        current_inputs: { image: ["corrupt.png"] },
+        current_outputs: this.#isNew ? [...order] : {},
+        ...stamp,
+      },
+    ];
+  }
+
+  async #sample(run: Run, states: Record<string, unknown>, node: string, steps: number): Promise<void> {
+    const withMetadata = this.#withMetadata.has(run.clientId ?? "");
     for (let value = 1; value <= steps && !run.interrupted; value++) {
-      this.#tell(run, { type: "progress", data: { value, max: steps, prompt_id: run.id, node } });
-      this.#sockets.get(run.clientId ?? "")?.send(this.isNew ? this.#previewWithMetadata(run.id, node) : JPEG_PREVIEW);
+      this.#progressState(run, states, node, "running", value, steps);
+      if (withMetadata) this.#tellBinary(run, previewWithMetadata(run.id, node));
+      this.#tell(run, "progress", { value, max: steps, prompt_id: run.id, node });
+      if (!withMetadata) this.#tellBinary(run, PREVIEW);
+      await this.#pause(run);
       await new Promise((next) => setImmediate(next));
     }
   }
 
-  #previewWithMetadata(prompt_id: string, node: string): Buffer {
-    const about = Buffer.from(
-      JSON.stringify({ node_id: node, prompt_id, display_node_id: node, real_node_id: node, image_type: "image/jpeg" }),
-    );
-    const head = Buffer.alloc(8);
-    head.writeUInt32BE(4, 0);
-    head.writeUInt32BE(about.length, 4);
-    return Buffer.concat([head, about, Buffer.from("ffd8ffe000104a464946", "hex")]);
+  #isCached(graph: FakeGraph, id: string): boolean {
+    const now = JSON.stringify(graph[id]);
+    return this.#last.graph[id] !== undefined && JSON.stringify(this.#last.graph[id]) === now;
   }
 
-  #tell(run: Run, message: unknown): void {
-    const socket = this.#sockets.get(run.clientId ?? "");
-    socket?.send(JSON.stringify(message));
-    this.#events += 1;
-    if (this.#events === this.faults.cutSocketAfter) {
-      socket?.terminate();
-      this.#sockets.delete(run.clientId ?? "");
+  #sizeOf(graph: FakeGraph, id: string): Size {
+    const { class_type, inputs = {} } = graph[id] ?? { class_type: "" };
+    const number = (name: string): number => Number(inputs[name]);
+    if (class_type === "LoadImage") {
+      const bytes = this.uploads.get(String(inputs.image));
+      return { ...(bytes === undefined ? { width: 1, height: 1 } : pngSize(bytes)), count: 1 };
     }
+    const from = ["images", "image", "pixels", "samples", "latent_image"]
+      .map((name) => inputs[name])
+      .find(Array.isArray);
+    if (class_type === "ImageScale") return { width: number("width"), height: number("height"), count: 1 };
+    if (from !== undefined) return this.#sizeOf(graph, String(from[0]));
+    return { width: number("width"), height: number("height"), count: Number(inputs.batch_size ?? 1) };
+  }
+
+  async #save(node: FakeGraph[string], { width, height, count }: Size): Promise<unknown> {
+    const isTemporary = node.class_type === "PreviewImage";
+    const prefix = isTemporary ? "ComfyUI_temp_ppsfl" : String(node.inputs?.filename_prefix ?? "ComfyUI");
+    const [name = "", ...folders] = prefix.split("/").reverse();
+    const [type, subfolder] = [isTemporary ? "temp" : "output", folders.reverse().join("/")];
+    const images: unknown[] = [];
+    for (let n = 0; n < count; n++) {
+      this.#fileNumber += 1;
+      const filename = `${name}_${String(this.#fileNumber).padStart(5, "0")}_.png`;
+      const png = await plainPng(width, height, this.#fileNumber % 256);
+      const padding = this.#pictureBytes === null ? [] : [Buffer.alloc(this.#pictureBytes)];
+      this.#files.set(`${type}/${subfolder}/${filename}`, Buffer.concat([png, ...padding]));
+      images.push({ filename, subfolder, type });
+    }
+    return { images };
+  }
+
+  #progressState(
+    run: Run,
+    states: Record<string, unknown>,
+    id: string,
+    state: "running" | "finished",
+    value: number,
+    max: number,
+  ): void {
+    if (!this.#isNew) return;
+    const about = { node_id: id, prompt_id: run.id, display_node_id: id, parent_node_id: null, real_node_id: id };
+    states[id] = { value, max, state, ...about };
+    this.#tell(run, "progress_state", { prompt_id: run.id, nodes: { ...states } });
+  }
+
+  #tell(run: Run, type: string, data: unknown): void {
+    this.#sockets.get(run.clientId ?? "")?.send(JSON.stringify({ type, data }));
+    this.#countFrame(run);
+  }
+
+  #tellBinary(run: Run, frame: Buffer): void {
+    this.#sockets.get(run.clientId ?? "")?.send(frame);
+    this.#countFrame(run);
+  }
+
+  #countFrame(run: Run): void {
+    run.frames += 1;
+    if (run.frames !== this.faults.cutSocketAfter) return;
+    this.#sockets.get(run.clientId ?? "")?.terminate();
+    this.#sockets.delete(run.clientId ?? "");
   }
 
   #broadcast(message: unknown): void {
@@ -326,11 +448,9 @@ export class FakeComfyUi {
   }
 
   #queue(): unknown {
-    const item = (run: Run): unknown[] => [1, run.id, run.graph, { client_id: run.clientId }, []];
-    return {
-      queue_running: this.#running === null ? [] : [item(this.#running)],
-      queue_pending: this.#pending.map(item),
-    };
+    const item = ({ number, id, graph, extraData, outputs }: Run): unknown[] => [number, id, graph, extraData, outputs];
+    const running = this.#running === null ? [] : [item(this.#running)];
+    return { queue_running: running, queue_pending: this.#pending.map(item) };
   }
 
   #delete(id: string): void {
@@ -344,45 +464,35 @@ export class FakeComfyUi {
   #historyOf(id: string): unknown {
     const entry = this.#history.get(id);
     if (entry === undefined) return {};
-    if ((this.faults.historyLag ?? 0) > 0) {
-      this.faults.historyLag = (this.faults.historyLag ?? 0) - 1;
-      // An entry that lags is still in the queue, as seen from outside.
-      return {};
-    }
-    return { [id]: entry };
+    const lag = this.faults.historyLag ?? 0;
+    this.faults.historyLag = Math.max(0, lag - 1);
+    return lag > 0 ? {} : { [id]: entry };
   }
 
   #stats(): unknown {
     const system = { os: "posix", python_version: "3.11.2", embedded_python: false };
-    const device = {
-      name: "cuda:0 NVIDIA GeForce RTX 4090",
-      type: "cuda",
-      index: 0,
-      vram_total: 25_276_063_744,
-      vram_free: 1,
-    };
-    return { system: this.isNew ? { ...system, comfyui_version: "0.3.64" } : system, devices: [device] };
+    const name = "cuda:0 NVIDIA GeForce RTX 4090 : cudaMallocAsync";
+    const device = { name, type: "cuda", index: 0, vram_total: 25_276_063_744, vram_free: 1 };
+    return { system: this.#isNew ? { ...system, comfyui_version: "0.3.64" } : system, devices: [device] };
   }
 }
 
-const plain = (required: Record<string, unknown> = {}): unknown => ({ input: { required } });
+const PREVIEW = Buffer.concat([Buffer.from("0000000100000001", "hex"), JPEG_HEAD]);
 
-const OBJECT_INFO: Record<string, unknown> = {
-  ...Object.fromEntries(
-    [
-      "LoadImage",
-      "EmptyImage",
-      "ImageInvert",
-      "ImageScale",
-      "SaveImage",
-      "PreviewImage",
-      "KSampler",
-      "EmptyLatentImage",
-    ].map((name) => [name, plain()]),
-  ),
-  ...Object.fromEntries(
-    ["CLIPTextEncode", "VAEDecode", "VAEEncode", "RepeatLatentBatch"].map((name) => [name, plain()]),
-  ),
-  CheckpointLoaderSimple: plain({ ckpt_name: [["sd15/DreamShaper_8.safetensors", "sdxl_base.safetensors"]] }),
-  LoraLoader: plain({ lora_name: ["COMBO", { options: ["detail.safetensors"] }] }),
-};
+function previewWithMetadata(prompt_id: string, node_id: string): Buffer {
+  const about = { node_id, prompt_id, display_node_id: node_id, parent_node_id: null, real_node_id: node_id };
+  const json = Buffer.from(JSON.stringify({ ...about, image_type: "image/jpeg" }));
+  const head = Buffer.alloc(8);
+  head.writeUInt32BE(4, 0);
+  head.writeUInt32BE(json.length, 4);
+  return Buffer.concat([head, json, JPEG_HEAD]);
+}
+
+function empty(response: ServerResponse, status: number): void {
+  response.writeHead(status, { "content-type": "application/octet-stream", "content-length": "0" }).end();
+}
+
+function trouble(response: ServerResponse): void {
+  response.writeHead(500, { "content-type": "text/plain; charset=utf-8" });
+  response.end("500 Internal Server Error\n\nServer got itself in trouble");
+}

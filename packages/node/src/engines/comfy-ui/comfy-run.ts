@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { EngineReport } from "../engine.ts";
-import { type EngineHttp, EngineHttpError } from "../http-client.ts";
+import { EngineHttpError } from "../engine-http-error.ts";
+import type { EngineHttp } from "../http-client.ts";
+import { WATCH_DEFAULTS, type WatchedCallOptions } from "../watched-call.ts";
 import { ComfySocket } from "./comfy-socket.ts";
 import { nodeErrorsText, refusalText } from "./error-text.ts";
 import type { Graph } from "./graph.ts";
@@ -16,12 +18,19 @@ export type ComfyEnd =
   | { readonly type: "vanished" }
   | { readonly type: "canceled" };
 
-export interface ComfyRunOptions {
-  /** Behind the socket, so that a dead engine is noticed, and a lost end. Milliseconds. Default 5 000. */
-  readonly pollMs?: number;
-  /** Polls in a row that may fail before the engine counts as down. Default 5. */
-  readonly pollFailuresMax?: number;
+export interface ComfyRunOptions extends Partial<WatchedCallOptions> {
+  /** How long a prompt may be in neither the queue nor the history before it counts as lost, in milliseconds. Default 2 000: the move
+   *  from one to the other is atomic, but two looks at them are not. */
+  readonly absentMs?: number;
 }
+
+/** Behind the socket: it tells the end at once, so this need only be often enough to notice a lost end and a dead engine. */
+const POLL_MS = 5_000;
+const ABSENT_MS = 2_000;
+/** Between two looks for a prompt that was not where it should be. */
+const LOOK_AGAIN_MS = 100;
+/** Events that are kept until the answer to the post tells whose they are. */
+const EARLY_MAX = 1_000;
 
 /** Runs one graph: listens before posting, waits for the end on the socket and by polling, and takes the truth from `/history`. */
 export async function runComfyGraph(
@@ -39,8 +48,8 @@ class ComfyRun {
   readonly #graph: Graph;
   readonly #report: EngineReport;
   readonly #signal: AbortSignal;
-  readonly #pollMs: number;
-  readonly #pollFailuresMax: number;
+  readonly #options: Required<ComfyRunOptions>;
+  readonly #clientId = randomUUID();
   readonly #progress: GraphProgress;
   /** Events may come before the answer to the post: they are kept until the id is known. */
   #early: (ComfyMessage | ComfyPreview)[] = [];
@@ -48,15 +57,16 @@ class ComfyRun {
   #executing = false;
   #socket: ComfySocket | null = null;
   #wake: (() => void) | null = null;
-  #canceling = false;
+  /** When the engine was told to stop, or infinity. */
+  #canceledAtMs = Number.POSITIVE_INFINITY;
+  #heardAtMs = performance.now();
 
   constructor(http: EngineHttp, graph: Graph, report: EngineReport, signal: AbortSignal, options: ComfyRunOptions) {
     this.#http = http;
     this.#graph = graph;
     this.#report = report;
     this.#signal = signal;
-    this.#pollMs = options.pollMs ?? 5_000;
-    this.#pollFailuresMax = options.pollFailuresMax ?? 5;
+    this.#options = { ...WATCH_DEFAULTS, pollMs: POLL_MS, absentMs: ABSENT_MS, ...options };
     this.#progress = new GraphProgress(Object.keys(graph));
   }
 
@@ -69,7 +79,7 @@ class ComfyRun {
       if (posted.type === "refused") return posted;
       return await this.#wait(posted.promptId, posted.warnings);
     } catch (error) {
-      if (this.#signal.aborted && !this.#canceling) return { type: "canceled" };
+      if (this.#signal.aborted) return { type: "canceled" };
       throw error;
     } finally {
       this.#signal.removeEventListener("abort", onAbort);
@@ -79,7 +89,8 @@ class ComfyRun {
 
   #openSocket(): Promise<ComfySocket> {
     return ComfySocket.open(
-      this.#http.url(""),
+      this.#http,
+      this.#clientId,
       {
         message: (message) => this.#hear(message),
         preview: (preview) => this.#hear(preview),
@@ -98,7 +109,7 @@ class ComfyRun {
     this.#signal.throwIfAborted();
     const body = JSON.stringify({
       prompt: this.#graph,
-      client_id: this.#socket?.clientId,
+      client_id: this.#clientId,
       // Newer servers take our id; older ones ignore it and answer with their own.
       prompt_id: randomUUID(),
     });
@@ -113,7 +124,9 @@ class ComfyRun {
     try {
       accepted = PromptAccepted.parse(JSON.parse(text));
     } catch (cause) {
-      throw new EngineHttpError(`ComfyUI's answer can't be read: ${text.slice(0, 200)}`, status, { cause });
+      throw new EngineHttpError(`ComfyUI's answer can't be read: ${text.slice(0, 200) || "(nothing)"}`, "wrong", {
+        cause,
+      });
     }
     this.#promptId = accepted.prompt_id;
     for (const early of this.#early.splice(0)) this.#hear(early);
@@ -122,30 +135,34 @@ class ComfyRun {
 
   /** Waits for the end: woken by the socket, by its loss, by a cancel, and every few seconds in any case. */
   async #wait(promptId: string, warnings: string): Promise<ComfyEnd> {
-    let failures = 0;
-    let absences = 0;
+    const { pollMs, silenceMs, cancelMs, absentMs } = this.#options;
+    let absentSinceMs: number | null = null;
+    this.#heardAtMs = performance.now();
     for (;;) {
-      if (this.#signal.aborted && !this.#canceling) {
-        this.#canceling = true;
+      const canceling = this.#signal.aborted;
+      if (canceling) {
+        this.#canceledAtMs = Math.min(this.#canceledAtMs, performance.now());
+        // Again at each look: an interrupt that came before the prompt had begun is forgotten by the engine.
         await this.#cancel(promptId);
       }
       try {
         const entry = await this.#history(promptId);
-        if (entry !== null) {
-          if (this.#canceling) return { type: "canceled" };
-          return { type: "history", promptId, entry, warnings };
-        }
-        // The move from the queue to the history is atomic, but our two looks are not: twice absent is gone.
-        absences = (await this.#isQueued(promptId)) ? 0 : absences + 1;
-        if (absences >= 2) return this.#canceling ? { type: "canceled" } : { type: "vanished" };
-        failures = 0;
+        if (entry !== null) return canceling ? { type: "canceled" } : { type: "history", promptId, entry, warnings };
+        const queued = await this.#isIn(["queue_running", "queue_pending"], promptId);
+        this.#heardAtMs = performance.now();
+        absentSinceMs = queued ? null : (absentSinceMs ?? this.#heardAtMs);
+        if (absentSinceMs !== null && this.#heardAtMs - absentSinceMs >= (canceling ? 0 : absentMs))
+          return canceling ? { type: "canceled" } : { type: "vanished" };
       } catch (error) {
-        failures += 1;
-        if (this.#canceling && failures >= 2) return { type: "canceled" };
-        if (failures >= this.#pollFailuresMax) throw error;
+        if (performance.now() - this.#heardAtMs >= silenceMs) {
+          if (canceling) return { type: "canceled" };
+          throw error;
+        }
       }
+      // A node of the graph that looks for no interrupt goes on for as long as it likes; nobody waits for it.
+      if (performance.now() - this.#canceledAtMs >= cancelMs) return { type: "canceled" };
       if (this.#socket === null) this.#socket = await this.#openSocket().catch(() => null);
-      await this.#sleep(absences > 0 ? 100 : this.#pollMs);
+      await this.#sleep(absentSinceMs === null ? (canceling ? Math.min(pollMs, 1_000) : pollMs) : LOOK_AGAIN_MS);
     }
   }
 
@@ -162,36 +179,45 @@ class ComfyRun {
   }
 
   async #history(promptId: string): Promise<HistoryEntry | null> {
-    const answer = (await this.#http.json(`/history/${promptId}`)) as Record<string, unknown>;
+    const answer = (await this.#http.json(`/history/${promptId}`, this.#limited())) as Record<string, unknown>;
     return Object.hasOwn(answer, promptId) ? HistoryEntry.parse(answer[promptId]) : null;
   }
 
-  async #isQueued(promptId: string): Promise<boolean> {
-    return (await this.#queueOf("queue_running", promptId)) || (await this.#queueOf("queue_pending", promptId));
-  }
-
-  async #queueOf(part: "queue_running" | "queue_pending", promptId: string): Promise<boolean> {
-    const queue = (await this.#http.json("/queue")) as Record<string, unknown>;
-    const items = queue[part];
-    return Array.isArray(items) && items.some((item) => Array.isArray(item) && item[1] === promptId);
+  async #isIn(parts: readonly ("queue_running" | "queue_pending")[], promptId: string): Promise<boolean> {
+    const queue = (await this.#http.json("/queue", this.#limited())) as Record<string, unknown>;
+    return parts.some((part) => {
+      const items = queue[part];
+      return Array.isArray(items) && items.some((item) => Array.isArray(item) && item[1] === promptId);
+    });
   }
 
   /** Takes it out of the queue, or interrupts it. An old server interrupts whatever runs: it is asked only while ours does. */
   async #cancel(promptId: string): Promise<void> {
     const json = { method: "POST", contentType: "application/json" } as const;
     try {
-      await this.#http.call("/queue", { ...json, body: JSON.stringify({ delete: [promptId] }) });
-      if (await this.#queueOf("queue_running", promptId)) {
-        await this.#http.call("/interrupt", { ...json, body: JSON.stringify({ prompt_id: promptId }) });
+      await this.#http.call("/queue", { ...json, ...this.#limited(), body: JSON.stringify({ delete: [promptId] }) });
+      if (await this.#isIn(["queue_running"], promptId)) {
+        await this.#http.call("/interrupt", {
+          ...json,
+          ...this.#limited(),
+          body: JSON.stringify({ prompt_id: promptId }),
+        });
       }
     } catch {
       // An engine that can't be reached runs nothing for us; the wait finds out.
     }
   }
 
+  /** A look that an engine which hangs can't hold up. */
+  #limited(): { readonly signal: AbortSignal; readonly timeoutMs: number } {
+    const { lookMs } = this.#options;
+    return { signal: AbortSignal.timeout(lookMs), timeoutMs: lookMs };
+  }
+
   #hear(what: ComfyMessage | ComfyPreview): void {
+    this.#heardAtMs = performance.now();
     if (this.#promptId === null) {
-      if (this.#early.length < 1_000) this.#early.push(what);
+      if (this.#early.length < EARLY_MAX) this.#early.push(what);
       return;
     }
     if ("bytes" in what) this.#preview(what);

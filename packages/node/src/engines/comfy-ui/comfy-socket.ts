@@ -1,5 +1,6 @@
-import { randomUUID } from "node:crypto";
 import { WebSocket } from "ws";
+import { EngineHttpError } from "../engine-http-error.ts";
+import type { EngineHttp } from "../http-client.ts";
 import { ComfyMessage, type ComfyPreview, readPreview } from "./messages.ts";
 
 export interface ComfySocketListener {
@@ -9,36 +10,42 @@ export interface ComfySocketListener {
   closed(): void;
 }
 
-const OPEN_MS = 10_000;
+const OPEN_MS = 8_000;
 const FRAME_BYTES_MAX = 64 * 1024 * 1024;
 
-/** One event socket of ComfyUI, under a client id of its own: a second socket of the same id would silence both in the end. */
+/** One event socket of ComfyUI. Events of a prompt go to the client id that it was posted with, so a run that lost its socket opens the
+ *  next one with the same id; two open ones would silence each other, so the old one must be closed by then. */
 export class ComfySocket {
-  readonly clientId: string;
   readonly #socket: WebSocket;
 
-  private constructor(clientId: string, socket: WebSocket) {
-    this.clientId = clientId;
+  private constructor(socket: WebSocket) {
     this.#socket = socket;
   }
 
   /** Resolves once ComfyUI has greeted, so that no event of a prompt posted afterwards is missed. */
-  static open(url: string, listener: ComfySocketListener, signal: AbortSignal): Promise<ComfySocket> {
-    const clientId = randomUUID();
-    const socket = new WebSocket(`${url.replace(/^http/, "ws")}/ws?clientId=${clientId}`, {
+  static open(
+    http: EngineHttp,
+    clientId: string,
+    listener: ComfySocketListener,
+    signal: AbortSignal,
+  ): Promise<ComfySocket> {
+    const socket = new WebSocket(http.url(`/ws?clientId=${clientId}`).replace(/^http/, "ws"), {
       handshakeTimeout: OPEN_MS,
       maxPayload: FRAME_BYTES_MAX,
       perMessageDeflate: false,
+      headers: { ...http.headers },
     });
     return new Promise((resolve, reject) => {
-      const fail = (error: Error): void => {
+      const fail = (cause: Error): void => {
         clearTimeout(timer);
+        signal.removeEventListener("abort", onAbort);
         socket.terminate();
-        reject(error);
+        reject(new EngineHttpError(`ComfyUI's event socket can't be had: ${cause.message}.`, "unreachable", { cause }));
       };
       const timer = setTimeout(() => fail(new Error("ComfyUI did not greet on its socket")), OPEN_MS);
       const onAbort = (): void => fail(new Error("stopped"));
-      signal.addEventListener("abort", onAbort, { once: true });
+      if (signal.aborted) onAbort();
+      else signal.addEventListener("abort", onAbort, { once: true });
       let greeted = false;
       // Must be the first text frame; an old server ignores it.
       socket.on("open", () =>
@@ -56,7 +63,7 @@ export class ComfySocket {
           greeted = true;
           clearTimeout(timer);
           signal.removeEventListener("abort", onAbort);
-          resolve(new ComfySocket(clientId, socket));
+          resolve(new ComfySocket(socket));
         }
         listener.message(message);
       });

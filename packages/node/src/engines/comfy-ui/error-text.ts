@@ -48,14 +48,23 @@ const ExecutionError = z.looseObject({
   node_type: z.string().default("?"),
   exception_type: z.string().default(""),
   exception_message: z.string().default(""),
+  traceback: z.array(z.string()).default([]),
 });
 
-/** What went wrong while a graph ran. Tracebacks are for the log, never for the user. */
-export function executionError(data: unknown): { readonly message: string; readonly outOfMemory: boolean } {
-  const { node_id, node_type, exception_type, exception_message } = ExecutionError.parse(data);
+/** Longest traceback that goes to the log, in characters. */
+const TRACEBACK_CHARS_MAX = 20_000;
+
+/** What went wrong while a graph ran. The traceback, in `detail`, is for the log, never for the user. */
+export function executionError(data: unknown): {
+  readonly message: string;
+  readonly outOfMemory: boolean;
+  readonly detail: string;
+} {
+  const { node_id, node_type, exception_type, exception_message, traceback } = ExecutionError.parse(data);
   const message = `Node ${node_id} (${node_type}): ${exception_type}: ${exception_message.trim()}`;
   return {
     message,
+    detail: traceback.join("").slice(0, TRACEBACK_CHARS_MAX),
     outOfMemory: /out of memory|OutOfMemory|CUDA error/i.test(`${exception_type} ${exception_message}`),
   };
 }

@@ -1,3 +1,5 @@
+import { decodeBase64 } from "../base64.ts";
+
 /** A node of a ComfyUI graph in API format. */
 interface GraphNode {
   readonly class_type: string;
@@ -60,13 +62,6 @@ export function readImages(
     read.set(name, bytes);
   }
   return read;
-}
-
-/** Strict, beside white space and the prefix of a data URL: Node's own decoder takes anything. */
-export function decodeBase64(text: string): Buffer | null {
-  const body = text.replace(/^data:[^,]{0,100};base64,/, "").replace(/\s+/g, "");
-  if (body === "" || body.length % 4 === 1 || !/^[A-Za-z0-9+/_-]*={0,2}$/.test(body)) return null;
-  return Buffer.from(body, "base64");
 }
 
 /** The graph with every input that names one of the files naming what it is called on the engine. Whole values only, so that a prompt

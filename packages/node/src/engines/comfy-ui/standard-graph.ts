@@ -2,13 +2,15 @@ import { randomInt } from "node:crypto";
 import type { StandardPipeline } from "@genai/protocol";
 import type { Graph } from "./graph.ts";
 
-/** Text to image, or image to image where `image` names an uploaded file, as ComfyUI's own default workflow does it.
- *  Seeds of a batch: ComfyUI draws the noise of all pictures of a batch from one seed. */
+const DEFAULT_STRENGTH = 0.75;
+
+/** Text to image, or image to image where `image` names an uploaded file, as ComfyUI's own default workflow does it. A batch would draw the
+ *  noise of all its pictures from one seed, so each picture has a sampler of its own, with the seed after the last one's. */
 export function standardGraph(
   pipeline: StandardPipeline,
   checkpoint: string,
   image: string | null,
-): { graph: Graph; seed: number } {
+): { readonly graph: Graph; readonly seeds: readonly number[] } {
   const {
     prompt,
     negativePrompt = "",
@@ -17,53 +19,38 @@ export function standardGraph(
     steps = 20,
     guidanceScale = 7,
     count = 1,
-    strength = 0.75,
+    strength = DEFAULT_STRENGTH,
   } = pipeline;
-  const seed = pipeline.seed ?? randomInt(2 ** 47);
+  const firstSeed = pipeline.seed ?? randomInt(2 ** 47);
+  const seeds = Array.from({ length: count }, (_, n) => firstSeed + n);
   const source: Graph =
     image === null
-      ? { "5": { class_type: "EmptyLatentImage", inputs: { width, height, batch_size: count } } }
+      ? { "5": { class_type: "EmptyLatentImage", inputs: { width, height, batch_size: 1 } } }
       : {
           "10": { class_type: "LoadImage", inputs: { image } },
           "11": {
             class_type: "ImageScale",
             inputs: { image: ["10", 0], upscale_method: "bilinear", width, height, crop: "center" },
           },
-          "12": { class_type: "VAEEncode", inputs: { pixels: ["11", 0], vae: ["4", 2] } },
-          "5": { class_type: "RepeatLatentBatch", inputs: { samples: ["12", 0], amount: count } },
+          "5": { class_type: "VAEEncode", inputs: { pixels: ["11", 0], vae: ["4", 2] } },
         };
-  const graph: Graph = {
-    "3": {
-      class_type: "KSampler",
-      inputs: {
-        seed,
-        steps,
-        cfg: guidanceScale,
-        sampler_name: "euler",
-        scheduler: "normal",
-        denoise: image === null ? 1 : strength,
-        model: ["4", 0],
-        positive: ["6", 0],
-        negative: ["7", 0],
-        latent_image: ["5", 0],
-      },
-    },
+  const shared: Graph = {
     "4": { class_type: "CheckpointLoaderSimple", inputs: { ckpt_name: checkpoint } },
     ...source,
     "6": { class_type: "CLIPTextEncode", inputs: { text: prompt, clip: ["4", 1] } },
     "7": { class_type: "CLIPTextEncode", inputs: { text: negativePrompt, clip: ["4", 1] } },
-    "8": { class_type: "VAEDecode", inputs: { samples: ["3", 0], vae: ["4", 2] } },
-    "9": { class_type: "SaveImage", inputs: { filename_prefix: "genai", images: ["8", 0] } },
   };
-  return { graph, seed };
-}
-
-/** The name by which the engine knows a model, compared without folder, extension and case; null where it has none such. */
-export function findModel(wanted: string, known: readonly string[]): string | null {
-  const plain = (name: string): string =>
-    (name.split(/[\\/]/).at(-1) ?? name)
-      .replace(/ \[[0-9a-f]+\]$/i, "")
-      .replace(/\.(?:safetensors|ckpt|pt|pth|bin|gguf)$/i, "")
-      .toLowerCase();
-  return known.find((name) => name === wanted) ?? known.find((name) => plain(name) === plain(wanted)) ?? null;
+  const denoise = image === null ? 1 : strength;
+  const drawn = seeds.map((seed, n): Graph => {
+    const [sample, decode, save] = [100 + n, 200 + n, 300 + n].map(String) as [string, string, string];
+    const conditioning = { model: ["4", 0], positive: ["6", 0], negative: ["7", 0], latent_image: ["5", 0] };
+    const inputs = { seed, steps, cfg: guidanceScale, sampler_name: "euler", scheduler: "normal", denoise };
+    return {
+      [sample]: { class_type: "KSampler", inputs: { ...inputs, ...conditioning } },
+      [decode]: { class_type: "VAEDecode", inputs: { samples: [sample, 0], vae: ["4", 2] } },
+      [save]: { class_type: "SaveImage", inputs: { filename_prefix: "genai", images: [decode, 0] } },
+    };
+  });
+  // Numbers as keys stand in order: the saved pictures come in the order of their seeds.
+  return { graph: Object.assign({}, shared, ...drawn), seeds };
 }

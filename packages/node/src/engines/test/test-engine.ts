@@ -1,7 +1,10 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pipeline } from "@genai/protocol";
+import { decodeBase64 } from "../base64.ts";
 import type { Engine, EngineArtifact, EngineOutcome, EngineProbe, EngineReport, EngineTask } from "../engine.ts";
+import { outcomeOfError, taskFault } from "../failed-outcome.ts";
+import { findModel } from "../find-model.ts";
 import { Painting } from "./painting.ts";
 import { encodePng } from "./png.ts";
 
@@ -10,6 +13,7 @@ export interface TestEngineOptions {
   readonly stepMs?: number;
   /** Obeys `[[fault:…]]` in prompts: fail, refuse, oom, hang, slow, bytes. Default false. */
   readonly faults?: boolean;
+  /** What it offers; a task that asks for another one is refused. Empty, the default: it draws for any. */
   readonly models?: readonly string[];
 }
 
@@ -32,9 +36,11 @@ const ROWS_AT_ONCE = 32;
 export class TestEngine implements Engine {
   readonly type = "test";
   readonly #options: TestEngineOptions;
+  #warmModel: string | null;
 
   constructor(options: TestEngineOptions = {}) {
     this.#options = options;
+    this.#warmModel = options.models?.[0] ?? null;
   }
 
   probe(): Promise<EngineProbe> {
@@ -44,7 +50,7 @@ export class TestEngine implements Engine {
       version: "1",
       pipelines: ["standard", "comfy"],
       models,
-      warmModel: models[0] ?? null,
+      warmModel: this.#warmModel,
       nodeClasses: null,
       gpu: null,
       imageInput: true,
@@ -54,7 +60,9 @@ export class TestEngine implements Engine {
 
   async run(task: EngineTask, report: EngineReport, signal: AbortSignal): Promise<EngineOutcome> {
     const order = orderOf(task.pipeline);
-    if (typeof order === "string") return { type: "failed", fault: "task", code: "task_invalid", message: order };
+    if (typeof order === "string") return taskFault(order);
+    const model = this.#modelOf(task.pipeline);
+    if (model === null) return taskFault("The test engine was not told of that model.");
     const startedMs = performance.now();
     try {
       const fault = this.#options.faults ? /\[\[fault:(\w+)\]\]/.exec(order.subject)?.[1] : undefined;
@@ -63,12 +71,20 @@ export class TestEngine implements Engine {
       const artifacts: EngineArtifact[] = [];
       for (let n = 0; n < order.count; n++)
         artifacts.push(await this.#draw(order, n, fault === "bytes", report, signal));
-      const warmModel = task.pipeline.type === "standard" && task.pipeline.model !== "" ? task.pipeline.model : null;
+      if (model !== "") this.#warmModel = model;
+      const warmModel = model === "" ? null : model;
       return { type: "succeeded", artifacts, metrics: { gpuMs: performance.now() - startedMs, warmModel } };
     } catch (error) {
-      if (signal.aborted) return { type: "canceled" };
-      throw error;
+      return outcomeOfError(error, signal);
     }
+  }
+
+  /** The model that is asked for, empty for any, null for one that isn't there. */
+  #modelOf(pipeline: Pipeline): string | null {
+    const { models = [] } = this.#options;
+    if (pipeline.type !== "standard" || pipeline.model === "" || models.length === 0)
+      return pipeline.type === "standard" ? pipeline.model : "";
+    return findModel(pipeline.model, models);
   }
 
   free(): Promise<void> {
@@ -119,7 +135,7 @@ function orderOf(pipeline: Pipeline): Order | string {
   return order;
 }
 
-function standardOrder(pipeline: Extract<Pipeline, { type: "standard" }>): Order {
+function standardOrder(pipeline: Extract<Pipeline, { type: "standard" }>): Order | string {
   const {
     prompt,
     negativePrompt = "",
@@ -131,6 +147,8 @@ function standardOrder(pipeline: Extract<Pipeline, { type: "standard" }>): Order
     guidanceScale = 7,
     image,
   } = pipeline;
+  if (image !== undefined && "base64" in image && decodeBase64(image.base64) === null)
+    return "The input image is no base64.";
   return {
     subject: [prompt, negativePrompt, model, guidanceScale, JSON.stringify(image ?? null)].join("\n"),
     width,
