@@ -68,7 +68,7 @@ async function watch(
 }
 
 /** Resolves after a time, or when one of the signals fires. */
-export function wakeAfter(ms: number, signals: readonly AbortSignal[]): Promise<void> {
+function wakeAfter(ms: number, signals: readonly AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
     const wake = (): void => {
       clearTimeout(timer);

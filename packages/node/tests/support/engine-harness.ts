@@ -13,7 +13,7 @@ import { FakeVolta } from "./fake-voltaml.ts";
 import type { FaultyHttpServer } from "./faulty-http-server.ts";
 
 /** An engine with the fake behind it, as the contract suite sees both. */
-export interface EngineUnderTest {
+interface EngineUnderTest {
   readonly engine: Engine;
   /** HTTP of the fake; null for the engine that lives in the node's own process. */
   readonly server: FaultyHttpServer | null;

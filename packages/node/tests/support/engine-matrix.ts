@@ -1,7 +1,7 @@
 import type { EngineType } from "../../src/engines/engine.ts";
 
 /** What engines are asked for, in the order of the table in docs/node.md. */
-export const ABILITIES = [
+const ABILITIES = [
   "standard",
   "comfy graph",
   "image input",
