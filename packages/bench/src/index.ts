@@ -1,1 +1,4 @@
-export {};
+/** Trials of real processes under faults, as `npm run chaos` runs them; each prints its figures and throws where a promise was broken. */
+export { backlogTrial } from "./chaos/backlog-trial.ts";
+export { leaseTrial } from "./chaos/lease-trial.ts";
+export { outageTrial } from "./chaos/outage-trial.ts";

@@ -1,5 +1,7 @@
 import { parseArgs } from "node:util";
+import { backlogTrial } from "./backlog-trial.ts";
 import { leaseTrial } from "./lease-trial.ts";
+import { outageTrial } from "./outage-trial.ts";
 
 /** What every trial is told. Those that draw lots print their seed; the same seed draws the same lots. */
 export interface TrialOptions {
@@ -11,6 +13,8 @@ export interface TrialOptions {
 /** `npm run chaos -- <name>`: real processes under faults. A trial prints its figures, and throws where a promise was broken. */
 const TRIALS: Readonly<Record<string, (options: TrialOptions) => Promise<void>>> = {
   lease: ({ seed, tasks }) => leaseTrial({ seed, tasks: tasks ?? 1_000 }),
+  outage: () => outageTrial({ awayMs: 120_000 }),
+  backlog: ({ tasks }) => backlogTrial({ tasks: tasks ?? 200 }),
 };
 
 const { values, positionals } = parseArgs({

@@ -23,15 +23,27 @@ export class Nemesis {
   readonly #random: Random;
   readonly #pauseMs: number;
   readonly #serverToo: boolean;
+  readonly #blackHoleMsMax: number;
   readonly #stopped = new AbortController();
   readonly #done: Promise<void>;
 
-  /** `pauseMs`: how long it rests between two faults, on average. */
-  constructor(fleet: Fleet, random: Random, options: { readonly pauseMs: number; readonly serverToo: boolean }) {
+  constructor(
+    fleet: Fleet,
+    random: Random,
+    options: {
+      /** How long it rests between two faults, on average. */
+      readonly pauseMs: number;
+      /** Whether it kills the server too. */
+      readonly serverToo: boolean;
+      /** Default 27 000: now and then for longer than the silence that ends a socket. */
+      readonly blackHoleMsMax?: number;
+    },
+  ) {
     this.#fleet = fleet;
     this.#random = random;
     this.#pauseMs = options.pauseMs;
     this.#serverToo = options.serverToo;
+    this.#blackHoleMsMax = options.blackHoleMsMax ?? 27_000;
     this.#done = this.#rage();
   }
 
@@ -67,8 +79,8 @@ export class Nemesis {
       await this.#healLater(link, this.#random.between(200, 4_000));
     } else if (lot < 0.8) {
       this.#count("black-holed", () => link.setFault({ type: "blackHole" }, direction));
-      // Now and then for longer than the silence that ends a socket.
-      await this.#healLater(link, this.#random.next() < 0.15 ? 27_000 : this.#random.between(300, 6_000));
+      const shortMs = this.#random.between(300, Math.min(6_000, this.#blackHoleMsMax));
+      await this.#healLater(link, this.#random.next() < 0.15 ? this.#blackHoleMsMax : shortMs);
     } else if (lot < 0.9) {
       const delayMs = this.#random.between(50, 800);
       this.#count("slowed", () => link.setFault({ type: "delay", delayMs }, direction));

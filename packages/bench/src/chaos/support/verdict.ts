@@ -5,6 +5,8 @@ import type { LedgerTask } from "./ledger.ts";
 export interface Verdict {
   readonly ended: number;
   readonly succeeded: number;
+  /** Tasks with more than one end in their log. */
+  readonly twice: number;
   readonly attempts: number;
   /** Results that reached a node's disk. */
   readonly onDisk: number;
@@ -55,6 +57,7 @@ export function judge(fleet: Fleet, submitted: readonly string[], ledger: readon
   return {
     ended: ledger.filter(({ settledAtMs }) => settledAtMs !== null).length,
     succeeded: ledger.filter(({ state }) => state === "succeeded").length,
+    twice: ledger.filter(({ ends }) => ends > 1).length,
     attempts: attempts.size,
     onDisk: fleet.nodes.reduce((sum, node) => sum + node.onDisk.length, 0),
     accepted,
