@@ -1,33 +1,93 @@
+import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { asTrial } from "./as-trial.ts";
 import { backlogTrial } from "./backlog-trial.ts";
 import { leaseTrial } from "./lease-trial.ts";
 import { outageTrial } from "./outage-trial.ts";
+import { runTrial } from "./run-trial.ts";
+import { serverKill } from "./server-kill.ts";
+import type { Trial } from "./trial.ts";
 
-/** What every trial is told. Those that draw lots print their seed; the same seed draws the same lots. */
-export interface TrialOptions {
-  readonly seed: number;
-  /** Size of the trial, or null for its own. */
-  readonly tasks: number | null;
-}
+const TRIALS: readonly Trial[] = [
+  serverKill,
+  asTrial(
+    "lease",
+    "a fleet under kills, cuts and black holes keeps every task and every result that reached a disk",
+    { tasks: { default: 1_000, what: "tasks to submit" } },
+    ({ tasks }, seed) => leaseTrial({ tasks, seed }),
+  ),
+  asTrial(
+    "outage",
+    "nodes go on without their server and bring back what they made",
+    { awayMs: { default: 120_000, what: "milliseconds that the server is away" } },
+    (options) => outageTrial(options),
+  ),
+  asTrial(
+    "backlog",
+    "what nodes finished while their server was away is delivered",
+    { tasks: { default: 200, what: "tasks to submit" } },
+    (options) => backlogTrial(options),
+  ),
+];
 
-/** `npm run chaos -- <name>`: real processes under faults. A trial prints its figures, and throws where a promise was broken. */
-const TRIALS: Readonly<Record<string, (options: TrialOptions) => Promise<void>>> = {
-  lease: ({ seed, tasks }) => leaseTrial({ seed, tasks: tasks ?? 1_000 }),
-  outage: () => outageTrial({ awayMs: 120_000 }),
-  backlog: ({ tasks }) => backlogTrial({ tasks: tasks ?? 200 }),
-};
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { seed: { type: "string" }, tasks: { type: "string" } },
-});
-const trial = TRIALS[positionals[0] ?? ""];
-if (trial) {
-  await trial({
-    seed: Number(values.seed ?? Math.floor(Math.random() * 2 ** 31)),
-    tasks: values.tasks === undefined ? null : Number(values.tasks),
+/** `npm run chaos -- <name> [--seed N] [--store sqlite|postgres] [--json FILE] [--<option> N …]`: runs a trial, prints its figures
+ *  as a table and as JSON, and ends with 1 where something was violated. */
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      seed: { type: "string" },
+      store: { type: "string", default: "sqlite" },
+      json: { type: "string" },
+      ...Object.fromEntries(
+        TRIALS.flatMap((trial) => Object.keys(trial.options)).map((name) => [name, { type: "string" as const }]),
+      ),
+    },
   });
-} else {
-  process.stderr.write(`Which trial? ${Object.keys(TRIALS).join(", ")}\n`);
-  process.exitCode = 2;
+  const trial = TRIALS.find(({ name }) => name === positionals[0]);
+  if (trial === undefined || (values.store !== "sqlite" && values.store !== "postgres")) {
+    process.stderr.write(usage());
+    return 2;
+  }
+  const given = values as Readonly<Record<string, string | undefined>>;
+  const options: Record<string, number> = {};
+  for (const name of Object.keys(trial.options)) {
+    if (given[name] !== undefined) options[name] = numberOf(name, given[name]);
+  }
+  const seed = values.seed === undefined ? undefined : numberOf("seed", values.seed);
+  const startedAtMs = performance.now();
+  const result = await runTrial(trial, {
+    options,
+    store: values.store,
+    ...(seed !== undefined && { seed }),
+    say: (line) => process.stderr.write(`${line}\n`),
+  });
+  const seconds = Math.round((performance.now() - startedAtMs) / 1_000);
+  const report = { trial: trial.name, store: values.store, seconds, ...result };
+  if (result.skipped !== undefined) process.stdout.write(`Skipped: ${result.skipped}\n`);
+  console.table(Object.fromEntries(result.figures.map(({ name, value, bound }) => [name, { value, bound }])));
+  process.stdout.write(`${JSON.stringify(report)}\n`);
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  for (const violation of result.violations) process.stdout.write(`VIOLATED: ${violation}\n`);
+  process.stdout.write(`${trial.name}: ${result.violations.length} violations, seed ${result.seed}, ${seconds} s\n`);
+  return result.violations.length === 0 ? 0 : 1;
 }
+
+function numberOf(name: string, text: string): number {
+  const number = Number(text);
+  if (!Number.isFinite(number) || number < 0) throw new Error(`--${name} wants a number from 0 on, not ${text}.`);
+  return number;
+}
+
+function usage(): string {
+  const lines = TRIALS.map(({ name, what, options }) => {
+    const own = (Object.entries(options) as [string, { readonly default: number; readonly what: string }][]).map(
+      ([option, { default: standing, what: meaning }]) => `      --${option} ${standing}: ${meaning}`,
+    );
+    return [`  ${name}: ${what}`, ...own].join("\n");
+  });
+  return `npm run chaos -- <name> [--seed N] [--store sqlite|postgres] [--json FILE]\n${lines.join("\n")}\n`;
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,13 @@
+import { fileURLToPath } from "node:url";
+
+const FROM_SOURCE = import.meta.url.endsWith(".ts");
+
+/** The server's main file: built, or its source where this file is run from source, as tests do. */
+export const SERVER_PROGRAM = fileURLToPath(
+  new URL(FROM_SOURCE ? "../../../server/src/main.ts" : "../../../server/dist/main.js", import.meta.url),
+);
+
+/** Options of node itself that the programs need. */
+export const PROGRAM_NODE_ARGS: readonly string[] = FROM_SOURCE
+  ? ["--import", new URL("../../../../.ci/typescript-hooks.js", import.meta.url).href]
+  : [];
