@@ -5,6 +5,8 @@ export interface CliContext {
   readonly stdout: Output;
   /** Progress and complaints. */
   readonly stderr: Output;
+  /** How this program was called, to be printed in advice: `genai-cli`, or node with a path. */
+  readonly invocation: string;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
 }

@@ -28,14 +28,21 @@ export function addUp(program: Command, context: CliContext): void {
         programs.start("scaler", [], { GRPC_SERVER_ADDR: `127.0.0.1:${scalerPort}` });
         programs.start("node", ["-b", `ws://127.0.0.1:${port}`, "-t", "test", "--home", `${home}/node`], {});
         await untilReady(`${url}/v1/nodes/health/`, AbortSignal.any([context.signal, programs.ended]));
-        const at = port === 8080 ? "" : ` --server ${url}`;
-        context.stdout.write(
-          `Ready at ${url}. Try: genai-cli generate "a red fox in the snow"${at}\nCtrl-C ends it.\n`,
-        );
+        context.stdout.write(readyMessage(context.invocation, url, port, home));
         await programs.end;
       } finally {
         await programs.stop();
       }
       if (programs.failure !== null) throw new CliError("failed", programs.failure);
     });
+}
+
+/** Where everything is, and a command that works from another terminal in the same folder. */
+function readyMessage(invocation: string, url: string, port: number, home: string): string {
+  const elsewhere = `${port === 8080 ? "" : ` --server ${url}`}${home === ".genai" ? "" : ` --token "$(cat ${home}/admin.key)"`}`;
+  return [
+    `Ready at ${url}. Its pages: ${url}/docs/. Your key: ${home}/admin.key.`,
+    `Try: ${invocation} generate "a red fox in the snow" --out fox.png${elsewhere}`,
+    "Ctrl-C ends it.\n",
+  ].join("\n");
 }

@@ -22,6 +22,7 @@ export async function genai(args: readonly string[], options: RunOptions = {}): 
     env: { HOME: "/nonexistent", ...options.env },
     stdout,
     stderr,
+    invocation: "genai-cli",
     signal: options.signal ?? new AbortController().signal,
   });
   return { exitCode, stdout: stdout.text, stderr: stderr.text };
