@@ -81,7 +81,7 @@ export function settle(core: Core, task: TaskRecord, settlement: Settlement): vo
 
 /** Why the attempts that are still open stop when a task ends so, and what a result of theirs is told later. */
 const ABORT_OF = {
-  succeeded: ["superseded", "duplicate"],
+  succeeded: ["superseded", "stale"],
   canceled: ["canceled", "canceled"],
   task_failed: ["superseded", "stale"],
   attempts_exhausted: ["superseded", "stale"],

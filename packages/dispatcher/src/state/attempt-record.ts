@@ -27,7 +27,7 @@ export class AttemptRecord {
   /** The lost attempt's provider had its time to come back. */
   graceOver = false;
   /** What a late result is told once its task is forgotten. */
-  lateVerdict: "duplicate" | "stale" | "canceled" = "stale";
+  lateVerdict: "stale" | "canceled" = "stale";
   /** Highest progress heard, 0 to 1. */
   progress = 0;
   readonly leaseTimer: Timer = attemptTimer("leaseEnds", this);
