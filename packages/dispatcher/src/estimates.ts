@@ -30,6 +30,8 @@ const PROFILES_MAX = 10_000;
 /** Until anything was measured: a step of 512 × 512 pixels takes a quarter of a second, a graph half a minute. */
 const STANDARD_UNIT_MS = 1 / 1_000;
 const GRAPH_UNIT_MS = 30_000;
+/** How much the newest measurement counts for what all have in common: as much as for a provider's own slowness. */
+const DRIFT_SHARE = 0.2;
 /** Spread of what was never measured, as a share of it. */
 const SPREAD_UNKNOWN = 0.25;
 
@@ -40,6 +42,7 @@ export class Estimates {
   readonly #profiles = new Map<string, Profile>();
   readonly #speeds = new Map<string, SpeedClass>();
   readonly #loads = new Map<string, Map<SpeedClass, Running>>();
+  readonly #drifts = new Map<SpeedClass, number>();
 
   constructor(loadMsDefault: number) {
     this.#loadMsDefault = loadMsDefault;
@@ -121,6 +124,16 @@ export class Estimates {
       bySpeed.set(speed, measured);
     }
     return measured.add(loadMs);
+  }
+
+  /** What all newest measurements at a speed have in common, as the logarithm of measured by expected, this one included: the mean is
+   *  slow to follow a fleet that has warmed up, and that is nobody's own doing. Without it whoever first looks quicker than the old mean
+   *  would get every task from then on, and its equals would never be measured again. */
+  driftOf(speed: SpeedClass, error: number): number {
+    const before = this.#drifts.get(speed) ?? 0;
+    const drift = before + (error - before) * DRIFT_SHARE;
+    this.#drifts.set(speed, drift);
+    return drift;
   }
 
   export(): EstimatesSnapshot {

@@ -44,12 +44,13 @@ export function learnFrom(estimates: Estimates, attempt: AttemptRecord, gpuMs: n
   if (cold && loadMs === null && known) return { bucketMoved: false, estimatesMoved };
   const runMs = Math.max(gpuMs - loadedMs, gpuMs * RUN_SHARE_MIN);
   estimatesMoved = estimates.learnRun(profile, kind.speed, runMs / units / slowness) || estimatesMoved;
-  return { bucketMoved: known && moveBucket(provider, runMs / expectedMs), estimatesMoved };
+  if (!known) return { bucketMoved: false, estimatesMoved };
+  const error = Math.log(Math.min(ERROR_MAX, Math.max(1 / ERROR_MAX, runMs / expectedMs)));
+  return { bucketMoved: moveBucket(provider, error - estimates.driftOf(kind.speed, error)), estimatesMoved };
 }
 
-/** Takes a provider's own error into account; true where that moved it into another bucket. */
-function moveBucket(provider: ProviderRecord, measuredByExpected: number): boolean {
-  const error = Math.log(Math.min(ERROR_MAX, Math.max(1 / ERROR_MAX, measuredByExpected)));
+/** Takes a provider's own error into account, as the logarithm of measured by expected; true where that moved it into another bucket. */
+function moveBucket(provider: ProviderRecord, error: number): boolean {
   provider.slownessLog += (error - provider.slownessLog) * SLOWNESS_SHARE;
   const bucket = provider.slownessLog / Math.log(SPEED_STEP);
   if (Math.abs(bucket - provider.speedBucket) < BUCKET_HYSTERESIS) return false;
