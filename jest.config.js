@@ -9,6 +9,8 @@ export default {
       { jsc: { target: "es2023", parser: { syntax: "typescript" } }, module: { type: "es6" }, sourceMaps: "inline" },
     ],
   },
+  globalSetup: "<rootDir>/e2e/support/engine-setup.ts",
+  globalTeardown: "<rootDir>/e2e/support/engine-teardown.ts",
   testEnvironment: "node",
   testEnvironmentOptions: { customExportConditions: ["@genai/source", "node", "node-addons"] },
   reporters: ["default", "<rootDir>/.ci/closing-line-reporter.js"],

@@ -17,12 +17,7 @@ const built: string[] = [];
 
 beforeAll(() => {
   // Without an engine these tests are skipped, and there is nothing to build with.
-  try {
-    docker("version");
-  } catch (error) {
-    if (process.env.CI) throw error;
-    return;
-  }
+  if (process.env.GENAI_TEST_DOCKER === "no") return;
   images.own = stubImage("own");
   images.foreign = stubImage("foreign");
   built.push(images.own, images.foreign);
