@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { ArtifactStoreRefused } from "./artifacts/artifact-store.ts";
 import { type Command, readCommandLine, UsageError } from "./command-line/command-line.ts";
 import { helpText } from "./command-line/help-text.ts";
 import { runStoreCommand } from "./command-line/store-command.ts";
@@ -64,7 +65,9 @@ main().catch((error: unknown) => {
 });
 
 function hasSentence(error: unknown): boolean {
-  return error instanceof ConfigurationError || error instanceof StoreRefused || error instanceof StoreUnavailable;
+  return [ConfigurationError, StoreRefused, StoreUnavailable, ArtifactStoreRefused].some(
+    (kind) => error instanceof kind,
+  );
 }
 
 function isBusyPort(error: unknown): boolean {

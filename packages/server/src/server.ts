@@ -1,11 +1,10 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import type { Logger } from "pino";
 import { artifactRoutes } from "./artifacts/artifact-routes.ts";
 import { ArtifactUrls } from "./artifacts/artifact-urls.ts";
-import { FolderArtifactStore } from "./artifacts/folder-artifact-store.ts";
+import { openArtifactStore } from "./artifacts/open-artifact-store.ts";
 import { systemClock } from "./clock.ts";
 import { type Configuration, ConfigurationError } from "./configuration/configuration.ts";
 import { readHomeSecrets } from "./configuration/home-secrets.ts";
@@ -48,7 +47,10 @@ export async function startServer(configuration: Configuration, logger: Logger):
   const secrets = readSecrets(home);
   const authenticate = configuredAuthenticator(configuration, secrets, logger);
   const store = await openTaskStore({ databaseUrl: configuration.DATABASE_URL, home });
-  const artifacts = await FolderArtifactStore.open(join(home, "artifacts"));
+  const artifacts = await openArtifactStore(configuration).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
   const urls = new ArtifactUrls(secrets.urlSecret, () => Date.now());
   const trace = configuration.TRACE_FILE === null ? null : new TraceRecorder(configuration.TRACE_FILE, logger);
   const stopping = new AbortController();

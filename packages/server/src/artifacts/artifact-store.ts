@@ -7,6 +7,19 @@ export interface StoredArtifact {
   readonly bytes: number;
 }
 
+/** What a node says that it is going to upload. */
+export interface DirectUpload {
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly mime: string;
+}
+
+/** A `PUT` to `url` with these headers. */
+export interface UploadTarget {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /** Where pictures live, apart from the task rows. Keys are `attempts/<attemptId>/<n>` and the like: lower case, no dots, no leading slash. */
 export interface ArtifactStore {
   /** Stores the stream whole or not at all; hashed on the way, on the disk when it resolves.
@@ -21,6 +34,8 @@ export interface ArtifactStore {
   get(key: string, range?: { readonly start: number; readonly end: number }): Promise<Readable | null>;
   /** Where clients may fetch it by themselves (S3's presigned URL), or null: we serve it. */
   redirectUrl(key: string, options: { readonly mime: string; readonly expiresInMs: number }): Promise<string | null>;
+  /** Where a node may put these very bytes by itself (S3's presigned URL, bound to hash, length and type), or null: it uploads to us. */
+  uploadTo(key: string, upload: DirectUpload, options: { readonly expiresInMs: number }): Promise<UploadTarget | null>;
   delete(keys: readonly string[]): Promise<void>;
   /** Keys below a prefix, in order, in pages. For the sweep. */
   list(
@@ -45,4 +60,9 @@ export class ArtifactTooLarge extends Error {
     this.name = "ArtifactTooLarge";
     this.bytesMax = bytesMax;
   }
+}
+
+/** The store cannot be used. The message is a whole sentence for whoever starts the server. */
+export class ArtifactStoreRefused extends Error {
+  override readonly name = "ArtifactStoreRefused";
 }

@@ -6,15 +6,14 @@ import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type ArtifactStore, ArtifactTooLarge, isArtifactKey, type StoredArtifact } from "./artifact-store.ts";
 import { readImageHeader } from "./image-header.ts";
-
-/** Hashes of the newest files stay in memory up to this number; an older file is hashed again when somebody asks. */
-const HASHES_KEPT = 10_000;
+import { RecentHashes } from "./recent-hashes.ts";
 
 /** Pictures in a folder, one file each. A file appears under its name only when it is whole and on the disk. */
 export class FolderArtifactStore implements ArtifactStore {
   readonly #root: string;
   readonly #unfinished: string;
-  readonly #hashes = new Map<string, string>();
+  /** An older file is hashed again when somebody asks. */
+  readonly #hashes = new RecentHashes();
 
   private constructor(root: string) {
     this.#root = root;
@@ -58,7 +57,7 @@ export class FolderArtifactStore implements ArtifactStore {
       throw error;
     }
     const sha256 = hash.digest("hex");
-    this.#remember(key, sha256);
+    this.#hashes.keep(key, sha256);
     return { key, sha256, bytes };
   }
 
@@ -66,8 +65,8 @@ export class FolderArtifactStore implements ArtifactStore {
     const path = this.#path(key);
     try {
       const { size, mtimeMs } = await stat(path);
-      const sha256 = this.#hashes.get(key) ?? (await hashOf(path));
-      this.#remember(key, sha256);
+      const sha256 = this.#hashes.of(key) ?? (await hashOf(path));
+      this.#hashes.keep(key, sha256);
       return { key, sha256, bytes: size, mime: await mimeOf(path), modifiedAtMs: mtimeMs };
     } catch (error) {
       return absent(error);
@@ -87,9 +86,13 @@ export class FolderArtifactStore implements ArtifactStore {
     return Promise.resolve(null);
   }
 
+  uploadTo(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   async delete(keys: readonly string[]): Promise<void> {
     for (const key of keys) {
-      this.#hashes.delete(key);
+      this.#hashes.forget(key);
       await rm(this.#path(key), { force: true });
     }
   }
@@ -137,15 +140,6 @@ export class FolderArtifactStore implements ArtifactStore {
   #path(key: string): string {
     if (!isArtifactKey(key)) throw new Error(`${JSON.stringify(key)} is no artifact key`);
     return join(this.#root, key);
-  }
-
-  #remember(key: string, sha256: string): void {
-    this.#hashes.set(key, sha256);
-    if (this.#hashes.size <= HASHES_KEPT) return;
-    for (const oldest of this.#hashes.keys()) {
-      this.#hashes.delete(oldest);
-      break;
-    }
   }
 }
 

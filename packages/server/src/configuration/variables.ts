@@ -153,6 +153,12 @@ export const VARIABLES = {
   S3_ENDPOINT: variable(z.url({ protocol: /^https?$/ }), null, "URL", "Endpoint of an S3-compatible store."),
   S3_REGION: variable(z.string().min(1), "us-east-1", "text", "Region of the S3 bucket."),
   S3_PATH_STYLE: variable(flag(), "false", "true/false", "Address buckets by path instead of by host name."),
+  S3_PRESIGN: variable(
+    flag(),
+    "true",
+    "true/false",
+    "Send clients and nodes to S3 itself by signed URLs; with `false` every byte passes through the server.",
+  ),
   TRUST_PROXY: variable(
     list(),
     null,

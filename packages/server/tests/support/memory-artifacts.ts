@@ -28,6 +28,8 @@ export class MemoryArtifacts implements ArtifactStore {
 
   redirectUrl: ArtifactStore["redirectUrl"] = async () => null;
 
+  uploadTo: ArtifactStore["uploadTo"] = async () => null;
+
   delete: ArtifactStore["delete"] = async (keys) => {
     for (const key of keys) this.#kept.delete(key);
   };
