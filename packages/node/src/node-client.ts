@@ -248,7 +248,7 @@ export class NodeClient {
         if (artifact === undefined) continue;
         const url = this.#resolveUrl(uploadUrl.replace("{n}", String(n)));
         const path = this.#options.spool.artifactPath(attemptId, n);
-        const outcome = await upload(path, url, artifact.mime, controller.signal);
+        const outcome = await upload(path, url, artifact, controller.signal);
         // A server that does not want the picture says so in its answer to the result.
         if (outcome === "refused") break;
         if (outcome === "failed") {

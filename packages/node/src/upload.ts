@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { DirectUploadTarget } from "@genai/protocol";
 import { request } from "undici";
 
 /** What came of an upload. `refused`: the server wants nothing of this attempt any more. `failed`: try again later. */
@@ -10,11 +11,24 @@ const TRIES = 4;
 /** For the answer, and between two pieces of the body. */
 const STALL_MS = 30_000;
 
-/** Puts a file to a signed URL. Answers of 4xx are final but for 408, 425 and 429; everything else is tried again a few times. */
-export async function upload(path: string, url: string, mime: string, signal: AbortSignal): Promise<UploadOutcome> {
+/** Puts a file to a signed URL of the server. Where that says `direct=1` the server is asked first, and the file goes to where it says;
+ *  should that not work, the server takes it after all. Answers of 4xx are final but for 408, 425 and 429; everything else is tried again
+ *  a few times. */
+export async function upload(
+  path: string,
+  url: string,
+  picture: { readonly sha256: string; readonly mime: string },
+  signal: AbortSignal,
+): Promise<UploadOutcome> {
   const { size } = await stat(path);
+  if (new URL(url).searchParams.has("direct")) {
+    const uploaded = await putDirectly(path, size, url, picture, signal).catch(() => false);
+    if (uploaded) return "uploaded";
+    if (signal.aborted) return "failed";
+  }
+  const headers = { "content-type": picture.mime, "content-length": String(size) };
   for (let attempt = 1; attempt <= TRIES; attempt++) {
-    const status = await put(path, size, url, mime, signal).catch(() => null);
+    const status = await put(path, url, headers, signal).catch(() => null);
     if (signal.aborted) return "failed";
     if (status !== null && status < 300) return "uploaded";
     if (status !== null && status >= 400 && status < 500 && ![408, 425, 429].includes(status)) return "refused";
@@ -23,11 +37,37 @@ export async function upload(path: string, url: string, mime: string, signal: Ab
   return "failed";
 }
 
-async function put(path: string, size: number, url: string, mime: string, signal: AbortSignal): Promise<number> {
+async function putDirectly(
+  path: string,
+  bytes: number,
+  url: string,
+  { sha256, mime }: { readonly sha256: string; readonly mime: string },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const answer = await request(url, {
+    method: "POST",
+    body: JSON.stringify({ sha256, bytes, mime }),
+    headers: { "content-type": "application/json" },
+    headersTimeout: STALL_MS,
+    bodyTimeout: STALL_MS,
+    signal,
+  });
+  const text = await answer.body.text();
+  if (answer.statusCode !== 200) return false;
+  const target = DirectUploadTarget.parse(JSON.parse(text));
+  return (await put(path, target.url, target.headers, signal)) < 300;
+}
+
+async function put(
+  path: string,
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<number> {
   const answer = await request(url, {
     method: "PUT",
     body: createReadStream(path),
-    headers: { "content-type": mime, "content-length": String(size) },
+    headers,
     headersTimeout: STALL_MS,
     bodyTimeout: STALL_MS,
     signal,

@@ -51,7 +51,8 @@ export async function startServer(configuration: Configuration, logger: Logger):
     await store.close();
     throw error;
   });
-  const urls = new ArtifactUrls(secrets.urlSecret, () => Date.now());
+  const keptElsewhere = configuration.ARTIFACT_STORE !== null && configuration.S3_PRESIGN;
+  const urls = new ArtifactUrls(secrets.urlSecret, () => Date.now(), keptElsewhere);
   const trace = configuration.TRACE_FILE === null ? null : new TraceRecorder(configuration.TRACE_FILE, logger);
   const stopping = new AbortController();
 
@@ -123,7 +124,6 @@ export async function startServer(configuration: Configuration, logger: Logger):
         events: coordinator.nodes,
         store,
         bytesMax: configuration.MAX_ARTIFACT_BYTES,
-        logger,
       }),
     ],
     uploads,

@@ -5,6 +5,7 @@ import { V2_OPERATIONS } from "../v2/operations.ts";
 import { Problem } from "../v2/problem.ts";
 import { PROBLEMS, type ProblemCode } from "../v2/problem-codes.ts";
 import { PreviewEvent, ProgressEvent, StateEvent } from "../v2/task-events.ts";
+import { ARTIFACT_OPERATIONS } from "./artifact-operations.ts";
 import type { Operation } from "./operation.ts";
 import { SERVER_OPERATIONS } from "./server-operations.ts";
 
@@ -13,20 +14,27 @@ const EVERYWHERE: readonly ProblemCode[] = ["invalid_request", "internal", "unav
 /** Routes that know their caller. */
 const FOR_CALLERS: readonly ProblemCode[] = ["unauthenticated", "rate_limited"];
 
+/** Routes whose address is the permission. */
+const BY_SIGNATURE: readonly ProblemCode[] = ["signature_invalid", "url_expired"];
+
 /** Every problem that an operation may answer with. */
 export function problemsOf(operation: Operation): readonly ProblemCode[] {
   return [
     ...EVERYWHERE,
-    ...(operation.access === "anyone" ? [] : FOR_CALLERS),
+    ...(operation.access === "signed" ? BY_SIGNATURE : []),
+    ...(operation.access === "anyone" || operation.access === "signed" ? [] : FOR_CALLERS),
     ...(operation.access === "admin" ? (["forbidden"] as const) : []),
     ...operation.problems,
   ];
 }
 
 /** Every operation that is documented. */
-export const OPERATIONS: readonly Operation[] = [V2_OPERATIONS, V1_OPERATIONS, SERVER_OPERATIONS].flatMap(
-  (table: Readonly<Record<string, Operation>>) => Object.values(table),
-);
+export const OPERATIONS: readonly Operation[] = [
+  V2_OPERATIONS,
+  ARTIFACT_OPERATIONS,
+  V1_OPERATIONS,
+  SERVER_OPERATIONS,
+].flatMap((table: Readonly<Record<string, Operation>>) => Object.values(table));
 
 /** The OpenAPI 3.1 document of the API. */
 export function openApiDocument(options: {
@@ -53,6 +61,10 @@ export function openApiDocument(options: {
       { name: "fleet", description: "The nodes, and what they offer." },
       { name: "account", description: "What the caller has used." },
       { name: "v1", description: "The API that existing clients speak. Paths hold with and without their last slash." },
+      {
+        name: "artifacts",
+        description: "Pictures that were made, by URLs that the server signs. Nodes bring them, clients fetch them.",
+      },
       { name: "server", description: "The server itself." },
     ],
     paths,
@@ -72,7 +84,7 @@ function described(operation: Operation): ZodOpenApiOperationObject {
     tags: [operation.tag],
     summary: operation.summary,
     ...(operation.description === undefined ? {} : { description: operation.description }),
-    ...(operation.access === "anyone" ? { security: [] } : {}),
+    ...(operation.access === "anyone" || operation.access === "signed" ? { security: [] } : {}),
     requestParams: {
       ...(operation.params === undefined ? {} : { path: operation.params }),
       ...(operation.query === undefined ? {} : { query: operation.query }),

@@ -1,6 +1,8 @@
+import { DirectUploadBody } from "@genai/protocol";
 import { type Request, type Response, Router } from "express";
-import type { Logger } from "pino";
 import type { NodeEvents } from "../coordinator/node-events.ts";
+import { HttpRefusal } from "../http/http-refusal.ts";
+import { readJsonBody } from "../http/request-body.ts";
 import type { TaskStore } from "../tasks/task-store.ts";
 import { artifactKey } from "./artifact-key.ts";
 import { type ArtifactStore, ArtifactTooLarge, isArtifactKey } from "./artifact-store.ts";
@@ -13,63 +15,82 @@ export interface ArtifactRoutesOptions {
   readonly store: Pick<TaskStore, "attempt" | "pipelineOf">;
   /** Largest upload, in bytes. */
   readonly bytesMax: number;
-  readonly logger: Logger;
 }
 
 /** Pictures of one attempt are numbered below this. */
 const ARTIFACTS_MAX = 1_000;
 /** An upload that sends nothing for this long is given up. */
 const UPLOAD_STALL_MS = 30_000;
+/** How long a node has for an upload to where pictures are kept, and a client for a download from there, in milliseconds. */
+const DIRECT_UPLOAD_MS = 15 * 60_000;
+const REDIRECT_MS = 3_600_000;
+/** Longest question about an upload, in bytes. */
+const QUESTION_BYTES_MAX = 4_096;
+/** Nodes whose picture could not be stored come back after this long, in milliseconds. */
+const STORE_RETRY_MS = 2_000;
 
 /** Signed uploads by nodes, signed downloads by clients. Each URL is its own permission; no other is asked for. */
 export function artifactRoutes(options: ArtifactRoutesOptions): Router {
   const router = Router();
-  router.put("/v2/attempts/:attemptId/artifacts/:n", (request, response) => upload(options, request, response));
+  const artifact = router.route("/v2/attempts/:attemptId/artifacts/:n");
+  artifact.put((request, response) => upload(options, request, response));
+  artifact.post((request, response) => offerDirect(options, request, response));
   router.get("/v2/attempts/:attemptId/pipeline", (request, response) => sendPipeline(options, request, response));
   router.get("/artifacts/*key", (request, response) => download(options, request, response));
   return router;
 }
 
 async function upload(options: ArtifactRoutesOptions, request: Request, response: Response): Promise<void> {
-  const attemptId = String(request.params.attemptId);
-  const n = Number(request.params.n);
-  if (!permitted(options.urls, "upload", attemptId, request, response)) return;
-  if (!Number.isInteger(n) || n < 0 || n >= ARTIFACTS_MAX) {
-    return refuse(response, 404, "no_such_artifact", `Pictures are numbered from 0 to ${ARTIFACTS_MAX - 1}.`);
-  }
-  if (!(await options.events.mayUpload(null, attemptId))) {
-    return refuse(
-      response,
-      409,
-      "attempt_closed",
-      `Attempt ${attemptId} is not open: nothing is uploaded for it any more.`,
-    );
-  }
-  if (Number(request.headers["content-length"] ?? 0) > options.bytesMax) {
-    return refuse(response, 413, "artifact_too_large", `A picture may have ${options.bytesMax} bytes.`);
-  }
+  const key = await uploadableKey(options, request);
+  const { bytesMax } = options;
+  if (Number(request.headers["content-length"] ?? 0) > bytesMax) throw tooLarge(bytesMax);
   request.setTimeout(UPLOAD_STALL_MS, () => request.destroy(new Error("the upload stalled")));
   try {
-    const { sha256, bytes } = await options.artifacts.put(artifactKey(attemptId, n), request, {
-      bytesMax: options.bytesMax,
+    const { sha256, bytes } = await options.artifacts.put(key, request, {
+      bytesMax,
       mime: request.headers["content-type"] ?? "application/octet-stream",
     });
     response.status(201).json({ sha256, bytes });
   } catch (error) {
-    if (error instanceof ArtifactTooLarge) return refuse(response, 413, "artifact_too_large", error.message);
+    if (error instanceof ArtifactTooLarge) throw tooLarge(bytesMax);
     if (request.destroyed && !request.complete) return;
-    options.logger.error({ err: error, attemptId }, "an upload could not be stored");
-    response.setHeader("retry-after", "2");
-    refuse(response, 503, "storage_unavailable", "The picture could not be stored; try again.");
+    throw new HttpRefusal("unavailable", {
+      detail: "the picture could not be stored; try again",
+      retryAfterMs: STORE_RETRY_MS,
+      cause: error,
+    });
   }
+}
+
+/** Where the node may put the picture by itself. */
+async function offerDirect(options: ArtifactRoutesOptions, request: Request, response: Response): Promise<void> {
+  const key = await uploadableKey(options, request);
+  const asked = DirectUploadBody.safeParse(await readJsonBody(request, QUESTION_BYTES_MAX));
+  if (!asked.success) throw new HttpRefusal("invalid_request", { detail: "sha256, bytes and mime are needed" });
+  if (asked.data.bytes > options.bytesMax) throw tooLarge(options.bytesMax);
+  const target = await options.artifacts.uploadTo(key, asked.data, { expiresInMs: DIRECT_UPLOAD_MS });
+  if (target === null) response.status(204).end();
+  else response.set("cache-control", "no-store").json(target);
+}
+
+/** The key under which a picture of an open attempt is put. */
+async function uploadableKey({ urls, events }: ArtifactRoutesOptions, request: Request): Promise<string> {
+  const attemptId = String(request.params.attemptId);
+  const n = Number(request.params.n);
+  mustBeSigned(urls, "upload", attemptId, request);
+  if (!Number.isInteger(n) || n < 0 || n >= ARTIFACTS_MAX) {
+    throw new HttpRefusal("artifact_not_found", { detail: `pictures are numbered from 0 to ${ARTIFACTS_MAX - 1}` });
+  }
+  if (!(await events.mayUpload(null, attemptId))) throw closed(attemptId);
+  return artifactKey(attemptId, n);
 }
 
 async function sendPipeline(options: ArtifactRoutesOptions, request: Request, response: Response): Promise<void> {
   const attemptId = String(request.params.attemptId);
-  if (!permitted(options.urls, "pipeline", attemptId, request, response)) return;
+  mustBeSigned(options.urls, "pipeline", attemptId, request);
   const attempt = await options.store.attempt(attemptId);
   const pipeline = attempt?.open ? await options.store.pipelineOf(attempt.taskId) : null;
-  if (pipeline === null) return refuse(response, 404, "attempt_closed", `Attempt ${attemptId} is not open.`);
+  if (pipeline === null) throw closed(attemptId);
   response.setHeader("cache-control", "no-store");
   response.json(pipeline);
 }
@@ -77,9 +98,17 @@ async function sendPipeline(options: ArtifactRoutesOptions, request: Request, re
 async function download(options: ArtifactRoutesOptions, request: Request, response: Response): Promise<void> {
   const path = request.params.key as unknown as readonly string[];
   const key = path.join("/");
-  if (!permitted(options.urls, "download", key, request, response)) return;
+  mustBeSigned(options.urls, "download", key, request);
   const head = isArtifactKey(key) ? await options.artifacts.head(key) : null;
-  if (head === null) return refuse(response, 404, "artifact_gone", "The picture is not kept any more.");
+  if (head === null) throw new HttpRefusal("artifact_not_found");
+  const elsewhere =
+    request.method === "HEAD"
+      ? null
+      : await options.artifacts.redirectUrl(key, { mime: head.mime, expiresInMs: REDIRECT_MS });
+  if (elsewhere !== null) {
+    response.status(302).set({ location: elsewhere, "cache-control": "private, max-age=60" }).end();
+    return;
+  }
   const tag = `"${head.sha256}"`;
   response.set({
     "content-type": head.mime,
@@ -100,6 +129,7 @@ async function download(options: ArtifactRoutesOptions, request: Request, respon
   const fits = request.headers["if-range"] === undefined || request.headers["if-range"] === tag;
   const range = fits ? rangeOf(request.headers.range, head.bytes) : "all";
   if (range === "none") {
+    response.removeHeader("content-type");
     response.status(416).set("content-range", `bytes */${head.bytes}`).end();
     return;
   }
@@ -113,38 +143,32 @@ async function download(options: ArtifactRoutesOptions, request: Request, respon
     return;
   }
   const body = await options.artifacts.get(key, range === "all" ? undefined : range);
-  if (body === null) return refuse(response, 404, "artifact_gone", "The picture is not kept any more.");
-  body.once("error", (error) => {
-    options.logger.error({ err: error, key }, "a picture could not be read");
-    response.destroy(error);
-  });
+  if (body === null) {
+    response.removeHeader("content-length");
+    throw new HttpRefusal("artifact_not_found");
+  }
+  body.once("error", (error) => response.destroy(error));
   response.once("close", () => body.destroy());
   body.pipe(response);
 }
 
-function permitted(
+function mustBeSigned(
   urls: ArtifactUrls,
   purpose: "download" | "upload" | "pipeline",
   subject: string,
   request: Request,
-  response: Response,
-): boolean {
+): void {
   const verdict = urls.verify(purpose, subject, request.query.expires, request.query.signature);
-  if (verdict === "bad") refuse(response, 403, "bad_signature", "The URL is not signed by this server.");
-  if (verdict === "expired")
-    refuse(response, 410, "url_expired", "The URL has expired; fetch the task again for a new one.");
-  return verdict === "good";
+  if (verdict === "bad") throw new HttpRefusal("signature_invalid");
+  if (verdict === "expired") throw new HttpRefusal("url_expired");
 }
 
-/** A problem document (RFC 9457); the rest of a refused body is not read. */
-function refuse(response: Response, status: number, code: string, detail: string): void {
-  if (response.headersSent) {
-    response.destroy();
-    return;
-  }
-  response.removeHeader("content-length");
-  response.setHeader("connection", "close");
-  response.status(status).type("application/problem+json").send(JSON.stringify({ status, code, detail }));
+function closed(attemptId: string): HttpRefusal {
+  return new HttpRefusal("attempt_closed", { detail: `attempt ${attemptId} is not open` });
+}
+
+function tooLarge(bytesMax: number): HttpRefusal {
+  return new HttpRefusal("body_too_large", { detail: `a picture may have ${bytesMax} bytes` });
 }
 
 function matches(header: string | undefined, tag: string): boolean {

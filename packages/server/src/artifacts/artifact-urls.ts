@@ -8,9 +8,13 @@ export class ArtifactUrls {
   readonly #secret: string;
   readonly #wallMs: () => number;
 
-  constructor(secret: string, wallMs: () => number) {
+  readonly #direct: boolean;
+
+  /** `direct`: nodes ask where to put a picture before they bring it. */
+  constructor(secret: string, wallMs: () => number, direct = false) {
     this.#secret = secret;
     this.#wallMs = wallMs;
+    this.#direct = direct;
   }
 
   /** Where a client fetches an artifact. */
@@ -20,7 +24,7 @@ export class ArtifactUrls {
 
   /** Where the node of an attempt uploads; `{n}` stands for the number of the picture. */
   upload(attemptId: string, expiresInMs: number): string {
-    return `/v2/attempts/${attemptId}/artifacts/{n}?${this.#signed("upload", attemptId, expiresInMs)}`;
+    return `/v2/attempts/${attemptId}/artifacts/{n}?${this.#signed("upload", attemptId, expiresInMs)}${this.#direct ? "&direct=1" : ""}`;
   }
 
   /** Where the node of an attempt fetches a pipeline that is too large for a frame. */

@@ -7,11 +7,16 @@ import { v1RefusalBody } from "./v1/v1-refusal-body.ts";
 import { problemOf } from "./v2/problem.ts";
 
 /** The one place where a handler's error becomes an answer: `{ok:false, error}` for v1, a problem document elsewhere. */
-export function errorHandler({ settings, logger }: Pick<HttpAppOptions, "settings" | "logger">): ErrorRequestHandler {
+export function errorHandler({
+  settings,
+  logger,
+}: Pick<HttpAppOptions, "logger"> & {
+  readonly settings: Pick<HttpAppOptions["settings"], "bodyBytesMax">;
+}): ErrorRequestHandler {
   return (error, request, response, _next) => {
     const refusal: HttpRefusal = refusalOf(error);
     const requestId = String(response.getHeader("x-request-id") ?? "");
-    if (refusal.code === "internal") {
+    if (refusal.code === "internal" || (refusal.code === "unavailable" && refusal.cause !== undefined)) {
       logger.error({ err: refusal.cause, requestId, method: request.method, path: request.path }, "a request failed");
     }
     // Too late for another answer: the caller has hung up, or has half of this one.

@@ -137,7 +137,7 @@ test(`check 30: ${REQUESTS} generated requests, valid and broken, get no 5xx and
   async function send(generated: typeof request extends fc.Arbitrary<infer Value> ? Value : never): Promise<void> {
     const { operation, ids, query, contentType, key } = generated;
     const id = ids ?? tasks[tasks.length - 1] ?? "none";
-    const path = operation.path.replace(/\{\w+\}/, encodeURIComponent(id));
+    const path = operation.path.replaceAll(/\{\w+\}/g, encodeURIComponent(id));
     const search = operation.query === undefined ? "" : `?${new URLSearchParams(query)}`;
     const answer = await rawHttp(operation.method, `${server.url}${path}${search}`, {
       headers: { "content-type": contentType, ...(key === undefined ? {} : { "idempotency-key": key }) },

@@ -29,7 +29,7 @@ test("every route that is served is documented, and every documented one is serv
   });
   const served = routesOf((app as unknown as { router: { stack: readonly Layer[] } }).router.stack)
     .filter((route) => !/ \/docs(\/|$)/.test(route))
-    .map((route) => route.replaceAll(/:\w+/g, "{}"));
+    .map((route) => route.replaceAll(/[:*]\w+/g, "{}"));
   const documented = OPERATIONS.map(
     ({ method, path }) => `${method} ${path.replace(/(.)\/$/, "$1").replaceAll(/\{\w+\}/g, "{}")}`,
   );

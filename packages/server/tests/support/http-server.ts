@@ -3,6 +3,8 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Express } from "express";
 import { pino } from "pino";
+import { artifactRoutes } from "../../src/artifacts/artifact-routes.ts";
+import { ArtifactUrls } from "../../src/artifacts/artifact-urls.ts";
 import { createHttpApp } from "../../src/http/http-app.ts";
 import type { HttpAppOptions, HttpSettings } from "../../src/http/http-options.ts";
 import { tokenHash } from "../../src/identity/api-keys.ts";
@@ -59,6 +61,7 @@ export class TestHttpServer implements AsyncDisposable {
     this.port = (server.address() as AddressInfo).port;
     this.url = `http://127.0.0.1:${this.port}`;
     let taskNumber = 0;
+    const artifacts = new MemoryArtifacts();
     const app = createHttpApp({
       settings: { ...SETTINGS, ...setup.settings },
       tasks: this.tasks.service,
@@ -78,9 +81,17 @@ export class TestHttpServer implements AsyncDisposable {
       }),
       artifactUrl: (artifact) => `/artifacts/${artifact.key}?signature=s`,
       readArtifact: async () => Buffer.from("png"),
-      routers: [],
+      routers: [
+        artifactRoutes({
+          artifacts,
+          urls: new ArtifactUrls("a secret of a test, long enough for it", () => 1_700_000_000_000),
+          events: { mayUpload: async () => false },
+          store: this.tasks.store,
+          bytesMax: 1_000_000,
+        }),
+      ],
       fleet: this.fleet,
-      uploads: new Uploads(new MemoryArtifacts(), 3_600_000),
+      uploads: new Uploads(artifacts, 3_600_000),
       version: "0.0.0",
       logger: pino({ level: "silent" }),
       stopping: new AbortController().signal,

@@ -11,6 +11,7 @@ import type { ClientOptions } from "ws";
 import { artifactRoutes } from "../../../src/artifacts/artifact-routes.ts";
 import { ArtifactUrls } from "../../../src/artifacts/artifact-urls.ts";
 import { FolderArtifactStore } from "../../../src/artifacts/folder-artifact-store.ts";
+import { errorHandler } from "../../../src/http/error-handler.ts";
 import { sharedTokenAuthentication } from "../../../src/sessions/node-authentication.ts";
 import { createNodeGateway, type NodeGatewayOptions } from "../../../src/sessions/node-gateway.ts";
 import { Peer } from "./peer.ts";
@@ -42,9 +43,9 @@ export async function setup(options: SetupOptions = {}) {
         pipelineOf: (taskId) => Promise.resolve((options.pipelines?.get(taskId) ?? null) as never),
       },
       bytesMax: artifactBytesMax,
-      logger,
     }),
   );
+  app.use(errorHandler({ settings: { bodyBytesMax: artifactBytesMax }, logger }));
   const httpServer = createServer(app);
   const counted = { read: 0, bad: 0, unknown: 0 };
   const gateway = createNodeGateway({
