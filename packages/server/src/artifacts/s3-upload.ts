@@ -13,7 +13,7 @@ import { ArtifactTooLarge } from "./artifact-store.ts";
 import { readImageHeader } from "./image-header.ts";
 
 /** What is longer goes up in parts of this size, one at a time; so much stands in memory for each upload. S3 takes at most 10 000 parts. */
-export const PART_BYTES = 16 * 1_024 * 1_024;
+const PART_BYTES = 16 * 1_024 * 1_024;
 
 interface Place {
   readonly Bucket: string;
