@@ -1,97 +1,105 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { BenchOptions } from "../bench-options.ts";
+import { BenchFolder } from "../support/bench-folder.ts";
 import { Child } from "../support/child.ts";
 import { freePort } from "../support/free-port.ts";
-import { fsyncMs } from "../support/fsync-time.ts";
 import { startOurServer } from "../support/our-server.ts";
 import { percentile } from "../support/percentile.ts";
 import { startPostgres } from "../support/postgres.ts";
+import { machineOf, report, rounded } from "../support/report.ts";
 import { type Load, measureRoundTrip, type RoundTrip } from "./measure.ts";
 
-type Started = { readonly server: Child; end(): Promise<void> };
+const BARE = "bare relay";
+const COMMITTING = "relay, one SQLite commit a turn";
+const OURS = "ours on SQLite";
+const OURS_POSTGRES = "ours on PostgreSQL";
 
-/** Tasks a second over HTTP, store and WebSocket, beside the same way without a store and without a thought. Each system is
- *  measured `rounds` times, in turn, and its median counts: the machine is not ours alone. */
-export async function roundtrip(options: {
-  readonly tasks: number;
-  readonly rounds: number;
-  /** Only systems whose name holds this text. */
-  readonly only: string;
-  /** Folder for CPU profiles of our server, or null. */
-  readonly profile: string | null;
-}): Promise<void> {
-  const load: Load = { tasks: options.tasks, inFlight: 64, nodes: 10, resultBytes: 300 };
-  const folder = await mkdtemp(join(tmpdir(), "genai-bench-"));
-  const postgres = "ours on PostgreSQL".includes(options.only) ? await startPostgres() : null;
-  const systems: Record<string, (name: string) => Promise<Started>> = {
-    "bare relay": (name) => startRelay("bare", join(folder, name)),
-    "relay, one SQLite commit a turn": (name) => startRelay("sqlite", join(folder, name)),
-    "ours on SQLite": (name) => startOurs(join(folder, name), null, options.profile),
+/** Tasks a second over HTTP, store and WebSocket, beside the same way without a store and without a thought. Every system is
+ *  measured in each round, in turn, and ratios are taken inside of a round; their median counts. */
+export async function roundtrip({ tasks = 20_000, rounds, only, profile, json }: BenchOptions): Promise<void> {
+  const load: Load = { tasks, inFlight: 64, nodes: 10, resultBytes: 300 };
+  await using folder = await BenchFolder.make();
+  const machine = machineOf(folder.path);
+  const postgres = OURS_POSTGRES.includes(only) ? await startPostgres() : null;
+  const systems: Record<string, (home: string) => Promise<Child>> = {
+    [BARE]: (home) => startRelay("bare", home),
+    [COMMITTING]: (home) => startRelay("sqlite", home),
+    [OURS]: (home) => startOurs(home, null, profile),
     ...(postgres && {
-      "ours on PostgreSQL": async (name) => startOurs(join(folder, name), await postgres.database(), options.profile),
+      [OURS_POSTGRES]: async (home) => startOurs(home, await postgres.database(), profile),
     }),
   };
+  const names = Object.keys(systems).filter((name) => name.includes(only));
+  const results: Map<string, RoundTrip>[] = [];
   try {
-    process.stdout.write(
-      `${load.tasks} tasks, ${load.inFlight} in flight, ${load.nodes} nodes, ${load.resultBytes}-byte results; fdatasync of 4 KiB here: ${fsyncMs(folder).toFixed(2)} ms\n`,
-    );
-    const results = new Map<string, RoundTrip[]>();
-    for (let round = 0; round < options.rounds; round++) {
-      for (const [name, start] of Object.entries(systems)) {
-        if (!name.includes(options.only)) continue;
-        const { server, end } = await start(`${round}-${name.replaceAll(/\W/g, "-")}`);
-        results.set(name, [...(results.get(name) ?? []), await measureRoundTrip(server, load)]);
-        await end();
+    for (let round = 0; round < rounds; round++) {
+      const measured = new Map<string, RoundTrip>();
+      for (const name of names) {
+        const server = await systems[name]?.(join(folder.path, `${round}-${name.replaceAll(/\W/g, "-")}`));
+        if (server === undefined) continue;
+        try {
+          measured.set(name, await measureRoundTrip(server, load, Math.min(2_000, tasks)));
+        } finally {
+          await server.end();
+        }
       }
+      results.push(measured);
     }
-    report(results);
   } finally {
     await postgres?.stop();
-    await rm(folder, { recursive: true, force: true });
   }
+  const ratio = (ours: string, theirs: string) =>
+    median(
+      results.map((round) => (round.get(ours)?.tasksPerSecond ?? NaN) / (round.get(theirs)?.tasksPerSecond ?? NaN)),
+    );
+  const wanted = [
+    { ours: OURS, theirs: BARE, least: 0.7 },
+    { ours: OURS, theirs: COMMITTING, least: 0.8 },
+    { ours: OURS_POSTGRES, theirs: BARE, least: 0.4 },
+  ].filter(({ ours, theirs }) => names.includes(ours) && names.includes(theirs));
+  report(
+    machine,
+    {
+      bench: "roundtrip",
+      load: { ...load, rounds },
+      rows: names.map((name) => rowOf(name, results)),
+      checks: wanted.map(({ ours, theirs, least }) => ({
+        what: `${ours}, of the ${theirs}`,
+        value: ratio(ours, theirs),
+        unit: "of its tasks a second",
+        bound: { least },
+      })),
+    },
+    json,
+  );
 }
 
-async function startRelay(mode: "bare" | "sqlite", file: string): Promise<Started> {
+async function startRelay(mode: "bare" | "sqlite", file: string): Promise<Child> {
   const port = await freePort();
   const script = fileURLToPath(new URL("./relay.js", import.meta.url));
-  const server = await Child.start(script, [String(port), mode, file], { port });
-  return { server, end: () => server.end() };
+  return Child.start(script, [String(port), mode, file], { port });
 }
 
-async function startOurs(home: string, databaseUrl: string | null, profile: string | null): Promise<Started> {
+function startOurs(home: string, databaseUrl: string | null, profile: string | null): Promise<Child> {
   const nodeArgs = profile === null ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`];
-  const server = await startOurServer({ home, databaseUrl, nodeArgs });
-  return { server, end: () => server.end() };
+  return startOurServer({ home, databaseUrl, nodeArgs });
 }
 
-function report(results: ReadonlyMap<string, readonly RoundTrip[]>): void {
-  const medians = [...results].map(([name, rounds]) => {
-    const median = (of: keyof RoundTrip) =>
-      percentile(
-        rounds.map((round) => round[of]),
-        0.5,
-      );
-    return {
-      system: name,
-      "tasks/s": Math.round(median("tasksPerSecond")),
-      "p50 ms": Number(median("p50Ms").toFixed(1)),
-      "p99 ms": Number(median("p99Ms").toFixed(1)),
-      "CPU ms/1000": Math.round(median("cpuMsPerThousand")),
-      "main thread": Math.round(median("mainThreadMsPerThousand")),
-      "memory MB": Math.round(median("residentMb")),
-    };
-  });
-  console.table(medians);
-  const rateOf = (part: string) => medians.find(({ system }) => system.startsWith(part))?.["tasks/s"] ?? Number.NaN;
-  const ratio = (ours: string, theirs: string) => (rateOf(ours) / rateOf(theirs)).toFixed(2);
-  process.stdout.write(
-    `ours on SQLite: ${ratio("ours on SQLite", "bare")} of the bare relay (at least 0.70), ${ratio("ours on SQLite", "relay,")} of the relay with SQLite (at least 0.80)\n`,
-  );
-  if (rateOf("ours on PostgreSQL")) {
-    process.stdout.write(
-      `ours on PostgreSQL: ${ratio("ours on PostgreSQL", "bare")} of the bare relay (at least 0.40)\n`,
-    );
-  }
+function rowOf(name: string, results: readonly ReadonlyMap<string, RoundTrip>[]) {
+  const of = (figure: keyof RoundTrip) => rounded(median(results.map((round) => round.get(name)?.[figure] ?? NaN)));
+  return {
+    system: name,
+    "tasks/s": of("tasksPerSecond"),
+    "p50 ms": of("p50Ms"),
+    "p99 ms": of("p99Ms"),
+    // Microseconds for one are milliseconds for a thousand.
+    "CPU ms for 1,000": of("cpuUs"),
+    "main thread ms": of("mainThreadUs"),
+    "memory MB": of("residentMb"),
+  };
+}
+
+function median(values: readonly number[]): number {
+  return percentile(values, 0.5);
 }

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
 
 /** How long a started process has to answer on its port, in milliseconds. */
-const START_MS_MAX = 20_000;
+const START_MS_MAX = 60_000;
 
 /** A process that serves HTTP on a port, started and ended by a bench. */
 export class Child {
@@ -27,7 +27,7 @@ export class Child {
     },
   ): Promise<Child> {
     const process_ = spawn(process.execPath, [...(options.nodeArgs ?? []), script, ...args], {
-      stdio: ["ignore", "ignore", "inherit"],
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
       env: { ...process.env, ...options.env },
     });
     const child = new Child(process_, options.port);
@@ -42,6 +42,14 @@ export class Child {
 
   get pid(): number {
     return this.#process.pid ?? 0;
+  }
+
+  /** What it holds after a collection. Only of a server that was started with `memoryReports`. */
+  async memory(): Promise<NodeJS.MemoryUsage> {
+    const answered = once(this.#process, "message", { signal: AbortSignal.timeout(START_MS_MAX) });
+    this.#process.send("memory");
+    const [usage] = (await answered) as [NodeJS.MemoryUsage];
+    return usage;
   }
 
   async end(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {

@@ -1,9 +1,14 @@
 import { once } from "node:events";
 import { WebSocket } from "ws";
 
-/** Nodes that speak v1 and answer each task at once with one URL of `resultBytes` characters. Runs in the caller's process. */
+/** The result of every task of {@link connectLegacyNodes}: a URL of so many characters. */
+export function resultUrl(resultBytes: number): string {
+  return `https://pictures.example/${"p".repeat(Math.max(0, resultBytes - 25))}`;
+}
+
+/** Nodes that speak v1 and answer each task at once. Runs in the caller's process; returns their end. */
 export async function connectLegacyNodes(port: number, count: number, resultBytes: number): Promise<() => void> {
-  const url = `https://pictures.example/${"p".repeat(Math.max(0, resultBytes - 25))}`;
+  const url = resultUrl(resultBytes);
   const sockets = Array.from({ length: count }, (_, index) => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}/`, { perMessageDeflate: false });
     socket.on("open", () => {

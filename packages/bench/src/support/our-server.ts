@@ -9,11 +9,16 @@ export async function startOurServer(options: {
   readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[];
+  /** Lets {@link Child.memory} ask it. */
+  readonly memoryReports?: boolean;
 }): Promise<Child> {
   const port = options.port ?? (await freePort());
   return Child.start(fileURLToPath(import.meta.resolve("@genai/server/main")), [], {
     port,
-    nodeArgs: options.nodeArgs ?? [],
+    nodeArgs: [
+      ...(options.nodeArgs ?? []),
+      ...(options.memoryReports ? ["--expose-gc", "--import", import.meta.resolve("./memory-reporter.js")] : []),
+    ],
     env: {
       HTTP_PORT: String(port),
       GENAI_HOME: options.home,

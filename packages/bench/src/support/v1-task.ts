@@ -1,0 +1,10 @@
+/** A v1 body for a standard picture, as clients send it. */
+export const V1_TASK_BODY = JSON.stringify({
+  token: "bench",
+  standardPipeline: {
+    prompt: "a lighthouse on a cliff in a storm, oil on canvas, dramatic light, high detail",
+    model: "",
+    size: { width: 512, height: 512 },
+    steps: 20,
+  },
+});
