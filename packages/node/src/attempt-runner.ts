@@ -13,11 +13,15 @@ export interface RunnerReport {
   finished(attemptId: string, final: FinalFrame): void;
   /** It stopped because it was told to. */
   stopped(attemptId: string): void;
+  /** The engine went away under an attempt; said before the attempt's last word. */
+  engineDown(): void;
 }
 
 /** Largest pipeline that is fetched, in bytes. */
 const PIPELINE_BYTES_MAX = 128 * 1024 * 1024;
 const PIPELINE_TIMEOUT_MS = 60_000;
+/** How long the engine may take to let go of what ran when the node leaves. */
+const LET_GO_MS = 12_000;
 
 /** Runs attempts on the engine and brings their outcome to the disk. */
 export class AttemptRunner {
@@ -25,7 +29,7 @@ export class AttemptRunner {
   readonly #spool: Spool;
   readonly #report: RunnerReport;
   readonly #logger: Logger;
-  readonly #running = new Map<string, AbortController>();
+  readonly #running = new Map<string, { readonly controller: AbortController; readonly ended: Promise<void> }>();
 
   constructor(engine: Engine, spool: Spool, report: RunnerReport, logger: Logger) {
     this.#engine = engine;
@@ -37,17 +41,21 @@ export class AttemptRunner {
   /** Starts an attempt; its end comes through the report. `resolveUrl` makes the server's URLs absolute. */
   start(order: AttemptOrder, resolveUrl: (url: string) => string): void {
     const controller = new AbortController();
-    this.#running.set(order.attemptId, controller);
-    void this.#run(order, resolveUrl, controller.signal).finally(() => this.#running.delete(order.attemptId));
+    const ended = this.#run(order, resolveUrl, controller.signal).finally(() => this.#running.delete(order.attemptId));
+    this.#running.set(order.attemptId, { controller, ended });
   }
 
   abort(attemptId: string): void {
-    this.#running.get(attemptId)?.abort();
+    this.#running.get(attemptId)?.controller.abort();
   }
 
   /** Stops everything and resolves when the engine has let go. */
   async close(): Promise<void> {
-    for (const controller of this.#running.values()) controller.abort();
+    const running = [...this.#running.values()];
+    for (const { controller } of running) controller.abort();
+    // Its sockets are needed until the engine has been told to stop.
+    const limit = new Promise((resolve) => setTimeout(resolve, LET_GO_MS).unref());
+    await Promise.race([Promise.all(running.map(({ ended }) => ended)), limit]);
     await this.#engine.free();
   }
 
@@ -62,6 +70,9 @@ export class AttemptRunner {
       this.#report.stopped(attemptId);
       return;
     }
+    if (outcome.type === "failed" && outcome.code === "engine_down") this.#report.engineDown();
+    const aside = outcome.type === "failed" ? outcome.detail : outcome.warnings;
+    if (aside !== undefined && aside !== "") this.#logger.warn({ attemptId, aside }, "the engine said beside it");
     const final = await this.#keep(order, outcome);
     const how = final.type === "error" ? { code: final.code } : { artifacts: final.artifacts.length };
     this.#logger.info({ attemptId, tookMs, ...how }, final.type === "error" ? "attempt failed" : "attempt succeeded");
@@ -76,7 +87,7 @@ export class AttemptRunner {
     try {
       const pipeline = order.pipeline ?? (await fetchPipeline(resolveUrl(order.pipelineUrl ?? ""), signal));
       const { attemptId, limitMs } = order;
-      return await this.#engine.run(
+      const outcome = await this.#engine.run(
         { attemptId, pipeline, limitMs },
         {
           progress: (value, stage) => this.#report.progressed(attemptId, value, stage),
@@ -84,6 +95,15 @@ export class AttemptRunner {
         },
         signal,
       );
+      // Nobody here asked for that: silence would leave the server waiting.
+      if (outcome.type === "canceled" && !signal.aborted)
+        return {
+          type: "failed",
+          fault: "node",
+          code: "interrupted",
+          message: "The engine stopped the task by itself.",
+        };
+      return outcome;
     } catch (error) {
       if (signal.aborted) return { type: "canceled" };
       this.#logger.error({ err: error, attemptId: order.attemptId }, "the engine's driver failed");

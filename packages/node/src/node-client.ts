@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
-import type { Capabilities } from "@genai/protocol";
+import { type Capabilities, PREVIEW_BYTES_MAX } from "@genai/protocol";
 import type { Logger } from "pino";
 import { WebSocket } from "ws";
 import { AttemptRunner } from "./attempt-runner.ts";
@@ -24,6 +24,10 @@ export interface NodeClientOptions {
   readonly engine: Engine;
   readonly spool: Spool;
   readonly kept: readonly SpoolRecord[];
+  /** Leave after the first task. Default false. */
+  readonly once?: boolean;
+  /** The engine went away under a task. */
+  readonly engineDown?: () => void;
   readonly logger: Logger;
 }
 
@@ -62,6 +66,7 @@ export class NodeClient {
           this.#feed({ type: "finished", attemptId, final });
         },
         stopped: (attemptId) => this.#feed({ type: "stopped", attemptId }),
+        engineDown: () => options.engineDown?.(),
       },
       options.logger,
     );
@@ -125,7 +130,7 @@ export class NodeClient {
         if (!effect.droppable || !this.#isCongested()) this.#sendText(JSON.stringify(effect.frame));
         break;
       case "sendPreview": {
-        if (this.#isCongested()) break;
+        if (this.#isCongested() || effect.bytes.length > PREVIEW_BYTES_MAX) break;
         const base64 = Buffer.from(effect.bytes).toString("base64");
         this.#sendText(JSON.stringify({ type: "preview", attemptId: effect.attemptId, mime: effect.mime, base64 }));
         break;
@@ -145,6 +150,7 @@ export class NodeClient {
         break;
       case "run":
         this.#runner.start(effect.order, (url) => this.#resolveUrl(url));
+        if (this.#options.once) queueMicrotask(() => this.drain());
         break;
       case "abort":
         this.#runner.abort(effect.attemptId);

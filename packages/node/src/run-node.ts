@@ -1,0 +1,112 @@
+import { randomUUID } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { pino } from "pino";
+import type { Flags } from "./command-line/flags.ts";
+import { createEngine } from "./create-engine.ts";
+import { EngineWatch } from "./engine-watch.ts";
+import { readJoinToken } from "./join-token.ts";
+import { findGpu } from "./machine/gpu.ts";
+import { capabilitiesOf } from "./node-capabilities.ts";
+import { NodeClient } from "./node-client.ts";
+import { readNodeId } from "./node-home.ts";
+import { provision } from "./provisioning.ts";
+import { Spool } from "./spool/spool.ts";
+import { serveStatus } from "./status-page.ts";
+
+/** What is read from the environment beside the flags. */
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const PROBE_TIMEOUT_MS = 20_000;
+
+/** The node's whole life: resolves when it has left the server. */
+export async function runNode(flags: Flags, environment: Environment): Promise<void> {
+  const logger = pino({ level: environment.LOG_LEVEL || "info", base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  const signals = new SignalCount();
+  await provision(environment.PROVISIONING_SCRIPT, logger, signals.first);
+  const token = await readJoinToken(flags);
+  const nodeId = flags.nodeId ?? (await readNodeId(flags.home));
+  // Pictures of a process that died between the engine and the spool.
+  await rm(join(flags.home, "scratch"), { recursive: true, force: true });
+  const { spool, kept } = await Spool.open(join(flags.home, "spool"));
+  const engine = createEngine(flags);
+  const gpu = isTrue(environment.CPU) ? null : await findGpu();
+  let client: NodeClient | null = null;
+  const watch = new EngineWatch({
+    engine,
+    describe: (probe) => capabilitiesOf(flags.type, probe, gpu, flags),
+    isBusy: () => client?.status.attempts.some(({ state }) => state === "running") ?? false,
+    changed: (capabilities) => client?.capabilitiesChanged(capabilities),
+    logger,
+  });
+  const capabilities = await watch.start();
+  logger.info({ nodeId, engine: flags.type, ready: capabilities.ready, kept: kept.length }, "starting");
+  const { slots, once, backend = "" } = flags;
+  client = new NodeClient({
+    ...{ backend, token, nodeId, bootId: randomUUID(), slots, capabilities, engine, spool, kept, once, logger },
+    engineDown: () => watch.engineDown(),
+  });
+  const status =
+    flags.statusPort === undefined
+      ? null
+      : await serveStatus(flags.statusPort, () => ({
+          ...{ nodeId, connection: client?.status.phase ?? "", attempts: client?.status.attempts ?? [] },
+          capabilities: { ...watch.capabilities, nodeClasses: undefined },
+        }));
+  if (status !== null) logger.info({ url: `http://127.0.0.1:${status.port}/` }, "status page");
+  signals.each((count) => {
+    logger.info(count === 1 ? { drainTimeoutS: flags.drainTimeout } : {}, count === 1 ? "draining" : "leaving at once");
+    if (count > 1) client?.leave();
+    else {
+      client?.drain();
+      setTimeout(() => client?.leave(), Math.min(2 ** 31 - 1, flags.drainTimeout * 1_000)).unref();
+    }
+  });
+  await client.run();
+  watch.close();
+  await status?.close();
+  logger.info("stopped");
+}
+
+/** Looks at the machine and its engine once and gives what the node would offer; connects to nothing else. */
+export async function describeNode(flags: Flags, environment: Environment) {
+  const engine = createEngine(flags);
+  try {
+    const probe = await engine.probe(AbortSignal.timeout(PROBE_TIMEOUT_MS));
+    const gpu = isTrue(environment.CPU) ? null : await findGpu();
+    const reason = probe.state === "unready" ? { reason: probe.reason } : {};
+    return { ...capabilitiesOf(flags.type, probe, gpu, flags), slots: flags.slots, ...reason };
+  } finally {
+    await engine.free();
+  }
+}
+
+/** SIGTERM and SIGINT, counted together; those that come before anybody listens are told then. */
+class SignalCount {
+  readonly #first = new AbortController();
+  #count = 0;
+  #tell: (count: number) => void = () => {};
+
+  constructor() {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.on(signal, () => {
+        this.#count += 1;
+        this.#first.abort(new Error(`stopped by ${signal}`));
+        this.#tell(this.#count);
+      });
+    }
+  }
+
+  get first(): AbortSignal {
+    return this.#first.signal;
+  }
+
+  each(tell: (count: number) => void): void {
+    this.#tell = tell;
+    if (this.#count > 0) queueMicrotask(() => tell(this.#count));
+  }
+}
+
+function isTrue(text: string | undefined): boolean {
+  return /^(?:1|true|yes|on)$/i.test(text ?? "");
+}
