@@ -5,7 +5,7 @@ import { Link, type LinkPhase } from "./link.ts";
 import type { NodeEffect } from "./node-effect.ts";
 import type { AttemptOrder, FinalFrame, NodeInput } from "./node-input.ts";
 import { fraction } from "./reconnect-backoff.ts";
-import { capabilitiesFrame, HELD_LISTED_MAX, registerFrame } from "./register-frame.ts";
+import { capabilitiesFrame, HELD_LISTED_MAX, registerFrame, withoutNodeClasses } from "./register-frame.ts";
 import { pipelineOfV1 } from "./v1-pipeline.ts";
 
 export interface NodeSessionOptions {
@@ -13,6 +13,7 @@ export interface NodeSessionOptions {
   /** New at each start of the process. */
   readonly bootId: string;
   readonly slots: number;
+  /** With the list of node classes, which is sent only where it is asked for: it can be long. */
   readonly capabilities: Capabilities;
   /** What an earlier process of this node finished and could not deliver. */
   readonly kept: readonly { readonly final: FinalFrame; readonly uploadUrl: string | null }[];
@@ -168,7 +169,7 @@ export class NodeSession {
     }
     const { nodeId, bootId, slots } = this.#options;
     const held = this.#held.list(HELD_LISTED_MAX);
-    const { frame, whole } = registerFrame({ nodeId, bootId, slots }, this.#capabilities, held);
+    const { frame, whole } = registerFrame({ nodeId, bootId, slots }, withoutNodeClasses(this.#capabilities), held);
     this.#capabilitiesTold = whole;
     this.#send(frame);
   }
@@ -257,6 +258,9 @@ export class NodeSession {
       case "upload":
         this.#uploadAgain(frame.attemptId, frame.uploadUrl, frame.missing);
         break;
+      case "nodeClasses":
+        this.#send(capabilitiesFrame(this.#capabilities, this.#frameBytesMax));
+        break;
       default:
         frame satisfies never;
     }
@@ -278,7 +282,7 @@ export class NodeSession {
 
   #tellCapabilities(): void {
     this.#capabilitiesTold = true;
-    this.#send(capabilitiesFrame(this.#capabilities, this.#frameBytesMax));
+    this.#send(capabilitiesFrame(withoutNodeClasses(this.#capabilities), this.#frameBytesMax));
   }
 
   #task(order: AttemptOrder): void {

@@ -273,7 +273,7 @@ test("a server that goes away for a moment is come back to when it says", () => 
 
 test("capabilities that do not fit before register follow it, and the node is not ready until then", () => {
   const models = Array.from({ length: 2_000 }, (_, i) => `a-model-with-a-rather-long-name-${i}.safetensors`);
-  const capabilities = { ...CAPABILITIES, models, nodeClasses: ["KSampler"] };
+  const capabilities = { ...CAPABILITIES, models };
   const node = new Driver({ capabilities });
   const [register] = sent(node.open());
   expect(Buffer.byteLength(JSON.stringify(register))).toBeLessThan(60 * 1_024);
@@ -281,13 +281,25 @@ test("capabilities that do not fit before register follow it, and the node is no
   expect(sent(node.hear(registered()))).toEqual([{ type: "capabilities", capabilities }]);
 });
 
+test("the list of node classes is told where it is asked for, its hash always", () => {
+  const capabilities = { ...CAPABILITIES, nodeClasses: ["KSampler", "LoadImage"], nodeClassesHash: "f00" };
+  const node = new Driver({ capabilities });
+  const [register] = sent(node.open());
+  expect(register).toMatchObject({ capabilities: { nodeClassesHash: "f00" } });
+  expect(register).not.toHaveProperty("capabilities.nodeClasses");
+  node.hear(registered());
+  expect(sent(node.hear({ type: "nodeClasses" }))).toEqual([{ type: "capabilities", capabilities }]);
+});
+
 test("capabilities that do not fit a frame lose their node classes first, then models", () => {
   const node = new Driver();
   node.open();
   node.hear({ ...registered(), frameBytesMax: 4_096 });
   const nodeClasses = Array.from({ length: 500 }, (_, i) => `NodeClass${i}`);
-  const told = (models: string[]) =>
-    sent(node.feed({ type: "capabilitiesChanged", capabilities: { ...CAPABILITIES, models, nodeClasses } }))[0];
+  const told = (models: string[]) => {
+    node.feed({ type: "capabilitiesChanged", capabilities: { ...CAPABILITIES, models, nodeClasses } });
+    return sent(node.hear({ type: "nodeClasses" }))[0];
+  };
   expect(told(["a"])).toMatchObject({ capabilities: { models: ["a"] } });
   const frame = told(Array.from({ length: 1_000 }, (_, i) => `model-${i}`));
   expect(Buffer.byteLength(JSON.stringify(frame))).toBeLessThanOrEqual(4_096);

@@ -64,6 +64,9 @@ export const UploadFrame = z.object({
 });
 export type UploadFrame = z.infer<typeof UploadFrame>;
 
+/** Send the capabilities again with the list of node classes in them: its hash is not known here. */
+export const NodeClassesFrame = z.object({ type: z.literal("nodeClasses") });
+
 /** Every frame that a server sends to a protocol-2 node. */
 export const ServerFrame = z.discriminatedUnion("type", [
   RegisteredFrame,
@@ -74,5 +77,6 @@ export const ServerFrame = z.discriminatedUnion("type", [
   DrainFrame,
   ReconnectFrame,
   UploadFrame,
+  NodeClassesFrame,
 ]);
 export type ServerFrame = z.infer<typeof ServerFrame>;
