@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { type AttemptId, type ErrorFrame, Pipeline, type ResultArtifact } from "@genai/protocol";
 import type { Logger } from "pino";
 import { request } from "undici";
@@ -130,8 +131,21 @@ export class AttemptRunner {
       return final;
     } catch (error) {
       this.#logger.error({ err: error, attemptId }, "the result could not be written to the disk");
+      await this.#discard(attemptId, outcome);
       const message = `The node could not keep the result: ${error instanceof Error ? error.message : String(error)}`;
       return errorFrame(attemptId, { fault: "node", code: "node_disk", message });
+    }
+  }
+
+  /** Gives the disk back what a result took that could not be kept whole. */
+  async #discard(attemptId: string, outcome: Exclude<EngineOutcome, { type: "canceled" }>): Promise<void> {
+    const files =
+      outcome.type === "failed" ? [] : outcome.artifacts.flatMap(({ body }) => ("file" in body ? [body.file] : []));
+    try {
+      for (const file of files) await rm(file, { force: true });
+      await this.#spool.remove(attemptId);
+    } catch (error) {
+      this.#logger.warn({ err: error, attemptId }, "what was written of it could not be removed");
     }
   }
 }

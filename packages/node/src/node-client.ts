@@ -44,6 +44,8 @@ export class NodeClient {
   readonly #runner: AttemptRunner;
   readonly #uploads = new Map<string, AbortController>();
   readonly #finals = new Map<string, SpoolRecord>();
+  /** Removals from the disk that are on their way: the process ends after them. */
+  readonly #removals = new Set<Promise<void>>();
   #capabilities: Capabilities;
   #socket: WebSocket | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -161,12 +163,7 @@ export class NodeClient {
       case "forget":
         this.#uploads.get(effect.attemptId)?.abort();
         this.#finals.delete(effect.attemptId);
-        void spool.remove(effect.attemptId).catch((error: unknown) => {
-          this.#options.logger.warn(
-            { err: error, attemptId: effect.attemptId },
-            "a delivered result could not be removed",
-          );
-        });
+        this.#remove(spool, effect.attemptId);
         break;
       case "exit":
         void this.#exit();
@@ -313,9 +310,20 @@ export class NodeClient {
     return new URL(url, origin).href;
   }
 
+  #remove(spool: Spool, attemptId: string): void {
+    const removal = spool
+      .remove(attemptId)
+      .catch((error: unknown) => {
+        this.#options.logger.warn({ err: error, attemptId }, "a delivered result could not be removed");
+      })
+      .finally(() => this.#removals.delete(removal));
+    this.#removals.add(removal);
+  }
+
   async #exit(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#runner.close();
+    await Promise.all(this.#removals);
     this.#over?.();
   }
 }

@@ -10,4 +10,9 @@ export class EngineHttpError extends Error {
     this.name = "EngineHttpError";
     this.kind = kind;
   }
+
+  /** Whether nobody listens on the engine's port: its process is gone, not busy. */
+  get isRefused(): boolean {
+    return this.cause instanceof Error && "code" in this.cause && this.cause.code === "ECONNREFUSED";
+  }
 }

@@ -82,9 +82,9 @@ export class FakeComfyUi {
     sockets.on("connection", (socket, request) => this.#greet(socket, request));
   }
 
-  static async start(version: ComfyVersion): Promise<FakeComfyUi> {
+  static async start(version: ComfyVersion, port = 0): Promise<FakeComfyUi> {
     let fake: FakeComfyUi | null = null;
-    const server = await FaultyHttpServer.start((request, response) => fake?.answer(request, response));
+    const server = await FaultyHttpServer.start((request, response) => fake?.answer(request, response), port);
     fake = new FakeComfyUi(version, server);
     fake.uploads.set("probe.png", await plainPng(48, 32));
     fake.uploads.set("corrupt.png", Buffer.from("these bytes are no picture"));

@@ -48,8 +48,9 @@ export class FaultyHttpServer {
     );
   }
 
-  static async start(answer: FakeAnswer): Promise<FaultyHttpServer> {
-    const http = createServer().listen(0, "127.0.0.1");
+  /** On a port of the system's choice, or on one where another was before. */
+  static async start(answer: FakeAnswer, port = 0): Promise<FaultyHttpServer> {
+    const http = createServer().listen(port, "127.0.0.1");
     await once(http, "listening");
     return new FaultyHttpServer(http, answer);
   }

@@ -27,6 +27,8 @@ export interface ComfyRunOptions extends Partial<WatchedCallOptions> {
 /** Behind the socket: it tells the end at once, so this need only be often enough to notice a lost end and a dead engine. */
 const POLL_MS = 5_000;
 const ABSENT_MS = 2_000;
+/** An engine that refuses connections for so long is gone, and has lost its queue even if it should come back. */
+const REFUSED_MS = 1_000;
 /** Between two looks for a prompt that was not where it should be. */
 const LOOK_AGAIN_MS = 100;
 /** Events that are kept until the answer to the post tells whose they are. */
@@ -154,7 +156,8 @@ class ComfyRun {
         if (absentSinceMs !== null && this.#heardAtMs - absentSinceMs >= (canceling ? 0 : absentMs))
           return canceling ? { type: "canceled" } : { type: "vanished" };
       } catch (error) {
-        if (performance.now() - this.#heardAtMs >= silenceMs) {
+        const gone = error instanceof EngineHttpError && error.isRefused;
+        if (performance.now() - this.#heardAtMs >= (gone ? Math.min(REFUSED_MS, silenceMs) : silenceMs)) {
           if (canceling) return { type: "canceled" };
           throw error;
         }
