@@ -14,6 +14,7 @@ import { createHttpApp } from "./http/http-app.ts";
 import { runningFleet } from "./http/running-fleet.ts";
 import { configuredAuthenticator } from "./identity/configured-authenticator.ts";
 import { listen } from "./listen.ts";
+import type { GatewayLimits } from "./sessions/gateway-limits.ts";
 import { sharedTokenAuthentication } from "./sessions/node-authentication.ts";
 import { createNodeGateway } from "./sessions/node-gateway.ts";
 import { openTaskStore } from "./storage/index.ts";
@@ -40,9 +41,13 @@ const HTTP_CLOSE_MS = 3_000;
 const VERSION = (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string })
   .version;
 
-/** Puts the parts together and listens. Rejects with a sentence for people: {@link ConfigurationError}, `StoreRefused`, or a system
+/** Puts the parts together and listens; `limits` are bounds of nodes' sockets that differ from the gateway's own. Rejects with a sentence for people: {@link ConfigurationError}, `StoreRefused`, or a system
  *  error of the port. */
-export async function startServer(configuration: Configuration, logger: Logger): Promise<RunningServer> {
+export async function startServer(
+  configuration: Configuration,
+  logger: Logger,
+  limits: Partial<GatewayLimits> = {},
+): Promise<RunningServer> {
   const home = configuration.GENAI_HOME;
   const secrets = readSecrets(home);
   const authenticate = configuredAuthenticator(configuration, secrets, logger);
@@ -89,7 +94,7 @@ export async function startServer(configuration: Configuration, logger: Logger):
       anywhereWithoutToken: configuration.NODES_WITHOUT_TOKEN,
     }),
     logger,
-    limits: { frameBytesMax: configuration.MAX_FRAME_BYTES, leaseMs: configuration.LEASE },
+    limits: { frameBytesMax: configuration.MAX_FRAME_BYTES, leaseMs: configuration.LEASE, ...limits },
     publicUrl: configuration.PUBLIC_URL,
     legacyNodeCost: configuration.LEGACY_NODE_COST,
     artifactBytesMax: configuration.MAX_ARTIFACT_BYTES,

@@ -5,14 +5,20 @@ import { pino } from "pino";
 import { readConfiguration } from "../../src/configuration/configuration.ts";
 import { readHomeSecrets } from "../../src/configuration/home-secrets.ts";
 import { type RunningServer, startServer } from "../../src/server.ts";
+import type { GatewayLimits } from "../../src/sessions/gateway-limits.ts";
 
 /** The whole server in this process, with its store in a folder of its own, on a free port. */
 export class RealServer implements AsyncDisposable {
   readonly #home: string;
   readonly #environment: Readonly<Record<string, string>>;
+  readonly #limits: Partial<GatewayLimits>;
   #running: RunningServer;
 
-  static async start(environment: Readonly<Record<string, string>> = {}): Promise<RealServer> {
+  /** `limits`: bounds of nodes' sockets that differ from the usual ones. */
+  static async start(
+    environment: Readonly<Record<string, string>> = {},
+    limits: Partial<GatewayLimits> = {},
+  ): Promise<RealServer> {
     const home = await mkdtemp(join(tmpdir(), "genai-server-"));
     const all = {
       HTTP_PORT: "0",
@@ -22,18 +28,33 @@ export class RealServer implements AsyncDisposable {
       RATE_LIMIT: "off",
       ...environment,
     };
-    return new RealServer(home, all, await run(all));
+    return new RealServer(home, all, limits, await run(all, limits));
   }
 
-  private constructor(home: string, environment: Readonly<Record<string, string>>, running: RunningServer) {
+  private constructor(
+    home: string,
+    environment: Readonly<Record<string, string>>,
+    limits: Partial<GatewayLimits>,
+    running: RunningServer,
+  ) {
     this.#home = home;
     this.#environment = environment;
+    this.#limits = limits;
     this.#running = running;
   }
 
   /** The administrator's key that the server made at its first start. */
   get adminKey(): string {
     return readHomeSecrets(this.#home).adminKey;
+  }
+
+  get port(): number {
+    return this.#running.port;
+  }
+
+  /** The folder of its store. */
+  get home(): string {
+    return this.#home;
   }
 
   get url(): string {
@@ -44,7 +65,7 @@ export class RealServer implements AsyncDisposable {
   async restart(): Promise<void> {
     const port = String(this.#running.port);
     await this.#running.close();
-    this.#running = await run({ ...this.#environment, HTTP_PORT: port });
+    this.#running = await run({ ...this.#environment, HTTP_PORT: port }, this.#limits);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -53,6 +74,9 @@ export class RealServer implements AsyncDisposable {
   }
 }
 
-async function run(environment: Readonly<Record<string, string>>): Promise<RunningServer> {
-  return await startServer(readConfiguration(environment), pino({ level: "silent" }));
+async function run(
+  environment: Readonly<Record<string, string>>,
+  limits: Partial<GatewayLimits>,
+): Promise<RunningServer> {
+  return await startServer(readConfiguration(environment), pino({ level: "silent" }), limits);
 }
