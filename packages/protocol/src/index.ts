@@ -22,3 +22,4 @@ export * from "./v2/task-list.ts";
 export * from "./v2/task-state.ts";
 export * from "./v2/upload.ts";
 export * from "./v2/usage.ts";
+export * from "./v2/webhooks.ts";

@@ -10,6 +10,8 @@ import { type Configuration, ConfigurationError } from "./configuration/configur
 import { readHomeSecrets } from "./configuration/home-secrets.ts";
 import { Coordinator } from "./coordinator/coordinator.ts";
 import type { NodeSessions } from "./coordinator/node-sessions.ts";
+import { createAddressPolicy } from "./egress/address-policy.ts";
+import { createEgress } from "./egress/guarded-fetch.ts";
 import { createHttpApp } from "./http/http-app.ts";
 import { runningFleet } from "./http/running-fleet.ts";
 import { configuredAuthenticator } from "./identity/configured-authenticator.ts";
@@ -24,6 +26,8 @@ import type { TaskArtifact } from "./tasks/stored-task.ts";
 import { TraceRecorder } from "./trace-recorder.ts";
 import { Uploads } from "./uploads/uploads.ts";
 import { configuredUserLimits } from "./user-limits.ts";
+import { WebhookDeliverer } from "./webhooks/webhook-deliverer.ts";
+import { WebhookSecrets } from "./webhooks/webhook-secrets.ts";
 
 /** A running server, and its end. */
 export interface RunningServer {
@@ -99,6 +103,9 @@ export async function startServer(
     legacyNodeCost: configuration.LEGACY_NODE_COST,
     artifactBytesMax: configuration.MAX_ARTIFACT_BYTES,
   });
+  const egress = createEgress(createAddressPolicy(configuration.EGRESS_ALLOW ?? []));
+  const webhookSecrets = new WebhookSecrets(configuration.WEBHOOK_SECRET ?? secrets.webhookSecret, store);
+  const deliverer = new WebhookDeliverer({ store, egress, secrets: webhookSecrets, logger });
   const uploads = new Uploads(artifacts, configuration.ARTIFACT_TTL);
   const app = createHttpApp({
     settings: {
@@ -132,6 +139,7 @@ export async function startServer(
       }),
     ],
     uploads,
+    webhooks: { deliveries: store, secrets: webhookSecrets, objection: (url) => egress.objection(url) },
     fleet: runningFleet({
       dispatcher: coordinator.dispatcher,
       progressOf: (taskId) => coordinator.progressOf(taskId),
@@ -161,6 +169,7 @@ export async function startServer(
       artifactTtlMs: configuration.ARTIFACT_TTL,
       logger,
     });
+    deliverer.start();
     logger.info({ addresses: listening.addresses, home }, "listening");
     return {
       port: listening.port,
@@ -168,6 +177,7 @@ export async function startServer(
       close: async () => {
         stopping.abort();
         stopSweeping();
+        deliverer.close();
         listening.close();
         const openRequests = setTimeout(() => http.closeAllConnections(), HTTP_CLOSE_MS);
         http.closeIdleConnections();
@@ -175,6 +185,8 @@ export async function startServer(
         await coordinator.close();
         clearTimeout(openRequests);
         http.closeAllConnections();
+        await egress.close();
+        await deliverer.idle();
         await store.close();
         await artifacts.close();
         await trace?.close();
@@ -184,6 +196,7 @@ export async function startServer(
   } catch (error) {
     await gateway.closeAll({ afterMs: 0 });
     await coordinator.close();
+    await egress.close();
     await store.close();
     throw error;
   }

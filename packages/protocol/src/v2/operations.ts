@@ -9,6 +9,15 @@ import { V2Task } from "./task.ts";
 import { TaskListQuery, V2TaskPage } from "./task-list.ts";
 import { Sha256, V2Upload } from "./upload.ts";
 import { V2Usage } from "./usage.ts";
+import {
+  DeliveryListQuery,
+  ReplayBody,
+  RotateSecretBody,
+  V2Delivery,
+  V2DeliveryLog,
+  V2DeliveryPage,
+  V2WebhookSecret,
+} from "./webhooks.ts";
 
 const taskParams = z.strictObject({ taskId: TaskId.meta({ description: "A task's id." }) });
 
@@ -332,6 +341,69 @@ export const V2_OPERATIONS = {
     }),
     answers: { 200: { description: "The sums.", schema: V2Usage } },
     problems: ["forbidden"],
+  },
+  listDeliveries: {
+    id: "listDeliveries",
+    method: "GET",
+    path: "/v2/webhooks/deliveries",
+    tag: "webhooks",
+    summary: "List the caller's webhooks",
+    description: "Of tasks that have ended, newest first. `state=dead` are the dead letters.",
+    access: "user",
+    counts: "read",
+    query: DeliveryListQuery,
+    answers: { 200: { description: "A page.", schema: V2DeliveryPage } },
+    problems: [],
+  },
+  getDelivery: {
+    id: "getDelivery",
+    method: "GET",
+    path: "/v2/webhooks/deliveries/{taskId}",
+    tag: "webhooks",
+    summary: "Look at a webhook and its tries",
+    access: "user",
+    counts: "read",
+    params: taskParams,
+    answers: { 200: { description: "The webhook.", schema: V2DeliveryLog } },
+    problems: ["delivery_not_found"],
+  },
+  replayDelivery: {
+    id: "replayDelivery",
+    method: "POST",
+    path: "/v2/webhooks/deliveries/{taskId}/replay",
+    tag: "webhooks",
+    summary: "Send a webhook again",
+    description: "Under the same `webhook-id`. A sink that said 410 is asked again too.",
+    access: "user",
+    counts: "creation",
+    params: taskParams,
+    answers: { 200: { description: "The webhook as it is now.", schema: V2Delivery } },
+    problems: ["delivery_not_found"],
+  },
+  replayDeliveries: {
+    id: "replayDeliveries",
+    method: "POST",
+    path: "/v2/webhooks/replay",
+    tag: "webhooks",
+    summary: "Send the webhooks of a time again",
+    access: "user",
+    counts: "creation",
+    body: { schema: ReplayBody, examples: { hour: { since: "2030-01-01T00:00:00Z", state: "dead" } } },
+    answers: { 200: { description: "How many.", schema: z.object({ replayed: z.int() }) } },
+    problems: ["invalid_json", "body_too_large", "unsupported_media_type"],
+  },
+  rotateWebhookSecret: {
+    id: "rotateWebhookSecret",
+    method: "POST",
+    path: "/v2/webhooks/secret",
+    tag: "webhooks",
+    summary: "Make a new secret for the caller's webhooks",
+    description: "The one before signs beside it for a day, or as long as `previousValidMs` says.",
+    access: "user",
+    counts: "creation",
+    body: { schema: RotateSecretBody, examples: { day: {} } },
+    answers: { 200: { description: "The new secret, told this once.", schema: V2WebhookSecret } },
+    problems: ["invalid_json", "body_too_large", "unsupported_media_type"],
   },
 } as const satisfies Readonly<Record<string, Operation>>;
 

@@ -11,6 +11,7 @@ export const PROBLEMS = {
   route_not_found: { status: 404, title: "There is nothing at this address." },
   task_not_found: { status: 404, title: "The caller has no task with this id." },
   node_not_found: { status: 404, title: "There is no node with this id." },
+  delivery_not_found: { status: 404, title: "The caller has no webhook of a task with this id." },
   upload_not_found: { status: 404, title: "The caller has no upload with this hash." },
   artifact_not_found: { status: 404, title: "The picture is not kept here, or not any more." },
   method_not_allowed: { status: 405, title: "The address knows other methods only." },

@@ -18,6 +18,8 @@ export interface HomeSecrets {
   readonly jwtSecret: string;
   /** Signs the URLs of artifacts and uploads. */
   readonly urlSecret: string;
+  /** What the secrets of webhooks are derived from where WEBHOOK_SECRET is not set. */
+  readonly webhookSecret: string;
   /** An administrator's API key; `genai-cli` on the same machine finds it here. */
   readonly adminKey: string;
 }
@@ -31,6 +33,7 @@ export function readHomeSecrets(home: string): HomeSecrets {
   return {
     jwtSecret: readOrMake(join(home, "jwt.secret"), () => randomBytes(48).toString("base64url")),
     urlSecret: readOrMake(join(home, "url.secret"), () => randomBytes(48).toString("base64url")),
+    webhookSecret: readOrMake(join(home, "webhook.secret"), () => randomBytes(48).toString("base64url")),
     adminKey: readOrMake(join(home, ADMIN_KEY_FILE), () => `genai_admin_${randomBytes(32).toString("base64url")}`),
   };
 }

@@ -171,6 +171,10 @@ export const VARIABLES = {
     "list",
     "Hosts, addresses or ranges that webhooks and image URLs may reach beside the public internet.",
   ),
+  WEBHOOK_SECRET: secret(
+    z.string().min(32),
+    "What the secrets of the users' webhooks are derived from, 32 characters or more; one for all servers of a database. Without it the server makes one.",
+  ),
   METRICS_TOKEN: secret(z.string().min(1), "Bearer token of /metrics. Without it /metrics answers on loopback only."),
   LOG_LEVEL: variable(
     z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]),

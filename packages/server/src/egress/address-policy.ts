@@ -4,6 +4,8 @@ import ipaddr from "ipaddr.js";
 export interface AddressPolicy {
   /** True for a host name or a literal that the operator allowed by name. */
   allowsHost(host: string): boolean;
+  /** True for an address that the operator allowed, alone or in a range. */
+  isOwn(address: string): boolean;
   /** True for an address that may be connected to. */
   allowsAddress(address: string): boolean;
 }
@@ -23,14 +25,19 @@ export function createAddressPolicy(allowed: readonly string[]): AddressPolicy {
       ranges.push([address, address.kind() === "ipv4" ? 32 : 128]);
     } else hosts.add(entry.toLowerCase());
   }
+  // A mapped address is judged as the IPv4 address that it reaches, but only for the operator's own ranges.
+  const isOwn = (text: string): boolean => {
+    if (!ipaddr.isValid(text)) return false;
+    const plain = ipaddr.process(text);
+    return ranges.some(([range, bits]) => range.kind() === plain.kind() && plain.match(range, bits));
+  };
   return {
+    isOwn,
     allowsHost: (host) => hosts.has(host.toLowerCase()),
     allowsAddress: (text) => {
       if (!ipaddr.isValid(text)) return false;
+      if (isOwn(text)) return true;
       const address = ipaddr.parse(text);
-      // A mapped address is judged as the IPv4 address that it reaches, but only for the operator's own ranges.
-      const plain = ipaddr.process(text);
-      if (ranges.some(([range, bits]) => range.kind() === plain.kind() && plain.match(range, bits))) return true;
       if (address.range() !== "unicast") return false;
       // ipaddr.js takes the deprecated `::a.b.c.d` and all unassigned space for unicast; what is routed is 2000::/3 (RFC 4291).
       return address.kind() === "ipv4" || address.match(GLOBAL_IPV6);

@@ -24,6 +24,8 @@ interface EgressRequest {
   readonly timeoutMs: number;
   /** Longest answer that is read, in bytes; a longer one rejects. */
   readonly bytesMax: number;
+  /** Only status and headers count: the body comes back empty, and however long it is, the answer is one. */
+  readonly discardBody?: boolean;
 }
 
 /** The one way out: webhooks, image URLs and keys of issuers are fetched through this, and nothing else leaves the server. */
@@ -81,19 +83,20 @@ export function createEgress(policy: AddressPolicy, options: { readonly resolver
     if (url.username !== "" || url.password !== "") return "The URL carries a user name or a password.";
     const host = url.hostname.replace(/^\[|\]$/g, "");
     if (policy.allowsHost(host)) return null;
-    // Only what the operator allows by name may be on another port.
     if (isIP(host) !== 0) {
+      if (policy.isOwn(host)) return null;
       if (!policy.allowsAddress(host)) return `${host} is not on the public internet.`;
     } else if (host === "localhost" || host.endsWith(".localhost") || !host.includes(".")) {
       return `${host} is not on the public internet.`;
     }
-    if (!PORTS.has(url.port) && isIP(host) === 0) return `Port ${url.port} is not one that is asked from here.`;
+    // Only what the operator allows may be on another port.
+    if (!PORTS.has(url.port)) return `Port ${url.port} is not one that is asked from here.`;
     return null;
   };
 
   return {
     objection,
-    fetch: async (url, { method = "GET", headers = {}, body, timeoutMs, bytesMax }) => {
+    fetch: async (url, { method = "GET", headers = {}, body, timeoutMs, bytesMax, discardBody = false }) => {
       const why = objection(url);
       if (why !== null) throw new EgressRefused(why);
       const signal = AbortSignal.timeout(timeoutMs);
@@ -114,11 +117,17 @@ export function createEgress(policy: AddressPolicy, options: { readonly resolver
             Array.isArray(value) ? (value.at(-1) ?? "") : (value ?? ""),
           ]),
         ),
-        body: await readBounded(answer.body, bytesMax),
+        body: discardBody ? await discarded(answer.body, bytesMax) : await readBounded(answer.body, bytesMax),
       };
     },
     close: () => agent.destroy(),
   };
+}
+
+/** A short body is read to its end, which leaves the connection usable. */
+async function discarded(body: Dispatcher.ResponseData["body"], bytesMax: number): Promise<Buffer> {
+  await body.dump({ limit: bytesMax }).catch(() => undefined);
+  return Buffer.alloc(0);
 }
 
 async function readBounded(body: Dispatcher.ResponseData["body"], bytesMax: number): Promise<Buffer> {

@@ -5,6 +5,7 @@ import type { Authenticate } from "../identity/caller.ts";
 import type { TaskArtifact } from "../tasks/stored-task.ts";
 import type { TaskStore } from "../tasks/task-store.ts";
 import type { Uploads } from "../uploads/uploads.ts";
+import type { WebhookDesk } from "../webhooks/webhook-desk.ts";
 import type { FleetReadings } from "./fleet-readings.ts";
 
 /** Settings of the HTTP side. */
@@ -45,6 +46,7 @@ export interface HttpAppOptions {
   readonly routers: readonly Router[];
   readonly fleet: FleetReadings;
   readonly uploads: Uploads;
+  readonly webhooks: WebhookDesk;
   readonly logger: Logger;
   /** Fires when the server stops: waiting calls are answered, streams end. */
   readonly stopping: AbortSignal;

@@ -66,7 +66,7 @@ test("a secret can come from a file, is refused from two places, and is not show
 test("a home gets its secrets at the first start, readable by their owner only, and keeps them", () => {
   const home = join(mkdtempSync(join(tmpdir(), "genai-home-")), "home");
   const first = readHomeSecrets(home);
-  expect(new Set(Object.values(first)).size).toBe(3);
+  expect(new Set(Object.values(first)).size).toBe(4);
   expect(statSync(join(home, "admin.key")).mode & 0o777).toBe(0o600);
   expect(readHomeSecrets(home)).toEqual(first);
   writeFileSync(join(home, "jwt.secret"), "short");

@@ -11,6 +11,8 @@ import { tokenHash } from "../../src/identity/api-keys.ts";
 import { createAuthenticator } from "../../src/identity/authenticator.ts";
 import { createJwtVerifier } from "../../src/identity/jwt-verifier.ts";
 import { Uploads } from "../../src/uploads/uploads.ts";
+import { WebhookSecrets } from "../../src/webhooks/webhook-secrets.ts";
+import { fakeDeliveries } from "./fake-deliveries.ts";
 import { FakeFleet } from "./fake-fleet.ts";
 import { FakeTasks } from "./fake-tasks.ts";
 import { MemoryArtifacts } from "./memory-artifacts.ts";
@@ -92,6 +94,11 @@ export class TestHttpServer implements AsyncDisposable {
       ],
       fleet: this.fleet,
       uploads: new Uploads(artifacts, 3_600_000),
+      webhooks: {
+        deliveries: fakeDeliveries(this.tasks),
+        secrets: new WebhookSecrets("root", { readDocument: async () => null, writeDocument: async () => {} }),
+        objection: (url) => (url.startsWith("http://10.") ? "10.0.0.1 is not on the public internet." : null),
+      },
       version: "0.0.0",
       logger: pino({ level: "silent" }),
       stopping: new AbortController().signal,

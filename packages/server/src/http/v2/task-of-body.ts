@@ -9,13 +9,15 @@ import { refuseUiFormat } from "./workflow-format.ts";
 
 /** Makes a task of a body and the files that came with it; checks what the schema cannot say: the server's own limits, and the time. */
 export async function taskOfBody(
-  { settings, uploads, newTaskId, wallMs }: HttpAppOptions,
+  { settings, uploads, webhooks, newTaskId, wallMs }: HttpAppOptions,
   body: CreateTaskBody,
   files: Files,
   userId: string,
 ): Promise<NewTask> {
   const nowMs = wallMs();
   check(body, settings.promptCharsMax, nowMs);
+  const objection = body.webhook === undefined ? null : webhooks.objection(body.webhook);
+  if (objection !== null) refuseField("webhook", objection);
   return newTaskFromV2(body, await readInputs(body.pipeline, files, (id) => uploads.read(userId, id)), {
     taskId: newTaskId(),
     userId,

@@ -15,6 +15,7 @@ import { mountOperations, type OperationHandlers } from "./operation-router.ts";
 import { taskEvents, userEvents } from "./task-events.ts";
 import { createUpload, getUpload } from "./uploads.ts";
 import { V2Context } from "./v2-context.ts";
+import { getDelivery, listDeliveries, replayDeliveries, replayDelivery, rotateWebhookSecret } from "./webhooks.ts";
 
 /** The API for new clients: every operation of the protocol's table, by a handler of the same name. */
 export function v2Router(options: HttpAppOptions, limits: RequestLimits): Router {
@@ -38,6 +39,11 @@ export function v2Router(options: HttpAppOptions, limits: RequestLimits): Router
     listModels: listModels(context),
     getQueue: getQueue(context),
     getUsage: getUsage(context),
+    listDeliveries: listDeliveries(context),
+    getDelivery: getDelivery(context),
+    replayDelivery: replayDelivery(context),
+    replayDeliveries: replayDeliveries(context),
+    rotateWebhookSecret: rotateWebhookSecret(context),
   };
   const router = express.Router();
   mountOperations(router, V2_OPERATIONS, handlers, { options, limits });
