@@ -37,6 +37,8 @@ export type DispatcherEffect =
       readonly providerId: string;
       readonly cost: number;
       readonly limitMs: number;
+      /** What loading and running are expected to take, in whole milliseconds: what its user is charged with until it is measured. */
+      readonly expectedMs: number;
     } & AttemptRef)
   | ({ readonly type: "abort"; readonly providerId: string; readonly reason: AbortReason } & AttemptRef)
   /** An attempt changed its state (never `assigned`: that is `send`). `gpuMs` is what it is charged with once it is closed. */

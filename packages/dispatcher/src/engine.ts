@@ -16,10 +16,14 @@ import { problemOf } from "./validate.ts";
 export function step(core: Core, nowMs: number, input: DispatcherInput): StepResult {
   const problem = Number.isFinite(nowMs) ? problemOf(input, core.options) : notATime(nowMs);
   if (problem !== null) return { ok: false, refusal: problem };
+  const beforeMs = core.nowMs;
   core.nowMs = Math.max(core.nowMs, nowMs);
   core.effects = [];
   const refusal = apply(core, input);
-  if (refusal !== null) return { ok: false, refusal };
+  if (refusal !== null) {
+    core.nowMs = beforeMs;
+    return { ok: false, refusal };
+  }
   runDue(core);
   send(core);
   return { ok: true, effects: core.effects };
@@ -118,6 +122,7 @@ function send(core: Core): void {
       providerId: provider.providerId,
       cost,
       limitMs: task.limitMs,
+      expectedMs: attempt.expectedMs,
     });
   }
 }

@@ -56,8 +56,10 @@ export function closeAttempt(
   task.open = task.open.filter((other) => other !== attempt);
   core.timers.clear(attempt.leaseTimer);
   core.timers.clear(attempt.graceTimer);
-  core.effects.push({ type: "attemptChanged", ...refOf(attempt), state, open: false, gpuMs: Math.round(gpuMs) });
-  const refunded = state === "expired" && core.planted.has("refundForgotten") ? attempt.chargedMs : gpuMs;
+  // Whole milliseconds, so that what the caller stores is what its user is charged with.
+  const measuredMs = Math.round(gpuMs);
+  core.effects.push({ type: "attemptChanged", ...refOf(attempt), state, open: false, gpuMs: measuredMs });
+  const refunded = state === "expired" && core.planted.has("refundForgotten") ? attempt.chargedMs : measuredMs;
   correctCharge(core, task.user, refunded - attempt.chargedMs);
   attempt.chargedMs = refunded;
   if (state !== "aborted") freeSlot(core, attempt);

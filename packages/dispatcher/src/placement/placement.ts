@@ -217,19 +217,31 @@ export class Placement {
   #nextWoken(): Match | null {
     for (const task of this.#woken) {
       this.#woken.delete(task);
-      const verdict = this.#decide(task);
-      if (verdict.type !== "send") continue;
-      const { kind } = verdict.option.provider;
-      const isAlone = kind?.classes.size === 1 && task.class.waiting === 1;
-      if (isAlone && !task.user.capped) return { task, option: verdict.option };
-      // Others may have a better right to the slot than the one that asks.
-      if (task.user.capped) continue;
-      const match = this.#offer(verdict.option.provider);
+      if (task.user.capped) {
+        // It may not take anything, so it does not wait for anything better either; it is looked at again when its user may have more.
+        this.#release(task);
+        continue;
+      }
+      const match = this.#matchFor(task);
       if (match === null) continue;
       if (match.task !== task) this.#woken.add(task);
       return match;
     }
     return null;
+  }
+
+  /** Who gets the slot that a woken task would take: others may have a better right to it than the one that asks. */
+  #matchFor(task: TaskRecord): Match | null {
+    const verdict = this.#decide(task);
+    if (verdict.type !== "send") return null;
+    const { provider } = verdict.option;
+    const isAlone = provider.kind?.classes.size === 1 && task.class.waiting === 1;
+    if (isAlone) return { task, option: verdict.option };
+    const match = this.#offer(provider);
+    if (match !== null || provider.standing === "free") return match;
+    // It would have gone ahead of a slot, to which another had the better right and declined: it has to do with what is free.
+    const second = this.#decide(task, { ahead: false });
+    return second.type === "send" ? this.#offer(second.option.provider) : null;
   }
 
   #nextRecheck(): Match | null {
@@ -300,15 +312,16 @@ export class Placement {
   }
 
   /** Where a task should go now: to a free slot, or to one that is worth waiting for, or nowhere yet. */
-  #decide(task: TaskRecord): Verdict {
+  #decide(task: TaskRecord, may = { ahead: true }): Verdict {
     this.#release(task);
     const by = this.choosing(task);
     const failedToo = this.letsFailedIn(task.class);
     const free = bestFree(task, by, failedToo);
-    const ahead = task.class.kinds.some((kind) => kind.withRoom > 0);
+    const ahead = may.ahead && task.class.kinds.some((kind) => kind.withRoom > 0);
     if (free === null && !ahead) return { type: "nowhere" };
     const busy = this.#isHeldBack(task, free) ? bestBusy(task, by, failedToo, free) : null;
-    if (busy?.provider.indexedRoom && (free === null || isBetter(busy, free))) return { type: "send", option: busy };
+    if (may.ahead && busy?.provider.indexedRoom && (free === null || isBetter(busy, free)))
+      return { type: "send", option: busy };
     if (free === null) return { type: "nowhere" };
     if (busy === null) return { type: "send", option: free };
     if (task.class.frugal) return { type: "held" };
@@ -317,7 +330,7 @@ export class Placement {
     task.hold = hold;
     this.#held.add(task);
     busy.provider.holders.push(task);
-    this.backlog.setCeiling(task, heldCeiling(task, busy, free, by));
+    this.backlog.setCeiling(task, heldCeiling(task, hold, busy, free, by));
     task.holdTimer ??= taskTimer("holdEnds", task);
     this.#core.timers.set(task.holdTimer, hold.untilMs);
     this.fleet.retime(busy.provider, by.nowMs);

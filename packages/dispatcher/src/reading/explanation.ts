@@ -60,6 +60,9 @@ export interface Explanation {
   readonly hold: {
     readonly providerId: string;
     readonly over: string | null;
+    /** For how long it has been held in all, and until when it is looked at again at the latest, in milliseconds; null for a task at
+     *  ratio 0, which is held with its class, without an end. */
+    readonly heldMs: number | null;
     readonly forMsMost: number | null;
   } | null;
   /** Best score first, then those that are not eligible. */
@@ -81,6 +84,7 @@ export function explainTask(core: Core, task: TaskRecord): Explanation {
         : {
             providerId: hold.provider.providerId,
             over: hold.over.providerId,
+            heldMs: task.heldMs + core.nowMs - hold.sinceMs,
             forMsMost: Math.max(0, hold.untilMs - core.nowMs),
           },
     providers,
@@ -98,7 +102,7 @@ export function frugalHold(
   const provider = best?.eligible ? core.providers.get(best.providerId) : undefined;
   const declined = providers.find((other) => other.eligible && !other.reasons.includes("busy"));
   if (provider === undefined || provider.standing === "free" || declined === undefined) return null;
-  return { providerId: provider.providerId, over: declined.providerId, forMsMost: null };
+  return { providerId: provider.providerId, over: declined.providerId, heldMs: null, forMsMost: null };
 }
 
 export function isImpossible(providers: readonly ProviderExplanation[]): boolean {

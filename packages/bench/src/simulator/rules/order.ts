@@ -1,0 +1,55 @@
+import type { Dispatcher, DispatcherEffect } from "@genai/dispatcher";
+import type { Eligibility } from "../eligibility.ts";
+import type { Ledger } from "../ledger.ts";
+
+/** Tags that differ by less are equal. */
+const TOLERANCE_MS = 1e-3;
+/** The model in memory changes with the send, so what its loading would have taken before is only known to be no more. */
+const LOAD_SECONDS_MAX = 60;
+
+/** How a send stood between users when it was decided. */
+export interface Turn {
+  readonly providerId: string;
+  readonly userId: string;
+  readonly userClass: number;
+  readonly tag: number;
+  /** A slot was free, so it was not sent ahead of one. */
+  readonly free: boolean;
+}
+
+export function turnOf(ledger: Ledger, effect: Extract<DispatcherEffect, { type: "send" }>): Turn | null {
+  const userId = ledger.tasks.get(effect.taskId)?.task.userId;
+  const provider = ledger.providers.get(effect.providerId);
+  if (userId === undefined || provider === undefined) return null;
+  const { limits, tag } = ledger.userOf(userId);
+  const { open, sitting } = ledger.occupied(provider);
+  const free = open + sitting < provider.offer.slots;
+  return { providerId: effect.providerId, userId, userClass: limits.userClass, tag, free };
+}
+
+/** Who had a better right to the only slot that a step gave away, or null: a user of a higher class or with a smaller tag whose task may
+ *  have it and waits for nothing else. Asked after the step. */
+export function wrongOrder(ledger: Ledger, dispatcher: Dispatcher, eligibility: Eligibility, turn: Turn): string | null {
+  const provider = ledger.providers.get(turn.providerId);
+  if (provider === undefined || !turn.free) return null;
+  for (const entry of ledger.tasks.values()) {
+    const { task } = entry;
+    if (task.userId === turn.userId || entry.open.some((attempt) => attempt.lostAtMs === null)) continue;
+    const { limits, tag } = ledger.userOf(task.userId);
+    const isFirst = limits.userClass - turn.userClass || turn.tag - TOLERANCE_MS - tag;
+    if (isFirst <= 0 || eligibility.objection(entry, provider) !== null) continue;
+    if (limits.runningMax !== null && ledger.runningOf(task.userId) >= limits.runningMax) continue;
+    if (task.timeToMoneyRatio === 0 && provider.offer.cost > eligibility.leastCost(entry)) continue;
+    const explanation = dispatcher.explain(task.taskId);
+    if (explanation?.state !== "waiting" || explanation.hold !== null) continue;
+    const parts = explanation.providers.find(({ providerId }) => providerId === turn.providerId)?.parts ?? null;
+    const scoreThen = (parts?.score ?? Infinity) + task.timeToMoneyRatio * (LOAD_SECONDS_MAX - (parts?.aheadSeconds ?? 0));
+    // It may have declined the slot for something better, and that may have passed since.
+    const better = explanation.providers.some(
+      (other) => other.providerId !== turn.providerId && other.parts !== null && other.parts.score < scoreThen,
+    );
+    if (better) continue;
+    return `a slot of ${turn.providerId} went to ${turn.userId} (class ${turn.userClass}, tag ${turn.tag}), and task ${task.taskId} of ${task.userId} (class ${limits.userClass}, tag ${tag}) still waits for it`;
+  }
+  return null;
+}

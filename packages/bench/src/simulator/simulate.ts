@@ -1,0 +1,47 @@
+import type { PlantedFault } from "@genai/dispatcher/testing";
+import { CheckedDispatcher } from "./checked-dispatcher.ts";
+import { endWell } from "./ending.ts";
+import { drawProfile, type Profile } from "./profile.ts";
+import { Random } from "./random.ts";
+import type { TraceItem } from "./trace.ts";
+import type { Violation } from "./violation.ts";
+import { World } from "./world.ts";
+
+/** What one run came to. */
+export interface Outcome {
+  readonly seed: number;
+  readonly profile: Profile;
+  readonly steps: number;
+  readonly sent: number;
+  readonly settled: number;
+  readonly refused: number;
+  readonly violation: Violation | null;
+  readonly trace: readonly TraceItem[];
+}
+
+/** One run: so many inputs of a world with faults, and then an ending without any. The same arguments give the same run. */
+export function simulate(seed: number, stepsMax: number, planted: readonly PlantedFault[] = []): Outcome {
+  const random = new Random(seed);
+  const profile = drawProfile(random, stepsMax);
+  const checked = new CheckedDispatcher(planted, profile.calm);
+  new World(checked, random, profile).live(stepsMax);
+  return finish(seed, profile, checked);
+}
+
+/** The same inputs once more, and the same ending. */
+export function replay(run: Pick<Outcome, "seed" | "profile" | "trace">, planted: readonly PlantedFault[]): Outcome {
+  const checked = new CheckedDispatcher(planted, run.profile.calm);
+  for (const item of run.trace) {
+    if (checked.violation !== null) break;
+    if ("options" in item) checked.start(item.options);
+    else checked.feed(item.nowMs, item.input);
+  }
+  return finish(run.seed, run.profile, checked);
+}
+
+function finish(seed: number, profile: Profile, checked: CheckedDispatcher): Outcome {
+  const trace = [...checked.trace];
+  if (checked.violation === null) endWell(checked);
+  const { steps, counts, violation } = checked;
+  return { seed, profile, steps, ...counts, violation, trace };
+}
