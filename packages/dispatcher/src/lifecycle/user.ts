@@ -86,6 +86,8 @@ export function changeTaskState(core: Core, task: TaskRecord, state: TaskRecord[
   const before = task.state;
   if (before === state) return;
   if (before === "waiting") core.placement.taskLeaves(task);
+  // A lost attempt may turn out to be alive while its task backs off: then nothing is to wake it.
+  if (before === "backingOff") core.timers.clear(task.trouble?.readyTimer ?? null);
   task.state = state;
   user.queued += Number(isQueued(state)) - Number(isQueued(before));
   if (before === "running" || state === "running") {

@@ -24,6 +24,9 @@ import { learnFrom } from "./learn.ts";
 /** How often a task may see a later one of its user go before it because that one's model is warm. */
 const OVERTAKEN_MAX = 4;
 
+/** How far a slot is followed that a candidate for another prefers: each of them is free, and seldom are there two at once. */
+const REDIRECTS_MAX = 4;
+
 /** A task and the option that it takes. */
 export interface Match {
   readonly task: TaskRecord;
@@ -168,6 +171,8 @@ export class Placement {
         this.wake(task);
       }
       const { added, gone } = this.fleet.place(provider, this.#core.nowMs);
+      // The best free slot of these is another now, and what waiting is worth beside it.
+      if (provider.standing !== "free") for (const task of provider.decliners) this.wake(task);
       if (added !== null) {
         this.backlog.addKind(added);
         this.#wakeHeld();
@@ -195,23 +200,27 @@ export class Placement {
   }
 
   /** Offers a slot to those who may have it, in the order between users and in each user's own, until one is sent somewhere. */
-  #offer(provider: ProviderRecord): Match | null {
+  #offer(provider: ProviderRecord, depth = 0): Match | null {
     if (provider.kind === null || (provider.standing !== "free" && !provider.indexedRoom)) return null;
     const declined: TaskRecord[] = [];
-    let match: Match | null = null;
-    while (match === null) {
+    let chosen: Match | null = null;
+    while (chosen === null) {
       const task = this.#candidateFor(provider);
       if (task === null) break;
       this.backlog.hide(task);
       declined.push(task);
       if (this.#holdStands(task, provider)) continue;
       const verdict = this.#decide(task);
-      if (verdict.type === "send") match = { task, option: verdict.option };
+      if (verdict.type === "send") chosen = { task, option: verdict.option };
       // Sending ahead is a kindness, not a duty: one look is enough.
       else if (provider.standing !== "free") break;
     }
     for (const task of declined) this.backlog.unhide(task);
-    return match;
+    if (chosen === null) return null;
+    const other = chosen.option.provider;
+    if (other === provider || other.standing !== "free" || depth >= REDIRECTS_MAX) return chosen;
+    // It prefers another slot that is free, and to that one somebody else may have the better right.
+    return this.#offer(other, depth + 1) ?? chosen;
   }
 
   #nextWoken(): Match | null {
@@ -305,6 +314,8 @@ export class Placement {
     const renewed = holdFor(task, q, s, by.nowMs, hold.sinceMs);
     if (renewed === null) return false;
     if (renewed.untilMs < hold.untilMs) {
+      hold.over.decliners.delete(task);
+      renewed.over.decliners.add(task);
       task.hold = { ...renewed, expectedMs: hold.expectedMs };
       if (task.holdTimer !== null) this.#core.timers.set(task.holdTimer, renewed.untilMs);
     }
@@ -328,6 +339,7 @@ export class Placement {
     const hold = holdFor(task, busy, free, by.nowMs);
     if (hold === null) return { type: "send", option: free };
     task.hold = hold;
+    hold.over.decliners.add(task);
     this.#held.add(task);
     busy.provider.holders.push(task);
     this.backlog.setCeiling(task, heldCeiling(task, hold, busy, free, by));
@@ -355,6 +367,7 @@ export class Placement {
     task.heldMs += this.#core.nowMs - hold.sinceMs;
     task.hold = null;
     this.#held.delete(task);
+    hold.over.decliners.delete(task);
     this.#core.timers.clear(task.holdTimer);
     hold.provider.holders.splice(hold.provider.holders.indexOf(task), 1);
     this.backlog.setCeiling(task, task.maxCost);

@@ -39,6 +39,8 @@ export class ProviderRecord {
 
   /** Tasks that are held for it, first come, first served. */
   readonly holders: TaskRecord[] = [];
+  /** Tasks that declined its free slot and are held for another's. */
+  readonly decliners = new Set<TaskRecord>();
 
   /** Where it stands in the fleet; null while it is not connected. Changed by the fleet alone, like all of the following. */
   kind: Kind | null = null;

@@ -1,6 +1,7 @@
 import type { Dispatcher, DispatcherEffect } from "@genai/dispatcher";
 import type { Eligibility } from "../eligibility.ts";
 import type { Ledger } from "../ledger.ts";
+import { ratioOf } from "./ratio.ts";
 
 /** Tags that differ by less are equal. */
 const TOLERANCE_MS = 1e-3;
@@ -29,7 +30,12 @@ export function turnOf(ledger: Ledger, effect: Extract<DispatcherEffect, { type:
 
 /** Who had a better right to the only slot that a step gave away, or null: a user of a higher class or with a smaller tag whose task may
  *  have it and waits for nothing else. Asked after the step. */
-export function wrongOrder(ledger: Ledger, dispatcher: Dispatcher, eligibility: Eligibility, turn: Turn): string | null {
+export function wrongOrder(
+  ledger: Ledger,
+  dispatcher: Dispatcher,
+  eligibility: Eligibility,
+  turn: Turn,
+): string | null {
   const provider = ledger.providers.get(turn.providerId);
   if (provider === undefined || !turn.free) return null;
   for (const entry of ledger.tasks.values()) {
@@ -43,7 +49,7 @@ export function wrongOrder(ledger: Ledger, dispatcher: Dispatcher, eligibility: 
     const explanation = dispatcher.explain(task.taskId);
     if (explanation?.state !== "waiting" || explanation.hold !== null) continue;
     const parts = explanation.providers.find(({ providerId }) => providerId === turn.providerId)?.parts ?? null;
-    const scoreThen = (parts?.score ?? Infinity) + task.timeToMoneyRatio * (LOAD_SECONDS_MAX - (parts?.aheadSeconds ?? 0));
+    const scoreThen = (parts?.score ?? Infinity) + ratioOf(task) * (LOAD_SECONDS_MAX - (parts?.aheadSeconds ?? 0));
     // It may have declined the slot for something better, and that may have passed since.
     const better = explanation.providers.some(
       (other) => other.providerId !== turn.providerId && other.parts !== null && other.parts.score < scoreThen,

@@ -1,6 +1,7 @@
 import type { Dispatcher } from "@genai/dispatcher";
 import type { Eligibility } from "../eligibility.ts";
 import type { Ledger, LedgerProvider, LedgerTask } from "../ledger.ts";
+import { ratioOf } from "./ratio.ts";
 
 /** Sums of durations are compared to this share of themselves. */
 const ROUNDING = 1e-9;
@@ -45,7 +46,7 @@ export function wrongWait(
       return `task ${task.taskId} is held for ${hold.providerId} (${held.score}) over ${providerId} (${parts.score})`;
     }
     // It is held over the best of them: that is the one that it would choose.
-    const worth = (parts.cost - held.cost) / task.timeToMoneyRatio + parts.loadSeconds;
+    const worth = (parts.cost - held.cost) / ratioOf(task) + parts.loadSeconds;
     const worthMs = worth * 1_000 * (1 + ROUNDING) + TOLERANCE_MS;
     if (parts.score === least) boundMs = Math.max(boundMs, worthMs);
     else if (parts.score < least) [least, boundMs] = [parts.score, worthMs];
