@@ -9,7 +9,7 @@ import {
 import type { Ledger, LedgerProvider, LedgerTask } from "./ledger.ts";
 
 /** Whether an offer meets requirements: DESIGN's rules once more, read anew at each call. */
-export function fits(requirements: Requirements, offer: Provider): boolean {
+function fits(requirements: Requirements, offer: Provider): boolean {
   const { engine, gpuType, vramBytesMin, models } = requirements;
   if (offer.engine !== null) {
     if (!offer.pipelines.includes(requirements.pipeline)) return false;

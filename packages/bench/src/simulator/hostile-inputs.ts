@@ -3,9 +3,11 @@ import type { Random } from "./random.ts";
 
 /** An input that must be refused. */
 export function drawHostileInput(random: Random, task: Task, provider: Provider): DispatcherInput {
+  // What an earlier process accepted is taken as it is, so it has to be new.
+  const { history: _, ...fresh } = task;
   const submit = (changes: Partial<Task>): DispatcherInput => ({
     type: "submit",
-    task: { ...task, taskId: `${task.taskId}-hostile`, ...changes },
+    task: { ...fresh, taskId: `${task.taskId}-hostile`, ...changes },
   });
   const join = (changes: Partial<Provider>): DispatcherInput => ({
     type: "providerJoined",

@@ -10,7 +10,8 @@ import { World } from "./world.ts";
 /** What one run came to. */
 export interface Outcome {
   readonly seed: number;
-  readonly profile: Profile;
+  /** Null for a recorded trace. */
+  readonly profile: Profile | null;
   readonly steps: number;
   readonly sent: number;
   readonly settled: number;
@@ -28,9 +29,31 @@ export function simulate(seed: number, stepsMax: number, planted: readonly Plant
   return finish(seed, profile, checked);
 }
 
+/** Plays a recorded trace: every promise is checked, and what comes of each input must be what was recorded, byte for byte. */
+export async function replayRecorded(trace: AsyncIterable<TraceItem>): Promise<Outcome> {
+  const checked = new CheckedDispatcher([], null);
+  for await (const item of trace) {
+    if ("options" in item) {
+      checked.start(item.options);
+      continue;
+    }
+    const result = checked.feed(item.nowMs, item.input);
+    if (result === null) break;
+    if (item.result !== undefined && JSON.stringify(result) !== JSON.stringify(item.result)) {
+      checked.violated(
+        "determinism",
+        `it came to ${JSON.stringify(result)}, recorded is ${JSON.stringify(item.result)}`,
+      );
+      break;
+    }
+  }
+  const { steps, counts, violation } = checked;
+  return { seed: 0, profile: null, steps, ...counts, violation, trace: checked.trace };
+}
+
 /** The same inputs once more, and the same ending. */
 export function replay(run: Pick<Outcome, "seed" | "profile" | "trace">, planted: readonly PlantedFault[]): Outcome {
-  const checked = new CheckedDispatcher(planted, run.profile.calm);
+  const checked = new CheckedDispatcher(planted, run.profile?.calm ?? null);
   for (const item of run.trace) {
     if (checked.violation !== null) break;
     if ("options" in item) checked.start(item.options);
@@ -39,7 +62,7 @@ export function replay(run: Pick<Outcome, "seed" | "profile" | "trace">, planted
   return finish(run.seed, run.profile, checked);
 }
 
-function finish(seed: number, profile: Profile, checked: CheckedDispatcher): Outcome {
+function finish(seed: number, profile: Profile | null, checked: CheckedDispatcher): Outcome {
   const trace = [...checked.trace];
   if (checked.violation === null) endWell(checked);
   const { steps, counts, violation } = checked;
