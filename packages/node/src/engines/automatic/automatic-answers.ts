@@ -32,7 +32,11 @@ export const Info = z.looseObject({
 });
 export type Info = z.infer<typeof Info>;
 
-const Refusal = z.looseObject({ error: z.unknown(), detail: z.unknown(), errors: z.unknown() });
+const Refusal = z.looseObject({
+  error: z.unknown().optional(),
+  detail: z.unknown().optional(),
+  errors: z.unknown().optional(),
+});
 const Validation = z.array(z.looseObject({ loc: z.array(z.union([z.string(), z.number()])), msg: z.string() }));
 
 /** What an error says: JSON of several shapes, or plain text. */

@@ -4,7 +4,7 @@ const Refusal = z.looseObject({
   error: z
     .union([z.string(), z.looseObject({ message: z.string().default(""), details: z.string().default("") })])
     .optional(),
-  node_errors: z.unknown(),
+  node_errors: z.unknown().optional(),
 });
 
 const NodeErrors = z.record(

@@ -42,7 +42,7 @@ export const OutputImage = z.looseObject({
 export type OutputImage = z.infer<typeof OutputImage>;
 
 /** Answer to `POST /prompt` with 200. */
-export const PromptAccepted = z.looseObject({ prompt_id: z.string(), node_errors: z.unknown() });
+export const PromptAccepted = z.looseObject({ prompt_id: z.string(), node_errors: z.unknown().optional() });
 export type PromptAccepted = z.infer<typeof PromptAccepted>;
 
 /** A preview: event 1 has no id, event 4 (negotiated) has. */

@@ -17,7 +17,7 @@ export const VoltaProgress = z.object({
   data: z.looseObject({ progress: z.number(), image: z.string().nullish() }),
 });
 
-const Refusal = z.looseObject({ detail: z.unknown(), message: z.unknown() });
+const Refusal = z.looseObject({ detail: z.unknown().optional(), message: z.unknown().optional() });
 
 /** What an error says: JSON of two shapes, or plain text. */
 export function refusalText(status: number, body: unknown, text: string): string {
