@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "@jest/globals";
-import { containersOf, dockerTest } from "../support/docker.ts";
+import { dockerTest, machinesEngine } from "../support/docker.ts";
 import { figuresOf, tell } from "../support/figures.ts";
 import { genaiCli } from "../support/genai-cli.ts";
 import { WholeSystem } from "../support/whole-system.ts";
@@ -55,9 +55,9 @@ dockerTest(
 
     expect(await system.listNodes()).toEqual(before);
     expect(await system.createNode("first", [], { idempotencyKey: "first" })).toBe(first);
-    expect(await containersOf(system.clusterId)).toEqual([first]);
+    expect(await machinesEngine.containersOf(system.clusterId)).toEqual([first]);
     await system.deleteNode(first);
-    expect(await containersOf(system.clusterId)).toEqual([]);
+    expect(await machinesEngine.containersOf(system.clusterId)).toEqual([]);
     const figures = figuresOf(await system.tasks.ended([id], 30_000));
     tell("scaler killed", { ...figures, kills: 1 });
     expect(figures).toEqual({ tasks: 1, moved: 0, lost: 0, twice: 0 });

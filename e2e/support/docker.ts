@@ -10,32 +10,52 @@ export const dockerTest: (name: string, body: () => Promise<void>, timeoutMs?: n
 
 const run = promisify(execFile);
 
-/** Runs docker's own client and returns what it printed, trimmed; throws with its complaint. At most 2 min. */
-export async function docker(...args: readonly string[]): Promise<string> {
-  const { stdout } = await run("docker", args, { timeout: 120_000, maxBuffer: 16 * 1024 ** 2 });
-  return stdout.trim();
+/** A Docker engine, driven by docker's own client. */
+export class Engine {
+  /** As in DOCKER_HOST; null: as the environment says. */
+  readonly host: string | null;
+  /** Network that nodes are on. */
+  readonly network: string;
+
+  constructor(host: string | null, network: string) {
+    this.host = host;
+    this.network = network;
+  }
+
+  /** Runs a command of docker's client and returns what it printed, trimmed; throws with its complaint. At most 2 min. */
+  async docker(...args: readonly string[]): Promise<string> {
+    const env = { ...process.env, ...(this.host !== null && { DOCKER_HOST: this.host }) };
+    const { stdout } = await run("docker", args, { env, timeout: 120_000, maxBuffer: 16 * 1024 ** 2 });
+    return stdout.trim();
+  }
+
+  /** Address of this machine on the nodes' network: where containers reach a program on the host. */
+  async gateway(): Promise<string> {
+    const format = "{{with index .IPAM.Config 0}}{{.Subnet}} {{.Gateway}}{{end}}";
+    const told = await this.docker("network", "inspect", "-f", format, this.network);
+    const [subnet = "", gateway = ""] = told.split(" ");
+    // The default bridge may tell its subnet alone; its gateway is the first address.
+    return gateway === "" ? subnet.replace(/\d+\/\d+$/, "1") : gateway;
+  }
+
+  /** Ids of a cluster's containers, those of deleted nodes left out. */
+  async containersOf(clusterId: string): Promise<readonly string[]> {
+    const label = `label=genai.cluster=${clusterId}`;
+    const lines = await this.docker("ps", "-a", "--format", "{{.ID}} {{.Names}}", "--filter", label);
+    return lines
+      .split("\n")
+      .filter((line) => line !== "" && !line.includes(" genai-deleted-"))
+      .map((line) => line.split(" ")[0] ?? "");
+  }
+
+  /** Removes every container of a cluster with its volumes. */
+  async removeCluster(clusterId: string): Promise<void> {
+    const ids = await this.docker("ps", "-aq", "--filter", `label=genai.cluster=${clusterId}`);
+    if (ids !== "") await this.docker("rm", "-fv", ...ids.split("\n"));
+  }
 }
 
-/** Address of this machine on a network of the engine: where containers reach a program on the host. */
-export async function gatewayOf(network: string): Promise<string> {
-  const format = "{{with index .IPAM.Config 0}}{{.Subnet}} {{.Gateway}}{{end}}";
-  const [subnet = "", gateway = ""] = (await docker("network", "inspect", "-f", format, network)).split(" ");
-  // The default bridge may tell its subnet alone; its gateway is the first address.
-  return gateway === "" ? subnet.replace(/\d+\/\d+$/, "1") : gateway;
-}
+/** The engine that the tests find running, which others may use at the same time. */
+export const machinesEngine = new Engine(null, "bridge");
 
-/** Ids of a cluster's containers, those of deleted nodes left out. `state`: only those that are in it. */
-export async function containersOf(clusterId: string, state?: string): Promise<readonly string[]> {
-  const filters = [`label=genai.cluster=${clusterId}`, ...(state === undefined ? [] : [`status=${state}`])];
-  const lines = await docker(
-    "ps",
-    "-a",
-    "--format",
-    "{{.ID}} {{.Names}}",
-    ...filters.flatMap((filter) => ["--filter", filter]),
-  );
-  return lines
-    .split("\n")
-    .filter((line) => line !== "" && !line.includes(" genai-deleted-"))
-    .map((line) => line.split(" ")[0] ?? "");
-}
+export const docker = (...args: readonly string[]): Promise<string> => machinesEngine.docker(...args);

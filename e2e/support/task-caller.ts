@@ -19,9 +19,12 @@ const retryMs = 100;
 /** A caller of the public API, as stubborn as a good one is: it sends a task again, with its key, until it was taken. */
 export class TaskCaller {
   readonly #url: string;
+  readonly #headers: Readonly<Record<string, string>>;
 
-  constructor(url: string) {
+  /** `token`: the caller's JWT; null for a server that asks for none. */
+  constructor(url: string, token: string | null = null) {
     this.#url = url;
+    this.#headers = token === null ? {} : { authorization: `Bearer ${token}` };
   }
 
   /** Returns the task's id. A server that is away for up to a minute is waited for. */
@@ -98,11 +101,20 @@ export class TaskCaller {
     return decodePng(bytes);
   }
 
-  async #insistently(method: string, path: string, init: RequestInit): Promise<Response> {
+  async #insistently(
+    method: string,
+    path: string,
+    { headers, body = null }: { headers?: Readonly<Record<string, string>>; body?: string | null },
+  ): Promise<Response> {
     const endAtMs = performance.now() + 60_000;
     for (;;) {
       try {
-        const answer = await fetch(new URL(path, this.#url), { method, signal: AbortSignal.timeout(callMs), ...init });
+        const answer = await fetch(new URL(path, this.#url), {
+          method,
+          headers: { ...this.#headers, ...headers },
+          body,
+          signal: AbortSignal.timeout(callMs),
+        });
         if (answer.ok) return answer;
         const text = await answer.text();
         if (answer.status < 500) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`);

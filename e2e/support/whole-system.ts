@@ -9,7 +9,7 @@ import {
   type ScalerClient,
 } from "@genai/protocol/scaler";
 import { ChannelCredentials, Metadata, type requestCallback } from "@grpc/grpc-js";
-import { docker, gatewayOf } from "./docker.ts";
+import { type Engine, machinesEngine } from "./docker.ts";
 import { freePort } from "./free-port.ts";
 import { type LocalImages, localImages } from "./local-images.ts";
 import { Program } from "./program.ts";
@@ -19,8 +19,8 @@ import { until } from "./until.ts";
 export interface WholeSystemOptions {
   readonly serverEnv?: Readonly<Record<string, string>>;
   readonly scalerEnv?: Readonly<Record<string, string>>;
-  /** Network of the engine that its nodes are on; default `bridge`. */
-  readonly network?: string;
+  /** The engine that its nodes are on; default the machine's. */
+  readonly engine?: Engine;
 }
 
 interface Place {
@@ -55,7 +55,7 @@ export class WholeSystem implements AsyncDisposable {
   static async start(options: WholeSystemOptions = {}): Promise<WholeSystem> {
     const place = {
       images: await localImages(),
-      gateway: await gatewayOf(options.network ?? "bridge"),
+      gateway: await (options.engine ?? machinesEngine).gateway(),
       home: await mkdtemp(join(tmpdir(), "genai-e2e-")),
       port: String(await freePort()),
       scalerPort: String(await freePort()),
@@ -84,6 +84,10 @@ export class WholeSystem implements AsyncDisposable {
   /** The server, seen from a container. */
   get backend(): string {
     return `ws://${this.#gateway}:${this.#port}`;
+  }
+
+  get #engine(): Engine {
+    return this.#options.engine ?? machinesEngine;
   }
 
   get server(): Program {
@@ -139,8 +143,7 @@ export class WholeSystem implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#client.close();
     await this.#scaler.end("SIGKILL");
-    const ids = await docker("ps", "-aq", "--filter", `label=genai.cluster=${this.clusterId}`);
-    if (ids !== "") await docker("rm", "-fv", ...ids.split("\n"));
+    await this.#engine.removeCluster(this.clusterId);
     await this.#server.end("SIGKILL");
     await rm(this.#home, { recursive: true, force: true });
   }
@@ -177,8 +180,8 @@ export class WholeSystem implements AsyncDisposable {
         CLUSTER_ID: this.clusterId,
         DEFAULT_DOCKER_IMAGE: this.images.node,
         NODE_TOKEN: this.nodeToken,
-        LOCAL_NETWORK: this.#options.network ?? "bridge",
-        ...(process.env.DOCKER_HOST !== undefined && { DOCKER_HOST: process.env.DOCKER_HOST }),
+        LOCAL_NETWORK: this.#engine.network,
+        ...(this.#engine.host !== null && { DOCKER_HOST: this.#engine.host }),
         ...this.#options.scalerEnv,
       },
     });

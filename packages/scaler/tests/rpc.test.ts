@@ -120,6 +120,17 @@ test("an idempotency key with other parameters is refused", async () => {
   });
 });
 
+test("a key whose node has ended by itself makes another, whatever its parameters", async () => {
+  await using bundle = await setupScaler();
+  const first = await bundle.create({ idempotencyKey: "k" });
+  const node = bundle.engine.nodes.get(first);
+  if (!node) throw new Error("The node is not in the engine.");
+  bundle.engine.nodes.set(first, { ...node, state: "failed", exitCode: 1 });
+  const second = await bundle.create({ idempotencyKey: "k", image: "other" });
+  expect(second).not.toBe(first);
+  expect([...bundle.engine.nodes.keys()]).toEqual([second]);
+});
+
 test("a thousand creations at once stay within a cap of ten", async () => {
   await using bundle = await setupScaler({ caps: { nodesMax: 10, pricePerHourMax: 1000 } });
   const outcomes = await Promise.allSettled(many(1000, () => bundle.create()));

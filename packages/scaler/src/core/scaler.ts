@@ -146,8 +146,12 @@ export class Scaler {
 
   async #create(platform: Platform, spec: NodeSpec, name: string, context: CreateContext): Promise<PlatformNode> {
     if (this.#capacity.full) this.#capacity.check({ platform: platform.name, pricePerHour: 0 });
-    const existing = this.#existing(spec, await this.list());
+    const nodes = await this.list();
+    const existing = this.#existing(spec, nodes);
     if (existing) return platform.finish(existing, context);
+    // A key makes one node for as long as that lives: what ended by itself makes room, and stays for its logs.
+    const ended = this.#withKeyOf(spec, nodes);
+    if (ended) await this.#platformOf(ended.platform).remove(ended.nodeId);
     for (let tries = 1; ; tries += 1) {
       try {
         return await this.#createPlanned(platform, spec, name, context);
@@ -176,11 +180,10 @@ export class Scaler {
     }
   }
 
+  /** The living node that has the spec's key already. Throws `key_reused` when it was made with other parameters. */
   #existing(spec: NodeSpec, nodes: readonly PlatformNode[]): PlatformNode | null {
-    if (spec.idempotencyKey === "") return null;
-    const name = nodeName(this.#options.clusterId, spec.idempotencyKey);
-    const existing = nodes.find((node) => node.name === name && node.state !== "stopping");
-    if (!existing) return null;
+    const existing = this.#withKeyOf(spec, nodes);
+    if (!existing || existing.state === "failed") return null;
     if (existing.platform !== spec.platform || (existing.digest !== "" && existing.digest !== specDigest(spec))) {
       throw new ScalerError(
         "key_reused",
@@ -188,6 +191,12 @@ export class Scaler {
       );
     }
     return existing;
+  }
+
+  #withKeyOf(spec: NodeSpec, nodes: readonly PlatformNode[]): PlatformNode | null {
+    if (spec.idempotencyKey === "") return null;
+    const name = nodeName(this.#options.clusterId, spec.idempotencyKey);
+    return nodes.find((node) => node.name === name && node.state !== "stopping") ?? null;
   }
 
   #platformOf(name: string): Platform {
