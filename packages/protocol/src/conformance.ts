@@ -1,3 +1,6 @@
 /** Tools to hold an implementation of either side of the protocol against what the protocol's page says. */
+export { FRAME_ATTACKS, fuzzFrames } from "./conformance/frame-fuzz.ts";
 export type { LinkFault } from "./conformance/link-fault.ts";
+export { Random } from "./conformance/random.ts";
+export { RawSocket } from "./conformance/raw-socket.ts";
 export { type Direction, TcpProxy } from "./conformance/tcp-proxy.ts";

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Random } from "@genai/protocol/conformance";
 import { percentile } from "../support/percentile.ts";
 import { Fleet } from "./support/fleet.ts";
 import { type LedgerTask, readLedger } from "./support/ledger.ts";
 import { Nemesis } from "./support/nemesis.ts";
-import { Random } from "./support/random.ts";
 import { judge } from "./support/verdict.ts";
 
 /** After the faults are over everything has to end within this, in milliseconds: an attempt whose node forgot it waits for one lease. */

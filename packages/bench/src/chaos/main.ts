@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { asTrial } from "./as-trial.ts";
 import { backlogTrial } from "./backlog-trial.ts";
+import { frameFuzzTrial } from "./frame-fuzz-trial.ts";
 import { leaseTrial } from "./lease-trial.ts";
 import { outageTrial } from "./outage-trial.ts";
 import { runTrial } from "./run-trial.ts";
@@ -18,15 +19,21 @@ const TRIALS: readonly Trial[] = [
   ),
   asTrial(
     "outage",
-    "nodes go on without their server and bring back what they made",
+    "a result that was made while the server was away arrives when it is back, and was made once",
     { awayMs: { default: 120_000, what: "milliseconds that the server is away" } },
     (options) => outageTrial(options),
   ),
   asTrial(
     "backlog",
-    "what nodes finished while their server was away is delivered",
+    "tasks that waited when the server was killed are all finished by the node that reconnects",
     { tasks: { default: 200, what: "tasks to submit" } },
     (options) => backlogTrial(options),
+  ),
+  asTrial(
+    "frame-fuzz",
+    "hostile frames end their own sockets alone, and the nodes beside them are answered all the while",
+    { frames: { default: 1_000_000, what: "frames to send" } },
+    ({ frames }, seed) => frameFuzzTrial({ frames, seed }),
   ),
 ];
 

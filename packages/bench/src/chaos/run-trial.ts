@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Random } from "./support/random.ts";
+import { Random } from "@genai/protocol/conformance";
 import type { Trial, TrialResult } from "./trial.ts";
 
 /** Runs a trial in a folder of its own, which is removed where nothing was violated. */

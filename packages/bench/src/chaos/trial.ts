@@ -1,4 +1,4 @@
-import type { Random } from "./support/random.ts";
+import type { Random } from "@genai/protocol/conformance";
 
 /** A number that was measured, and what it may be. */
 interface Figure {

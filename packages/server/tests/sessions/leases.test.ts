@@ -9,8 +9,11 @@ import { ModernNode } from "./support/modern-node.ts";
 import { described, png } from "./support/pictures.ts";
 
 /** The whole server with its store, nodes on real sockets, and callers over HTTP. */
-async function setup(limits: Parameters<typeof RealServer.start>[1] = {}) {
-  const server = await RealServer.start({}, limits);
+async function setup(
+  limits: Parameters<typeof RealServer.start>[1] = {},
+  environment: Readonly<Record<string, string>> = {},
+) {
+  const server = await RealServer.start(environment, limits);
   const nodes: ModernNode[] = [];
   const call = async (path: string, init?: RequestInit) =>
     (await (await fetch(server.url + path, init)).json()) as Record<string, unknown>;
@@ -250,6 +253,31 @@ function foreignWord(word: string, attemptId: string): object {
       return { type: "preview", attemptId, mime: "image/png", base64: png().toString("base64") };
   }
 }
+
+test("a node that accepts, sends heartbeats for ever and never works loses its attempt at its limit, and another does it", async () => {
+  await using fleet = await setup({}, { ATTEMPT_TIMEOUT: "1s" });
+  const pipeline = { type: "comfy", workflow: { 1: { class_type: "SaveImage", inputs: {} } } };
+  const taskId = await fleet.submit({ pipeline });
+  const idler = await fleet.join("idler", { slots: 1 });
+  const { attemptId } = await idler.next("task");
+  idler.peer.say({ type: "accepted", attemptId });
+  const beats = setInterval(
+    () => idler.peer.say({ type: "heartbeat", seq: 1, free: 0, running: [{ attemptId, progress: 0 }] }),
+    50,
+  );
+  try {
+    expect(await idler.next("abort")).toMatchObject({ attemptId, reason: "limit" });
+    const worker = await fleet.join("worker");
+    expect((await worker.finish(await worker.next("task"))).verdict).toBe("accepted");
+  } finally {
+    clearInterval(beats);
+  }
+  const { attempts } = await fleet.task(taskId);
+  expect(attempts).toMatchObject([
+    { nodeId: "idler", state: "aborted" },
+    { nodeId: "worker", state: "succeeded" },
+  ]);
+}, 30_000);
 
 test("check 9: the same result five times, over reconnects and a restart of the server, is one end and five answers", async () => {
   await using fleet = await setup();

@@ -1,4 +1,4 @@
-import type { Random } from "../support/random.ts";
+import type { Random } from "@genai/protocol/conformance";
 import { DurableNode } from "./durable-node.ts";
 import { LegacyNode } from "./legacy-node.ts";
 import type { Work } from "./work.ts";

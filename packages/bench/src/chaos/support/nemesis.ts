@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Direction, TcpProxy } from "@genai/protocol/conformance";
+import type { Direction, Random, TcpProxy } from "@genai/protocol/conformance";
 import type { Fleet, FleetNode } from "./fleet.ts";
-import type { Random } from "./random.ts";
 
 /** What the nemesis did, by the name of the fault. */
 export type FaultCounts = Record<string, number>;
