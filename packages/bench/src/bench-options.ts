@@ -10,7 +10,7 @@ export interface BenchOptions {
   readonly watchedMs?: number;
   /** `roundtrip`: only systems whose name holds this text. */
   readonly only: string;
-  /** `roundtrip`: folder for CPU profiles of our server, or null. */
+  /** `roundtrip`, `pictures`: folder for CPU profiles of our server, or null. */
   readonly profile: string | null;
   /** File for the findings as JSON, or null. */
   readonly json: string | null;

@@ -20,12 +20,12 @@ interface Throughput {
 }
 
 /** Large pictures on their way from nodes to the disk, by data URL and by upload, and from there to callers. */
-export async function pictures({ tasks = 400, json }: BenchOptions): Promise<void> {
+export async function pictures({ tasks = 400, profile, json }: BenchOptions): Promise<void> {
   await using folder = await BenchFolder.make();
   const machine = machineOf(folder.path);
   const ways: Readonly<Record<string, Throughput>> = {
-    "legacy nodes, data URLs": await measure(join(folder.path, "legacy"), tasks, 1, 1),
-    "protocol-2 nodes, uploads": await measure(join(folder.path, "protocol-2"), tasks, 2, 8),
+    "legacy nodes, data URLs": await measure(join(folder.path, "legacy"), tasks, 1, 1, profile),
+    "protocol-2 nodes, uploads": await measure(join(folder.path, "protocol-2"), tasks, 2, 8, profile),
   };
   report(
     machine,
@@ -49,8 +49,14 @@ export async function pictures({ tasks = 400, json }: BenchOptions): Promise<voi
   );
 }
 
-async function measure(home: string, tasks: number, protocol: 1 | 2, slots: number): Promise<Throughput> {
-  const server = await startOurServer({ home, databaseUrl: null });
+async function measure(
+  home: string,
+  tasks: number,
+  protocol: 1 | 2,
+  slots: number,
+  profile: string | null,
+): Promise<Throughput> {
+  const server = await startOurServer({ home, databaseUrl: null, profile });
   try {
     const script = import.meta.resolve("./picture-nodes-process.js");
     await using _nodes = await Script.start(script, [server.port, protocol, NODES, slots, PICTURE_BYTES]);

@@ -25,9 +25,9 @@ export async function roundtrip({ tasks = 20_000, rounds, only, profile, json }:
   const systems: Record<string, (home: string) => Promise<Child>> = {
     [BARE]: (home) => startRelay("bare", home),
     [COMMITTING]: (home) => startRelay("sqlite", home),
-    [OURS]: (home) => startOurs(home, null, profile),
+    [OURS]: (home) => startOurServer({ home, databaseUrl: null, profile }),
     ...(postgres && {
-      [OURS_POSTGRES]: async (home) => startOurs(home, await postgres.database(), profile),
+      [OURS_POSTGRES]: async (home) => startOurServer({ home, databaseUrl: await postgres.database(), profile }),
     }),
   };
   const names = Object.keys(systems).filter((name) => name.includes(only));
@@ -79,11 +79,6 @@ async function startRelay(mode: "bare" | "sqlite", file: string): Promise<Child>
   const port = await freePort();
   const script = fileURLToPath(new URL("./relay.js", import.meta.url));
   return Child.start(script, [String(port), mode, file], { port });
-}
-
-function startOurs(home: string, databaseUrl: string | null, profile: string | null): Promise<Child> {
-  const nodeArgs = profile === null ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`];
-  return startOurServer({ home, databaseUrl, nodeArgs });
 }
 
 function rowOf(name: string, results: readonly ReadonlyMap<string, RoundTrip>[]) {

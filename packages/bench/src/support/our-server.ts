@@ -8,7 +8,8 @@ export async function startOurServer(options: {
   readonly databaseUrl: string | null;
   readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;
-  readonly nodeArgs?: readonly string[];
+  /** Folder for its CPU profile, or null. */
+  readonly profile?: string | null;
   /** Lets {@link Child.memory} ask it. */
   readonly memoryReports?: boolean;
 }): Promise<Child> {
@@ -16,7 +17,7 @@ export async function startOurServer(options: {
   return Child.start(fileURLToPath(import.meta.resolve("@genai/server/main")), [], {
     port,
     nodeArgs: [
-      ...(options.nodeArgs ?? []),
+      ...(options.profile ? ["--cpu-prof", `--cpu-prof-dir=${options.profile}`] : []),
       ...(options.memoryReports ? ["--expose-gc", "--import", import.meta.resolve("./memory-reporter.js")] : []),
     ],
     env: {

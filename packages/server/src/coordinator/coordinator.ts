@@ -1,7 +1,7 @@
 import type { Dispatcher, DispatcherInput, UserLimits } from "@genai/dispatcher";
 import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
-import type { NewTask, StoredTask } from "../tasks/stored-task.ts";
+import type { NewTask } from "../tasks/stored-task.ts";
 import { StoreUnavailable, type TaskStore } from "../tasks/task-store.ts";
 import { Admission } from "./admission.ts";
 import { AttemptIndex } from "./attempt-index.ts";
@@ -18,7 +18,7 @@ import { NodeTallies, type NodeTally } from "./node-tallies.ts";
 import { QueuedCounts } from "./queued-counts.ts";
 import { SettledWaiters } from "./settled-waiters.ts";
 import { type Idempotency, Submissions } from "./submissions.ts";
-import type { CancelOutcome, SubmitOutcome, TaskNews, TaskService } from "./task-service.ts";
+import type { CancelOutcome, EndWait, SubmitOutcome, TaskNews, TaskService } from "./task-service.ts";
 
 export interface CoordinatorOptions {
   readonly store: TaskStore;
@@ -157,19 +157,21 @@ export class Coordinator implements TaskService {
     return this.#submissions.cancel(taskId);
   }
 
-  async settled(taskId: string, timeoutMs: number, signal: AbortSignal): Promise<StoredTask | null> {
+  awaitEnd(taskId: string, timeoutMs: number): EndWait {
     const { waiters, tasks, store } = this.#state;
     // Listen before looking, so that an end in between is not missed.
-    const waiting = waiters.wait(taskId, timeoutMs, signal);
-    if (tasks.has(taskId)) return waiting;
-    try {
-      const stored = await store.task(taskId);
-      if (stored !== null && stored.settledAtMs !== null) waiters.settled(stored);
-    } catch (error) {
-      // The store is away for reads; the end will be told when it comes, or the time runs out.
-      if (!(error instanceof StoreUnavailable)) throw error;
-    }
-    return waiting;
+    const wait = waiters.wait(taskId, timeoutMs);
+    if (tasks.has(taskId)) return wait;
+    const looked = store.task(taskId).then(
+      (stored) => {
+        if (stored !== null && stored.settledAtMs !== null) waiters.settled(stored);
+      },
+      (error: unknown) => {
+        // The store is away for reads; the end will be told when it comes, or the time runs out.
+        if (!(error instanceof StoreUnavailable)) throw error;
+      },
+    );
+    return { ended: looked.then(() => wait.ended), giveUp: wait.giveUp };
   }
 
   subscribe(topic: `task:${string}` | `user:${string}`, listener: (news: TaskNews) => void): () => void {

@@ -1,4 +1,5 @@
 import type { StoredTask } from "../tasks/stored-task.ts";
+import type { EndWait } from "./task-service.ts";
 
 type Resolve = (task: StoredTask | null) => void;
 
@@ -6,28 +7,24 @@ type Resolve = (task: StoredTask | null) => void;
 export class SettledWaiters {
   readonly #waiting = new Map<string, Set<Resolve>>();
 
-  /** Resolves with the task at its end, or with null when the time is up (null: no bound), the signal fires or the server closes. */
-  wait(taskId: string, timeoutMs: number | null, signal: AbortSignal | null): Promise<StoredTask | null> {
-    return new Promise((resolve) => {
-      if (signal?.aborted) {
-        resolve(null);
-        return;
-      }
-      const giveUp = (): void => end(null);
-      const timer = timeoutMs === null ? null : setTimeout(giveUp, timeoutMs);
+  /** Waits for a task's end; in vain when the time is up (null: no bound) or the server closes. */
+  wait(taskId: string, timeoutMs: number | null): EndWait {
+    let giveUp = (): void => {};
+    const ended = new Promise<StoredTask | null>((resolve) => {
       const end: Resolve = (task) => {
         if (timer !== null) clearTimeout(timer);
-        signal?.removeEventListener("abort", giveUp);
         const waiting = this.#waiting.get(taskId);
         waiting?.delete(end);
         if (waiting?.size === 0) this.#waiting.delete(taskId);
         resolve(task);
       };
-      signal?.addEventListener("abort", giveUp, { once: true });
+      giveUp = () => end(null);
+      const timer = timeoutMs === null ? null : setTimeout(giveUp, timeoutMs);
       const waiting = this.#waiting.get(taskId);
       if (waiting === undefined) this.#waiting.set(taskId, new Set([end]));
       else waiting.add(end);
     });
+    return { ended, giveUp };
   }
 
   /** The task's end is on the disk. */

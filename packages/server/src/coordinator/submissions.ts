@@ -152,9 +152,9 @@ export class Submissions {
     for (;;) {
       if (commits.away) return UNAVAILABLE;
       if (tasks.has(taskId)) {
-        const settled = waiters.wait(taskId, null, null);
+        const { ended } = waiters.wait(taskId, null);
         loop.feed({ type: "cancel", taskId });
-        const task = await settled;
+        const task = await ended;
         return task === null ? UNAVAILABLE : endedAs(task);
       }
       const stored = await store.task(taskId);

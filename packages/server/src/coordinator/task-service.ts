@@ -39,6 +39,13 @@ export type TaskNews =
       readonly bytes: Uint8Array;
     };
 
+/** Somebody waits for the end of a task. */
+export interface EndWait {
+  /** The task once it has ended, or null when the time is up or the wait was given up. */
+  readonly ended: Promise<StoredTask | null>;
+  readonly giveUp: () => void;
+}
+
 /** What the HTTP side asks of the coordinator. Reads go to the store itself. */
 export interface TaskService {
   submit(
@@ -47,8 +54,8 @@ export interface TaskService {
   ): Promise<SubmitOutcome>;
   /** Idempotent. */
   cancel(taskId: string): Promise<CancelOutcome>;
-  /** Resolves with the task once it has ended, or with null when the time is up or the signal fires. A caller that hangs up cancels nothing. */
-  settled(taskId: string, timeoutMs: number, signal: AbortSignal): Promise<StoredTask | null>;
+  /** Waits for a task's end. A caller that hangs up cancels nothing. */
+  awaitEnd(taskId: string, timeoutMs: number): EndWait;
   /** Calls `listener` on each news of one task (`task:<id>`) or of all tasks of a user (`user:<id>`). Returns the end of it. */
   subscribe(topic: `task:${string}` | `user:${string}`, listener: (news: TaskNews) => void): () => void;
   /** Nodes with an open connection, for health. */

@@ -9,16 +9,14 @@ export async function waitForEnd(
   taskId: string,
   timeoutMs: number,
 ): Promise<StoredTask | null> {
-  const over = new AbortController();
-  const end = (): void => over.abort();
-  // Not `AbortSignal.any`: its weak references cost the garbage collector more than the rest of this call.
-  stopping.addEventListener("abort", end);
-  response.once("close", end);
-  if (stopping.aborted) end();
+  const wait = tasks.awaitEnd(taskId, timeoutMs);
+  stopping.addEventListener("abort", wait.giveUp);
+  response.once("close", wait.giveUp);
+  if (stopping.aborted) wait.giveUp();
   try {
-    return await tasks.settled(taskId, timeoutMs, over.signal);
+    return await wait.ended;
   } finally {
-    response.off("close", end);
-    stopping.removeEventListener("abort", end);
+    response.off("close", wait.giveUp);
+    stopping.removeEventListener("abort", wait.giveUp);
   }
 }

@@ -46,8 +46,14 @@ export function newTaskFromV1(submission: V1Submission, context: SubmissionConte
       ? comfyParts(v1Comfy(submission.pipeline), submission.graph, context)
       : standardParts(v1Standard(submission.pipeline, context.defaultModel), { v1: true });
   return {
-    ...born(context, "v1"),
-    ...parts,
+    taskId: context.taskId,
+    userId: context.userId,
+    api: "v1",
+    createdAtMs: context.nowMs,
+    pipeline: parts.pipeline,
+    requirements: parts.requirements,
+    work: parts.work,
+    limitMs: parts.limitMs,
     priority: 0,
     maxCost: submission.body.max_cost ?? V1_MAX_COST_DEFAULT,
     timeToMoneyRatio: submission.body.time_to_money_ratio ?? V1_TIME_TO_MONEY_RATIO_DEFAULT,
@@ -72,7 +78,10 @@ export function newTaskFromV2(body: CreateTaskBody, inputs: TaskInputs, context:
       ? comfyParts(v2Comfy(body.pipeline, inputs.images), body.pipeline.workflow, context)
       : standardParts(v2Standard(body.pipeline, inputs.image), { v1: false });
   return {
-    ...born(context, "v2"),
+    taskId: context.taskId,
+    userId: context.userId,
+    api: "v2",
+    createdAtMs: context.nowMs,
     ...parts,
     requirements: narrowed(parts.requirements, body.requirements),
     priority: body.priority,
@@ -146,10 +155,6 @@ function comfyParts(pipeline: ComfyPipeline, graph: Graph, context: SubmissionCo
     work: graphWork(graph),
     limitMs: context.graphTimeoutMs,
   };
-}
-
-function born(context: SubmissionContext, api: NewTask["api"]) {
-  return { taskId: context.taskId, userId: context.userId, api, createdAtMs: context.nowMs };
 }
 
 function v1Comfy(body: V1ComfyPipeline): ComfyPipeline {

@@ -3,8 +3,6 @@ import type { TaskNews } from "../../src/coordinator/task-service.ts";
 import { StoreUnavailable, type TaskStore } from "../../src/tasks/task-store.ts";
 import { legacyNode, modernNode, newTask, picture, setup } from "./setup.ts";
 
-const never = new AbortController().signal;
-
 test("a task waits for a node, goes to it after it is stored, and its result is stored before its end is told", async () => {
   await using bundle = await setup();
   const { coordinator, sessions } = bundle;
@@ -23,7 +21,7 @@ test("a task waits for a node, goes to it after it is stored, and its result is 
   coordinator.nodes.attemptAccepted("n1", delivery.attemptId);
   coordinator.nodes.attemptProgressed("n1", delivery.attemptId, 0.5, "sampling");
   coordinator.nodes.attemptProgressed("n1", delivery.attemptId, 0.2, "sampling");
-  const ended = coordinator.settled(task.taskId, 10_000, never);
+  const ended = coordinator.awaitEnd(task.taskId, 10_000).ended;
   coordinator.nodes.attemptCompleted("n1", delivery.attemptId, [picture()], { gpuMs: 1_200 });
   expect(await ended).toMatchObject({ state: "succeeded", artifacts: [{ url: "https://example.com/fox.png" }] });
   expect(await bundle.store.task(task.taskId)).toMatchObject({ state: "succeeded" });
@@ -58,7 +56,7 @@ test("the first attempt of a legacy node carries the task's own id, a later one 
   // What the first connection sends now is of a closed attempt.
   coordinator.nodes.attemptCompleted("old", task.taskId, [picture("https://example.com/late.png")], {});
   coordinator.nodes.attemptCompleted("old", second.attemptId, [picture("https://example.com/good.png")], {});
-  expect(await coordinator.settled(task.taskId, 10_000, never)).toMatchObject({
+  expect(await coordinator.awaitEnd(task.taskId, 10_000).ended).toMatchObject({
     state: "succeeded",
     artifacts: [{ url: "https://example.com/good.png" }],
   });
@@ -91,7 +89,7 @@ test("a task's own fault is final, a node's is tried again", async () => {
   await coordinator.submit(task, null);
   await coordinator.nodes.nodeJoined(modernNode("n1"), []);
   const { attemptId } = await sessions.until(() => sessions.deliveries("n1")[0]);
-  const ended = coordinator.settled(task.taskId, 10_000, never);
+  const ended = coordinator.awaitEnd(task.taskId, 10_000).ended;
   coordinator.nodes.attemptFailed("n1", attemptId, { code: "task_invalid", message: "no such sampler" }, "task");
   expect(await ended).toMatchObject({ state: "failed", error: { code: "task_failed", message: "no such sampler" } });
 });
@@ -153,7 +151,7 @@ test("what waits and what runs is found again after a restart, and a node that k
     coordinator.nodes.attemptCompleted("n1", next.attemptId, [picture()], {});
   }
   for (const task of tasks) {
-    expect(await coordinator.settled(task.taskId, 10_000, never)).toMatchObject({ state: "succeeded" });
+    expect(await coordinator.awaitEnd(task.taskId, 10_000).ended).toMatchObject({ state: "succeeded" });
   }
 });
 
@@ -165,7 +163,7 @@ test("what was learned of how long work takes is known after a restart, and nons
   await bundle.coordinator.submit(task, null);
   const { attemptId } = await sessions.until(() => sessions.deliveries("n1")[0]);
   bundle.coordinator.nodes.attemptCompleted("n1", attemptId, [picture()], { gpuMs: 1_200 });
-  await bundle.coordinator.settled(task.taskId, 10_000, never);
+  await bundle.coordinator.awaitEnd(task.taskId, 10_000).ended;
   const learned = bundle.coordinator.dispatcher.exportEstimates();
   expect(learned.runs).toMatchObject([{ gpuType: "rtx 4090", engine: "test", count: 1 }]);
   await bundle.restart();
@@ -204,7 +202,7 @@ test("a backlog far beyond the window is worked off, and another user does not w
   expect(bobsPlace).toBeGreaterThanOrEqual(0);
   expect(bobsPlace).toBeLessThanOrEqual(3);
   const page = await bundle.store.tasksOf("alice", { states: ["queued", "running"] }, 10, null);
-  await coordinator.settled((many.at(-1) ?? late).taskId, 10_000, never);
+  await coordinator.awaitEnd((many.at(-1) ?? late).taskId, 10_000).ended;
   expect(page.tasks.length).toBeLessThanOrEqual(1);
 });
 
@@ -275,7 +273,7 @@ test.each(["rolled_back", "unknown"] as const)(
     expect(sessions.said.some((each) => each.type === "acknowledge")).toBe(false);
 
     switchable.away = null;
-    expect(await coordinator.settled(running.taskId, 10_000, never)).toMatchObject({ state: "succeeded" });
+    expect(await coordinator.awaitEnd(running.taskId, 10_000).ended).toMatchObject({ state: "succeeded" });
     expect(coordinator.storeIsWritable).toBe(true);
     expect(await bundle.store.task(refused.taskId)).toBeNull();
     expect(await coordinator.submit(newTask(), null)).toMatchObject({ type: "stored" });

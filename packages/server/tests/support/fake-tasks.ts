@@ -1,5 +1,11 @@
 import { EventEmitter } from "node:events";
-import type { CancelOutcome, SubmitOutcome, TaskNews, TaskService } from "../../src/coordinator/task-service.ts";
+import type {
+  CancelOutcome,
+  EndWait,
+  SubmitOutcome,
+  TaskNews,
+  TaskService,
+} from "../../src/coordinator/task-service.ts";
 import { matchesFilter } from "../../src/storage/task-filter.ts";
 import type {
   NewTask,
@@ -34,7 +40,7 @@ export class FakeTasks {
       if (task.settledAtMs !== null) return { type: "ended", task };
       return { type: "canceled", task: this.settle(taskId, { state: "canceled" }) };
     },
-    settled: (taskId, timeoutMs, signal) => this.#settled(taskId, timeoutMs, signal),
+    awaitEnd: (taskId, timeoutMs) => this.#awaitEnd(taskId, timeoutMs),
     subscribe: (topic, listener) => {
       this.#news.on(topic, listener);
       return () => this.#news.off(topic, listener);
@@ -155,12 +161,12 @@ export class FakeTasks {
     return { type: "stored", task: stored };
   }
 
-  async #settled(taskId: string, timeoutMs: number, signal: AbortSignal): Promise<StoredTask | null> {
-    return await new Promise((resolve) => {
+  #awaitEnd(taskId: string, timeoutMs: number): EndWait {
+    let giveUp = (): void => {};
+    const ended = new Promise<StoredTask | null>((resolve) => {
       const end = (): void => {
         clearTimeout(timer);
         this.#waiters.delete(look);
-        signal.removeEventListener("abort", end);
         const task = this.#tasks.get(taskId);
         resolve(task !== undefined && task.settledAtMs !== null ? task : null);
       };
@@ -168,10 +174,11 @@ export class FakeTasks {
         if (this.#tasks.get(taskId)?.settledAtMs !== null) end();
       };
       const timer = setTimeout(end, timeoutMs);
-      signal.addEventListener("abort", end);
+      giveUp = end;
       this.#waiters.add(look);
       look();
     });
+    return { ended, giveUp };
   }
 }
 

@@ -1,5 +1,5 @@
 import { TaskId } from "@genai/protocol";
-import express, { type Request, type RequestHandler, type Router } from "express";
+import type { IRouter, Request, RequestHandler } from "express";
 import type { Caller } from "../../identity/caller.ts";
 import { newTaskFromV1, type V1Submission } from "../../tasks/new-task.ts";
 import type { StoredTask } from "../../tasks/stored-task.ts";
@@ -21,9 +21,8 @@ const LIST_MAX = 1_000;
 
 /** The API that existing clients speak, quirks included: a GET that answers 201, failures that answer 202, and one 403 for
  *  a task that is another's and for one that is not there. */
-export function v1Router(options: HttpAppOptions, limits: RequestLimits): Router {
+export function mountV1(app: IRouter, options: HttpAppOptions, limits: RequestLimits): void {
   const { settings, tasks, store, authenticate } = options;
-  const router = express.Router();
 
   async function submit(request: Request, read: (body: unknown) => V1Submission): Promise<StoredTask> {
     // A bad token in a header is refused before the body is read.
@@ -107,16 +106,15 @@ export function v1Router(options: HttpAppOptions, limits: RequestLimits): Router
   };
 
   // The busiest first: express tries one after the other.
-  router.route("/v1/images/generation").post(generate).all(methodNotAllowed("POST"));
-  router.route("/v1/tasks").get(listTasks).post(createTask(readTaskBody)).all(methodNotAllowed("GET, POST"));
-  router.route("/v1/tasks/:taskId").get(getTask).all(methodNotAllowed("GET"));
-  router.route("/v1/inference/comfyPipeline").post(createComfyTask).all(methodNotAllowed("POST"));
-  router.route("/v1/client/hello").get(hello).post(hello).all(methodNotAllowed("GET, POST"));
-  router.route("/v1/nodes/health").get(health).all(methodNotAllowed("GET"));
-  router.all("/v1/*rest", () => {
+  app.route("/v1/images/generation").post(generate).all(methodNotAllowed("POST"));
+  app.route("/v1/tasks").get(listTasks).post(createTask(readTaskBody)).all(methodNotAllowed("GET, POST"));
+  app.route("/v1/tasks/:taskId").get(getTask).all(methodNotAllowed("GET"));
+  app.route("/v1/inference/comfyPipeline").post(createComfyTask).all(methodNotAllowed("POST"));
+  app.route("/v1/client/hello").get(hello).post(hello).all(methodNotAllowed("GET, POST"));
+  app.route("/v1/nodes/health").get(health).all(methodNotAllowed("GET"));
+  app.all("/v1/*rest", () => {
     throw new HttpRefusal("route_not_found");
   });
-  return router;
 }
 
 function methodNotAllowed(allow: string): RequestHandler {
