@@ -79,7 +79,7 @@ export async function startServer(
     leaseMs: configuration.LEASE,
     taskTtlMs: configuration.TASK_TTL,
     userLimits: configuredUserLimits(configuration),
-    ...(trace === null ? {} : { trace: (nowMs, input) => trace.record(nowMs, input) }),
+    ...(trace === null ? {} : { trace }),
   });
 
   // Slow headers and bodies end by themselves; checked often, since Node's default is every 30 s.

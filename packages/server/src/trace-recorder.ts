@@ -1,12 +1,14 @@
 import { createWriteStream, type WriteStream } from "node:fs";
-import type { DispatcherInput } from "@genai/dispatcher";
+import type { DispatcherInput, DispatcherOptions, StepResult } from "@genai/dispatcher";
 import type { Logger } from "pino";
+import type { DispatcherTrace } from "./coordinator/dispatcher-loop.ts";
 
 /** Unwritten text beyond this is dropped, so that a slow disk can't fill the memory; the trace says where. Characters. */
 const BACKLOG_MAX = 64 * 1024 * 1024;
 
-/** Writes every input of the dispatcher as a line of JSON, `{nowMs, input}`, to be replayed by the simulator. */
-export class TraceRecorder {
+/** Writes what is done to the dispatcher as lines of JSON, to be replayed by the simulator: `{options}` for a new one, `{nowMs, input}` for
+ *  each input, and after it `{result}` for what came of it. */
+export class TraceRecorder implements DispatcherTrace {
   readonly #file: WriteStream;
   #dropped = 0;
 
@@ -15,19 +17,31 @@ export class TraceRecorder {
     this.#file.on("error", (error) => logger.error({ err: error, path }, "the trace can't be written"));
   }
 
-  record(nowMs: number, input: DispatcherInput): void {
+  started(options: Partial<DispatcherOptions>): void {
+    this.#write({ options });
+  }
+
+  heard(nowMs: number, input: DispatcherInput): void {
+    this.#write({ nowMs, input });
+  }
+
+  answered(result: StepResult): void {
+    this.#write({ result });
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#file.end(resolve));
+  }
+
+  #write(line: object): void {
     if (this.#file.writableLength > BACKLOG_MAX) {
       this.#dropped += 1;
       return;
     }
     if (this.#dropped > 0) {
-      this.#file.write(`${JSON.stringify({ nowMs, dropped: this.#dropped })}\n`);
+      this.#file.write(`${JSON.stringify({ dropped: this.#dropped })}\n`);
       this.#dropped = 0;
     }
-    this.#file.write(`${JSON.stringify({ nowMs, input })}\n`);
-  }
-
-  close(): Promise<void> {
-    return new Promise((resolve) => this.#file.end(resolve));
+    this.#file.write(`${JSON.stringify(line)}\n`);
   }
 }

@@ -1,3 +1,4 @@
+import type { StepResult } from "@genai/dispatcher";
 import type { PlantedFault } from "@genai/dispatcher/testing";
 import { CheckedDispatcher } from "./checked-dispatcher.ts";
 import { endWell } from "./ending.ts";
@@ -32,20 +33,14 @@ export function simulate(seed: number, stepsMax: number, planted: readonly Plant
 /** Plays a recorded trace: every promise is checked, and what comes of each input must be what was recorded, byte for byte. */
 export async function replayRecorded(trace: AsyncIterable<TraceItem>): Promise<Outcome> {
   const checked = new CheckedDispatcher([], null);
+  let last: StepResult | null = null;
   for await (const item of trace) {
-    if ("options" in item) {
-      checked.start(item.options);
-      continue;
+    if ("options" in item) checked.start(item.options);
+    else if ("input" in item) last = checked.feed(item.nowMs, item.input);
+    else if (last !== null && JSON.stringify(last) !== JSON.stringify(item.result)) {
+      checked.violated("determinism", `it came to ${JSON.stringify(last)}, recorded is ${JSON.stringify(item.result)}`);
     }
-    const result = checked.feed(item.nowMs, item.input);
-    if (result === null) break;
-    if (item.result !== undefined && JSON.stringify(result) !== JSON.stringify(item.result)) {
-      checked.violated(
-        "determinism",
-        `it came to ${JSON.stringify(result)}, recorded is ${JSON.stringify(item.result)}`,
-      );
-      break;
-    }
+    if (checked.violation !== null) break;
   }
   const { steps, counts, violation } = checked;
   return { seed: 0, profile: null, steps, ...counts, violation, trace: checked.trace };
@@ -57,7 +52,7 @@ export function replay(run: Pick<Outcome, "seed" | "profile" | "trace">, planted
   for (const item of run.trace) {
     if (checked.violation !== null) break;
     if ("options" in item) checked.start(item.options);
-    else checked.feed(item.nowMs, item.input);
+    else if ("input" in item) checked.feed(item.nowMs, item.input);
   }
   return finish(run.seed, run.profile, checked);
 }

@@ -3,10 +3,11 @@ import { createInterface } from "node:readline";
 import type { DispatcherInput, DispatcherOptions, StepResult } from "@genai/dispatcher";
 import { z } from "zod";
 
-/** What was done to a dispatcher: made anew with options, or fed an input. `result`: what came of it then, where that was recorded. */
+/** What was done to a dispatcher: made anew with options, or fed an input; and what came of that. */
 export type TraceItem =
   | { readonly options: Partial<DispatcherOptions> }
-  | { readonly nowMs: number; readonly input: DispatcherInput; readonly result?: StepResult | undefined };
+  | { readonly nowMs: number; readonly input: DispatcherInput }
+  | { readonly result: StepResult };
 
 /** As lines of JSON, as the server records them. */
 export function toLines(trace: readonly TraceItem[]): string {
@@ -19,9 +20,9 @@ const Line = z.union([
   z.object({
     nowMs: z.number(),
     input: z.custom<DispatcherInput>((value) => z.looseObject({ type: z.string() }).safeParse(value).success),
-    result: z.custom<StepResult>(isObject).optional(),
   }),
-  z.object({ nowMs: z.number(), dropped: z.number() }),
+  z.object({ result: z.custom<StepResult>(isObject) }),
+  z.object({ dropped: z.number() }),
 ]);
 
 /** Reads a trace line by line, as large as it may be. A trace that lost lines can't be replayed from there on: it ends with an error. */
@@ -31,7 +32,7 @@ export async function* readTrace(path: string): AsyncGenerator<TraceItem> {
     number += 1;
     if (text === "") continue;
     const line = Line.parse(JSON.parse(text));
-    if ("dropped" in line) throw new Error(`Line ${number} of ${path} says that ${line.dropped} inputs are missing.`);
+    if ("dropped" in line) throw new Error(`Line ${number} of ${path} says that ${line.dropped} lines are missing.`);
     yield line;
   }
 }

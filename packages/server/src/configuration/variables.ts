@@ -187,6 +187,6 @@ export const VARIABLES = {
     z.string().min(1),
     null,
     "file",
-    "Record every input of the dispatcher as JSON lines, to be replayed.",
+    "Record every input of the dispatcher and what came of it as JSON lines, to be replayed by the simulator.",
   ),
 } as const satisfies Record<string, Variable>;

@@ -1,4 +1,4 @@
-import type { Dispatcher, DispatcherInput, UserLimits } from "@genai/dispatcher";
+import type { Dispatcher, UserLimits } from "@genai/dispatcher";
 import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
 import type { NewTask } from "../tasks/stored-task.ts";
@@ -7,7 +7,7 @@ import { Admission } from "./admission.ts";
 import { AttemptIndex } from "./attempt-index.ts";
 import { CommitLoop } from "./commit-loop.ts";
 import type { CoordinatorState } from "./coordinator-state.ts";
-import { DispatcherLoop } from "./dispatcher-loop.ts";
+import { DispatcherLoop, type DispatcherTrace } from "./dispatcher-loop.ts";
 import { EffectRunner } from "./effect-runner.ts";
 import { EstimatesKeeper } from "./estimates-keeper.ts";
 import { NewsHub } from "./news-hub.ts";
@@ -30,8 +30,7 @@ export interface CoordinatorOptions {
   readonly taskTtlMs: number;
   /** What each user may do. */
   readonly userLimits: (userId: string) => UserLimits;
-  /** Hears every input before the dispatcher does; for recording traces. */
-  readonly trace?: (nowMs: number, input: DispatcherInput) => void;
+  readonly trace?: DispatcherTrace;
 }
 
 /** How often steps of open attempts are written down, and the loop proves to itself that it runs. */

@@ -1,4 +1,10 @@
-import { Dispatcher, type DispatcherEffect, type DispatcherInput, type StepResult } from "@genai/dispatcher";
+import {
+  Dispatcher,
+  type DispatcherEffect,
+  type DispatcherInput,
+  type DispatcherOptions,
+  type StepResult,
+} from "@genai/dispatcher";
 import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
 import { DeadlineTimer } from "./deadline-timer.ts";
@@ -6,13 +12,21 @@ import { DeadlineTimer } from "./deadline-timer.ts";
 /** Without an input for this long the loop stood still (a paused machine, a debugger) and nobody could renew a lease. */
 const GAP_MS = 15_000;
 
+/** Where everything is noted that is done to the dispatcher, to be replayed. */
+export interface DispatcherTrace {
+  started(options: Partial<DispatcherOptions>): void;
+  /** Before the dispatcher hears it, so that an input that ends the process is there too. */
+  heard(nowMs: number, input: DispatcherInput): void;
+  answered(result: StepResult): void;
+}
+
 /** Steps inputs through the dispatcher with the time, keeps its timer, and forgives silence that was our own. */
 export class DispatcherLoop {
   readonly dispatcher: Dispatcher;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #leaseMs: number;
-  readonly #trace: ((nowMs: number, input: DispatcherInput) => void) | undefined;
+  readonly #trace: DispatcherTrace | undefined;
   readonly #carryOut: (effects: readonly DispatcherEffect[]) => void;
   readonly #deadline: DeadlineTimer;
   #lastStepMs: number;
@@ -21,8 +35,7 @@ export class DispatcherLoop {
     readonly clock: Clock;
     readonly logger: Logger;
     readonly leaseMs: number;
-    /** Hears every input before the dispatcher does. */
-    readonly trace: ((nowMs: number, input: DispatcherInput) => void) | undefined;
+    readonly trace: DispatcherTrace | undefined;
     readonly carryOut: (effects: readonly DispatcherEffect[]) => void;
   }) {
     this.#clock = options.clock;
@@ -30,7 +43,9 @@ export class DispatcherLoop {
     this.#leaseMs = options.leaseMs;
     this.#trace = options.trace;
     this.#carryOut = options.carryOut;
-    this.dispatcher = new Dispatcher({ leaseMs: options.leaseMs });
+    const dispatcherOptions = { leaseMs: options.leaseMs };
+    options.trace?.started(dispatcherOptions);
+    this.dispatcher = new Dispatcher(dispatcherOptions);
     this.#lastStepMs = options.clock.monotonicMs();
     this.#deadline = new DeadlineTimer(options.clock, () => this.feed({ type: "tick" }));
   }
@@ -70,7 +85,9 @@ export class DispatcherLoop {
   }
 
   #hear(nowMs: number, input: DispatcherInput): StepResult {
-    this.#trace?.(nowMs, input);
-    return this.dispatcher.step(nowMs, input);
+    this.#trace?.heard(nowMs, input);
+    const result = this.dispatcher.step(nowMs, input);
+    this.#trace?.answered(result);
+    return result;
   }
 }
