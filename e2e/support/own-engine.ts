@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,19 +10,22 @@ import { until } from "./until.ts";
 
 const run = promisify(execFile);
 const startMs = 60_000;
-const network = "e2e";
 
 /** A second Docker engine beside the machine's, to be stopped and started without hurting anybody. It needs root and dockerd; nothing of it
  *  is left behind. */
 export class OwnEngine extends Engine implements AsyncDisposable {
+  /** A bridge of its own: an engine that is to have none removes docker0, which is the other engine's. */
+  readonly #bridge = `genai${randomInt(1e9)}`;
   readonly #folder: string;
   #dockerd: ChildProcess | null = null;
 
   static async start(): Promise<OwnEngine> {
     const engine = new OwnEngine(await mkdtemp(join(tmpdir(), "genai-engine-")));
     try {
+      await run("ip", ["link", "add", engine.#bridge, "type", "bridge"]);
+      await run("ip", ["address", "add", `10.213.${randomInt(256)}.1/24`, "dev", engine.#bridge]);
+      await run("ip", ["link", "set", engine.#bridge, "up"]);
       await engine.start();
-      await engine.docker("network", "create", network);
       return engine;
     } catch (error) {
       await engine[Symbol.asyncDispose]();
@@ -30,7 +34,7 @@ export class OwnEngine extends Engine implements AsyncDisposable {
   }
 
   private constructor(folder: string) {
-    super(`unix://${join(folder, "docker.sock")}`, network);
+    super(`unix://${join(folder, "docker.sock")}`, "bridge");
     this.#folder = folder;
   }
 
@@ -46,7 +50,7 @@ export class OwnEngine extends Engine implements AsyncDisposable {
     const at = (name: string) => join(this.#folder, name);
     const folders = ["--data-root", at("data"), "--exec-root", at("exec"), "--pidfile", at("pid")];
     // Its rules would meet those of the machine's engine; its containers need to reach this machine alone, which takes none.
-    const quiet = ["--bridge=none", "--iptables=false", "--ip-forward=false", "--log-level=error"];
+    const quiet = [`--bridge=${this.#bridge}`, "--iptables=false", "--ip-forward=false", "--log-level=error"];
     const dockerd = spawn("dockerd", ["-H", this.host ?? "", ...folders, ...quiet], {
       stdio: ["ignore", "ignore", "pipe"],
     });
@@ -78,8 +82,8 @@ export class OwnEngine extends Engine implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.docker("network", "rm", network).catch(() => "");
     await this.stop();
+    await run("ip", ["link", "delete", this.#bridge]);
     // What a container that was killed hard leaves mounted would keep the folder from being removed.
     const { stdout } = await run("findmnt", ["-rno", "TARGET"]);
     const mounts = stdout.split("\n").filter((mount) => mount.startsWith(this.#folder));
