@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { asTrial } from "./as-trial.ts";
 import { backlogTrial } from "./backlog-trial.ts";
 import { frameFuzzTrial } from "./frame-fuzz-trial.ts";
+import { databaseOutage } from "./database-outage.ts";
 import { leaseTrial } from "./lease-trial.ts";
 import { outageTrial } from "./outage-trial.ts";
 import { runTrial } from "./run-trial.ts";
@@ -11,6 +12,7 @@ import type { Trial } from "./trial.ts";
 
 const TRIALS: readonly Trial[] = [
   serverKill,
+  databaseOutage,
   asTrial(
     "lease",
     "a fleet under kills, cuts and black holes keeps every task and every result that reached a disk",

@@ -266,7 +266,8 @@ test.each(["rolled_back", "unknown"] as const)(
 
     switchable.away = outcome;
     const refused = newTask();
-    expect(await coordinator.submit(refused, null)).toEqual({ type: "unavailable", retryAfterMs: 2_000 });
+    const key = { key: "k", bodyHash: "h" };
+    expect(await coordinator.submit(refused, key)).toEqual({ type: "unavailable", retryAfterMs: 2_000 });
     expect(coordinator.storeIsWritable).toBe(false);
     expect(await coordinator.submit(newTask(), null)).toMatchObject({ type: "unavailable" });
     coordinator.nodes.attemptCompleted("n1", attemptId, [picture()], {});
@@ -276,6 +277,13 @@ test.each(["rolled_back", "unknown"] as const)(
     expect(await coordinator.awaitEnd(running.taskId, 10_000).ended).toMatchObject({ state: "succeeded" });
     expect(coordinator.storeIsWritable).toBe(true);
     expect(await bundle.store.task(refused.taskId)).toBeNull();
+    // The caller that was refused comes again with its key.
+    const again = newTask();
+    expect(await coordinator.submit(again, key)).toMatchObject({ type: "stored", task: { taskId: again.taskId } });
+    expect(await coordinator.submit(newTask(), key)).toMatchObject({
+      type: "repeated",
+      task: { taskId: again.taskId },
+    });
     expect(await coordinator.submit(newTask(), null)).toMatchObject({ type: "stored" });
     await sessions.until(() => sessions.deliveries("n1")[1]);
   },

@@ -200,6 +200,17 @@ test("backends that are ended again and again under load neither lose nor double
   expect(await checkStore(bundle, null)).toEqual([]);
 }, 60_000);
 
+test("a task that ends and is deleted in one commit leaves nothing behind", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  const [task, other] = [newTask(), newTask()];
+  await store.commit([inserted(task), opened(task.taskId), inserted(other)]);
+  await store.commit([settled(task.taskId), { type: "taskDeleted", taskId: task.taskId }, opened(other.taskId)]);
+  expect(await store.task(task.taskId)).toBeNull();
+  expect(await store.eventsOf(other.taskId, 0, 10)).toHaveLength(2);
+  expect(await checkStore(bundle, null)).toEqual([]);
+});
+
 test("starters at the same time migrate once, and a second migration finds nothing to do", async () => {
   await using bundle = await setup();
   const results = await Promise.all(Array.from({ length: 8 }, () => migrateStore(bundle)));

@@ -42,6 +42,10 @@ export class Fleet implements Disposable {
     return [...this.#given].filter(([, times]) => times > 1).map(([attemptId]) => attemptId);
   }
 
+  get size(): number {
+    return this.#nodes.length;
+  }
+
   get onlineCount(): number {
     return this.#nodes.filter((node) => node.online).length;
   }

@@ -68,7 +68,7 @@ DECLARE
   ev_at_index int[] := '{}'; ev_task bigint[] := '{}'; ev_user bigint[] := '{}'; ev_user_id text[] := '{}';
   ev_number int[] := '{}'; ev_at bigint[] := '{}'; ev_state int[] := '{}'; ev_detail text[] := '{}';
   tu bigint[] := '{}'; ts int[] := '{}'; td int[] := '{}'; tg float8[] := '{}'; tc float8[] := '{}';
-  ck bigint[] := '{}'; cd int[] := '{}';
+  ck bigint[] := '{}'; cd int[] := '{}'; gone bigint[] := '{}';
 BEGIN
   SELECT g.outcomes INTO known FROM genai.change_groups g WHERE group_id = this_group;
   IF FOUND THEN
@@ -88,6 +88,13 @@ BEGIN
         GET DIAGNOSTICS changed = ROW_COUNT;
         IF changed = 0 THEN
           SELECT task_id INTO held FROM genai.idempotency_keys WHERE user_seq = u AND key = c ->> 'key';
+          -- A key whose task was deleted is free. Looked at after the wait for another's commit, so that its task is seen.
+          UPDATE genai.idempotency_keys SET task_id = c ->> 'taskId', body_hash = c ->> 'bodyHash', created_at_ms = now_at
+            WHERE user_seq = u AND key = c ->> 'key' AND task_id = held
+              AND NOT EXISTS (SELECT 1 FROM genai.tasks WHERE task_id = held);
+          GET DIAGNOSTICS changed = ROW_COUNT;
+        END IF;
+        IF changed = 0 THEN
           outcomes[n] := jsonb_build_object('conflict', held);
           CONTINUE;
         END IF;
@@ -139,7 +146,7 @@ BEGIN
       WHERE task_id = c ->> 'taskId' AND format <= 1 FOR NO KEY UPDATE OF x;
     IF NOT FOUND THEN CONTINUE; END IF;
     IF c ->> 'type' = 'taskDeleted' THEN
-      IF t.state >= 2 THEN PERFORM genai.remove_task(t.seq); outcomes[n] := 'null'; END IF;
+      IF t.state >= 2 THEN PERFORM genai.remove_task(t.seq); gone := gone || t.seq; outcomes[n] := 'null'; END IF;
       CONTINUE;
     END IF;
     IF t.state >= 2 THEN CONTINUE; END IF;
@@ -193,7 +200,9 @@ BEGIN
     INSERT INTO genai.events (task_seq, number, position, user_seq, at_ms, state, detail)
       SELECT x.task, x.number, first_position + x.i, x.usr, x.at_ms, x.state, x.detail
       FROM unnest(ev_task, ev_number, ev_user, ev_at, ev_state, ev_detail) WITH ORDINALITY
-        AS x (task, number, usr, at_ms, state, detail, i);
+        AS x (task, number, usr, at_ms, state, detail, i)
+      -- A task that ended and was deleted in the same group has no log any more.
+      WHERE NOT x.task = ANY(gone);
     FOR i IN 1 .. cardinality(ev_task) LOOP
       outcomes[ev_at_index[i]] := jsonb_build_array(first_position + i, ev_number[i], ev_user_id[i]);
     END LOOP;

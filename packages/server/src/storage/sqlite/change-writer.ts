@@ -244,7 +244,9 @@ function prepare(database: Database) {
     ),
     insertPipeline: statement("INSERT INTO pipelines (task_seq, pipeline) VALUES (?, ?)"),
     findKey: statement<{ taskId: string }>(
-      "SELECT task_id AS taskId FROM idempotency_keys WHERE user_seq = ? AND key = ? AND created_at_ms > ?",
+      // A key whose task was deleted is free.
+      `SELECT task_id AS taskId FROM idempotency_keys JOIN tasks USING (task_id)
+       WHERE idempotency_keys.user_seq = ? AND key = ? AND idempotency_keys.created_at_ms > ?`,
     ),
     putKey: statement(
       "INSERT OR REPLACE INTO idempotency_keys (user_seq, key, task_id, body_hash, created_at_ms) VALUES (?, ?, ?, ?, ?)",

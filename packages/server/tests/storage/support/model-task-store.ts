@@ -91,7 +91,8 @@ export class ModelTaskStore implements TaskStore {
     const { pipeline, ...task } = change.task;
     const key = change.idempotency && `${task.userId}\n${change.idempotency.key}`;
     const used = key === null ? undefined : this.#keys.get(key);
-    if (used && used.atMs > Date.now() - DAY_MS) return { type: "conflict", taskId: used.taskId };
+    if (used && used.atMs > Date.now() - DAY_MS && this.tasks.has(used.taskId))
+      return { type: "conflict", taskId: used.taskId };
     if (this.tasks.has(task.taskId)) return { type: "conflict", taskId: task.taskId };
     if (key !== null && change.idempotency) {
       this.#keys.set(key, { taskId: task.taskId, bodyHash: change.idempotency.bodyHash, atMs: Date.now() });

@@ -172,6 +172,24 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     expect(await store.task(twin.taskId)).toBeNull();
   });
 
+  test("a key whose task was deleted is free again", async () => {
+    await using bundle = await setup();
+    const { store } = bundle;
+    const idempotency = { key: "k", bodyHash: "h" };
+    const [first, second, third] = [newTask(), newTask(), newTask()];
+    await store.commit([inserted(first, { idempotency })]);
+    const outcomes = await store.commit([
+      settled(first.taskId, { state: "canceled", attempt: null }),
+      { type: "taskDeleted", taskId: first.taskId },
+      inserted(second, { idempotency: { key: "k", bodyHash: "other" } }),
+      inserted(third, { idempotency }),
+    ]);
+    expect(outcomes.map((outcome) => outcome.type)).toEqual(["applied", "applied", "applied", "conflict"]);
+    expect(outcomes[3]).toEqual({ type: "conflict", taskId: second.taskId });
+    expect(await store.idempotency("alice", "k")).toEqual({ taskId: second.taskId, bodyHash: "other" });
+    expect(await store.queuedOf("alice")).toBe(1);
+  });
+
   test("a hundred submissions at once under one key make one task", async () => {
     await using bundle = await setup();
     const { store } = bundle;
