@@ -27,6 +27,7 @@ const SETTLE_MS = 60_000;
 /** PostgreSQL goes away for a while, with the whole load on. */
 export const databaseOutage: Trial<Option> = {
   name: "database-outage",
+  onlyStore: "postgres",
   what: "while PostgreSQL is away writes are 503 in time, nodes stay connected, and all goes on by itself when it is back",
   options: {
     seconds: { default: 0, what: "how long it is away; 0: 5, then 30, then 120" },

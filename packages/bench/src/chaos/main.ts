@@ -2,9 +2,11 @@ import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { asTrial } from "./as-trial.ts";
 import { backlogTrial } from "./backlog-trial.ts";
-import { frameFuzzTrial } from "./frame-fuzz-trial.ts";
+import { claims } from "./claims/claims.ts";
 import { databaseOutage } from "./database-outage.ts";
+import { frameFuzzTrial } from "./frame-fuzz-trial.ts";
 import { leaseTrial } from "./lease-trial.ts";
+import { migrations } from "./migrations.ts";
 import { outageTrial } from "./outage-trial.ts";
 import { runTrial } from "./run-trial.ts";
 import { serverKill } from "./server-kill.ts";
@@ -13,6 +15,8 @@ import type { Trial } from "./trial.ts";
 const TRIALS: readonly Trial[] = [
   serverKill,
   databaseOutage,
+  claims,
+  migrations,
   asTrial(
     "lease",
     "a fleet under kills, cuts and black holes keeps every task and every result that reached a disk",
@@ -73,7 +77,7 @@ async function main(args: readonly string[]): Promise<number> {
     say: (line) => process.stderr.write(`${line}\n`),
   });
   const seconds = Math.round((performance.now() - startedAtMs) / 1_000);
-  const report = { trial: trial.name, store: values.store, seconds, ...result };
+  const report = { trial: trial.name, seconds, ...result };
   if (result.skipped !== undefined) process.stdout.write(`Skipped: ${result.skipped}\n`);
   console.table(Object.fromEntries(result.figures.map(({ name, value, bound }) => [name, { value, bound }])));
   process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -11,3 +11,8 @@ export const SERVER_PROGRAM = fileURLToPath(
 export const PROGRAM_NODE_ARGS: readonly string[] = FROM_SOURCE
   ? ["--import", new URL("../../../../.ci/typescript-hooks.js", import.meta.url).href]
   : [];
+
+/** A script of this folder, by its path without an ending. */
+export function scriptOf(path: string): string {
+  return fileURLToPath(new URL(`./${path}${FROM_SOURCE ? ".ts" : ".js"}`, import.meta.url));
+}

@@ -13,7 +13,7 @@ export async function runTrial<Option extends string>(
     readonly seed?: number;
     readonly say?: (line: string) => void;
   } = {},
-): Promise<TrialResult & { readonly seed: number }> {
+): Promise<TrialResult & { readonly seed: number; readonly store: string }> {
   const seed = how.seed ?? Math.floor(Math.random() * 2 ** 32);
   const folder = await mkdtemp(join(tmpdir(), `genai-chaos-${trial.name}-`));
   // PostgreSQL runs as another user where this is root, and has to get in.
@@ -23,14 +23,15 @@ export async function runTrial<Option extends string>(
     ...Object.fromEntries(defaults.map(([name, option]) => [name, option.default])),
     ...how.options,
   } as Record<Option, number>;
+  const store = trial.onlyStore ?? how.store ?? "sqlite";
   const result = await trial.run({
     options,
-    store: how.store ?? "sqlite",
+    store,
     random: new Random(seed),
     folder,
     say: how.say ?? (() => undefined),
   });
   if (result.violations.length === 0) await rm(folder, { recursive: true, force: true });
   else how.say?.(`Logs and store are kept in ${folder}`);
-  return { ...result, seed };
+  return { ...result, seed, store };
 }

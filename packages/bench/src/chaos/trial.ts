@@ -34,6 +34,8 @@ export interface Trial<Option extends string = string> {
   readonly name: string;
   /** What holds, in a sentence. */
   readonly what: string;
+  /** The store that it is about, where it is about one. */
+  readonly onlyStore?: "sqlite" | "postgres";
   /** Its numbers, each with the default of the long form. */
   readonly options: Readonly<Record<Option, { readonly default: number; readonly what: string }>>;
   run(context: TrialContext<Option>): Promise<TrialResult>;

@@ -114,7 +114,7 @@ test("canceling tells the node and ends the task at once; it can be done twice",
   expect(await coordinator.cancel("00000000-0000-7000-8000-000000000000")).toEqual({ type: "unknown" });
 });
 
-test("100 parallel submissions under one key are one task, and another body under the key is told apart", async () => {
+test("check 10: 100 parallel submissions under one key are one task, and another body under the key is told apart", async () => {
   await using bundle = await setup();
   const { coordinator } = bundle;
   const submit = (bodyHash: string) => coordinator.submit(newTask(), { key: "k", bodyHash });

@@ -84,7 +84,7 @@ test("a file that is no database, and another program's database, are refused", 
   await expect(bundle.open()).rejects.toMatchObject({ code: "not_ours" });
 });
 
-test("a schema newer than the program stops the start with a sentence", async () => {
+test("check 23: a schema newer than the program stops the start with a sentence", async () => {
   await using bundle = await setup();
   await bundle.filled();
   const database = new Database(bundle.file);
@@ -124,7 +124,7 @@ test("a second server on the same folder is refused, by this process or another,
   expect(await store.task(String(taskId))).toMatchObject({ state: "queued" });
 });
 
-test("when nothing more can be written, writes fail at once, reads go on, and it recovers by itself", async () => {
+test("check 21: when nothing more can be written, writes fail at once, reads go on, and it recovers by itself", async () => {
   await using bundle = await setup();
   await using server = new StoreProcess(bundle.home);
   await server.answer();
@@ -146,7 +146,7 @@ test("when nothing more can be written, writes fail at once, reads go on, and it
   expect(tasks.map((task) => task.taskId).sort()).toEqual([kept, later].sort());
 });
 
-test("while the disk does not answer, new writes are refused within two seconds, and what was asked before still holds", async () => {
+test("check 21: while the disk does not answer, new writes are refused within two seconds, and what was asked before still holds", async () => {
   await using bundle = await setup();
   const store = await bundle.open();
   const [first, second] = [newTask(), newTask()];
@@ -174,7 +174,7 @@ test("while the disk does not answer, new writes are refused within two seconds,
   expect(await store.queuedOf("alice")).toBeGreaterThanOrEqual(2);
 });
 
-test("the store's clock does not go back when the system's does", () => {
+test("check 19: the store's clock does not go back when the system's does", () => {
   const clock = anchoredClock();
   const before = clock();
   const realNow = Date.now;
@@ -184,7 +184,7 @@ test("the store's clock does not go back when the system's does", () => {
   jest.restoreAllMocks();
 });
 
-test("after a start with the clock an hour back, tasks from the future wait, are claimed and are kept", async () => {
+test("check 19: after a start with the clock an hour back, tasks from the future wait, are claimed and are kept", async () => {
   await using bundle = await setup();
   const store = await bundle.open();
   const ahead = Date.now() + 60 * 60 * 1000;
