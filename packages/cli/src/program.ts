@@ -4,8 +4,10 @@ import { addCompletion } from "./commands/completion.ts";
 import { addCreateNode } from "./commands/create-node.ts";
 import { addDeleteNode } from "./commands/delete-node.ts";
 import { addGenerate } from "./commands/generate.ts";
+import { addKeys } from "./commands/keys.ts";
 import { addList } from "./commands/list.ts";
 import { addLogs } from "./commands/logs.ts";
+import { addNodes } from "./commands/nodes.ts";
 import { addOffers } from "./commands/offers.ts";
 import { addPlan } from "./commands/plan.ts";
 import { addUp } from "./commands/up.ts";
@@ -21,6 +23,8 @@ const commands = [
   addOffers,
   addPlan,
   addUp,
+  addKeys,
+  addNodes,
   addCompletion,
 ] as const;
 

@@ -10,6 +10,7 @@ import { findGpu } from "./machine/gpu.ts";
 import { capabilitiesOf } from "./node-capabilities.ts";
 import { NodeClient } from "./node-client.ts";
 import { readNodeId } from "./node-home.ts";
+import { readNodeKey } from "./node-key.ts";
 import { provision } from "./provisioning.ts";
 import { Spool } from "./spool/spool.ts";
 import { serveStatus } from "./status-page.ts";
@@ -24,8 +25,9 @@ export async function runNode(flags: Flags, environment: Environment): Promise<v
   const logger = pino({ level: environment.LOG_LEVEL || "info", base: null, timestamp: pino.stdTimeFunctions.isoTime });
   const signals = new SignalCount();
   await provision(environment.PROVISIONING_SCRIPT, logger, signals.first);
-  const token = await readJoinToken(flags);
   const nodeId = flags.nodeId ?? (await readNodeId(flags.home));
+  const { home, slots, once, backend = "" } = flags;
+  const token = await readNodeKey({ home, backend, nodeId, token: await readJoinToken(flags), logger });
   // Pictures of a process that died between the engine and the spool.
   await rm(join(flags.home, "scratch"), { recursive: true, force: true });
   const { spool, kept } = await Spool.open(join(flags.home, "spool"));
@@ -41,7 +43,6 @@ export async function runNode(flags: Flags, environment: Environment): Promise<v
   });
   const capabilities = await watch.start();
   logger.info({ nodeId, engine: flags.type, ready: capabilities.ready, kept: kept.length }, "starting");
-  const { slots, once, backend = "" } = flags;
   client = new NodeClient({
     ...{ backend, token, nodeId, bootId: randomUUID(), slots, capabilities, engine, spool, kept, once, logger },
     engineDown: () => watch.engineDown(),

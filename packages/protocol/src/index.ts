@@ -9,6 +9,7 @@ export * from "./v1/bodies.ts";
 export * from "./v1/frames.ts";
 export * from "./v1/operations.ts";
 export * from "./v2/create-task.ts";
+export * from "./v2/credentials.ts";
 export * from "./v2/explain.ts";
 export * from "./v2/nodes.ts";
 export * from "./v2/operations.ts";

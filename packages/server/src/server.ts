@@ -14,10 +14,11 @@ import { createAddressPolicy } from "./egress/address-policy.ts";
 import { createEgress } from "./egress/guarded-fetch.ts";
 import { createHttpApp } from "./http/http-app.ts";
 import { runningFleet } from "./http/running-fleet.ts";
-import { configuredAuthenticator } from "./identity/configured-authenticator.ts";
+import { checkSecrets, configuredAuthenticator } from "./identity/configured-authenticator.ts";
+import { Credentials } from "./identity/credentials.ts";
 import { listen } from "./listen.ts";
 import type { GatewayLimits } from "./sessions/gateway-limits.ts";
-import { sharedTokenAuthentication } from "./sessions/node-authentication.ts";
+import { nodeKeyAuthentication, sharedTokenAuthentication } from "./sessions/node-authentication.ts";
 import { createNodeGateway } from "./sessions/node-gateway.ts";
 import { openTaskStore } from "./storage/index.ts";
 import { startSweeping } from "./sweeping.ts";
@@ -54,8 +55,10 @@ export async function startServer(
 ): Promise<RunningServer> {
   const home = configuration.GENAI_HOME;
   const secrets = readSecrets(home);
-  const authenticate = configuredAuthenticator(configuration, secrets, logger);
+  checkSecrets(configuration, logger);
   const store = await openTaskStore({ databaseUrl: configuration.DATABASE_URL, home });
+  const credentials = new Credentials({ store, logger, wallMs: () => Date.now() });
+  const authenticate = configuredAuthenticator(configuration, secrets, credentials, logger);
   const artifacts = await openArtifactStore(configuration).catch(async (error: unknown) => {
     await store.close();
     throw error;
@@ -78,7 +81,7 @@ export async function startServer(
     logger,
     leaseMs: configuration.LEASE,
     taskTtlMs: configuration.TASK_TTL,
-    userLimits: configuredUserLimits(configuration),
+    userLimits: configuredUserLimits(configuration, credentials),
     ...(trace === null ? {} : { trace }),
   });
 
@@ -93,16 +96,20 @@ export async function startServer(
     events: coordinator.nodes,
     artifacts,
     urls,
-    authenticate: sharedTokenAuthentication({
-      token: configuration.NODE_TOKEN,
-      anywhereWithoutToken: configuration.NODES_WITHOUT_TOKEN,
-    }),
+    authenticate: nodeKeyAuthentication(
+      credentials,
+      sharedTokenAuthentication({
+        token: configuration.NODE_TOKEN,
+        anywhereWithoutToken: configuration.NODES_WITHOUT_TOKEN,
+      }),
+    ),
     logger,
     limits: { frameBytesMax: configuration.MAX_FRAME_BYTES, leaseMs: configuration.LEASE, ...limits },
     publicUrl: configuration.PUBLIC_URL,
     legacyNodeCost: configuration.LEGACY_NODE_COST,
     artifactBytesMax: configuration.MAX_ARTIFACT_BYTES,
   });
+  credentials.onNodeKeyChanged((nodeId) => gateway.disconnect(nodeId, "this id's key has changed"));
   const egress = createEgress(createAddressPolicy(configuration.EGRESS_ALLOW ?? []));
   const webhookSecrets = new WebhookSecrets(configuration.WEBHOOK_SECRET ?? secrets.webhookSecret, store);
   const deliverer = new WebhookDeliverer({ store, egress, secrets: webhookSecrets, logger });
@@ -139,6 +146,7 @@ export async function startServer(
       }),
     ],
     uploads,
+    credentials,
     webhooks: { deliveries: store, secrets: webhookSecrets, objection: (url) => egress.objection(url) },
     fleet: runningFleet({
       dispatcher: coordinator.dispatcher,
@@ -159,6 +167,7 @@ export async function startServer(
   http.on("request", app);
 
   try {
+    await credentials.start();
     await coordinator.start();
     const listening = await listen(http, configuration.HTTP_PORT, configuration.HOST);
     const stopSweeping = startSweeping({
@@ -178,6 +187,7 @@ export async function startServer(
         stopping.abort();
         stopSweeping();
         deliverer.close();
+        credentials.close();
         listening.close();
         const openRequests = setTimeout(() => http.closeAllConnections(), HTTP_CLOSE_MS);
         http.closeIdleConnections();
@@ -194,6 +204,7 @@ export async function startServer(
       },
     };
   } catch (error) {
+    credentials.close();
     await gateway.closeAll({ afterMs: 0 });
     await coordinator.close();
     await egress.close();

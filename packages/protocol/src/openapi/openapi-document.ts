@@ -59,6 +59,7 @@ export function openApiDocument(options: {
       { name: "tasks", description: "What is to be made, and what became of it." },
       { name: "uploads", description: "Input images, by their content." },
       { name: "webhooks", description: "What was told of ended tasks, and what was not heard." },
+      { name: "access", description: "API keys, and the keys of nodes." },
       { name: "fleet", description: "The nodes, and what they offer." },
       { name: "account", description: "What the caller has used." },
       { name: "v1", description: "The API that existing clients speak. Paths hold with and without their last slash." },

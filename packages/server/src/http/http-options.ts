@@ -2,6 +2,7 @@ import type { Router } from "express";
 import type { Logger } from "pino";
 import type { TaskService } from "../coordinator/task-service.ts";
 import type { Authenticate } from "../identity/caller.ts";
+import type { Credentials } from "../identity/credentials.ts";
 import type { TaskArtifact } from "../tasks/stored-task.ts";
 import type { TaskStore } from "../tasks/task-store.ts";
 import type { Uploads } from "../uploads/uploads.ts";
@@ -47,6 +48,7 @@ export interface HttpAppOptions {
   readonly fleet: FleetReadings;
   readonly uploads: Uploads;
   readonly webhooks: WebhookDesk;
+  readonly credentials: Credentials;
   readonly logger: Logger;
   /** Fires when the server stops: waiting calls are answered, streams end. */
   readonly stopping: AbortSignal;

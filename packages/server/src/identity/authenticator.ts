@@ -23,7 +23,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
 
     const keyHash = tokenHash(token);
     const key = await options.apiKeys.lookup(keyHash);
-    if (key !== null) return { type: "caller", caller: { ...key, anonymous: false } };
+    if (key !== null) return { type: "caller", caller: { userId: key.userId, role: key.role, anonymous: false } };
 
     if (!options.enforced) {
       return { type: "caller", caller: { userId: `t_${keyHash}`, role: "user", anonymous: false } };

@@ -4,17 +4,42 @@ import type { HomeSecrets } from "../configuration/home-secrets.ts";
 import { tokenHash } from "./api-keys.ts";
 import { createAuthenticator } from "./authenticator.ts";
 import type { Authenticate } from "./caller.ts";
+import type { Credentials } from "./credentials.ts";
 import { createJwks } from "./jwks.ts";
 import { createJwtVerifier } from "./jwt-verifier.ts";
 
 /** An HS256 secret shorter than its hash can be guessed from one token (RFC 7518, 3.2). */
 const SECRET_BYTES_MIN = 32;
 
-/** Authentication of callers as configured, with what is questionable said in the log.
- *  Throws {@link ConfigurationError} for a secret that is too short to be used beyond loopback. */
+/** Secrets of examples and tutorials, Supabase's own for one: everybody knows them. In lower case. */
+const KNOWN_SECRETS = new Set([
+  "super-secret-jwt-token-with-at-least-32-characters-long",
+  "your-256-bit-secret",
+  "your-super-secret-jwt-token-with-at-least-32-characters-long",
+  "secret",
+  "changeme",
+  "change-me",
+  "password",
+  "test",
+]);
+
+/** Says what is questionable of the secrets in the log. Throws {@link ConfigurationError} for one that everybody knows, and for one that
+ *  is too short to be used beyond loopback. */
+export function checkSecrets(configuration: Configuration, logger: Logger): void {
+  for (const name of ["JWT_SECRET", "NODE_TOKEN", "METRICS_TOKEN", "WEBHOOK_SECRET"] as const) {
+    const given = configuration[name]?.split(",").map((each) => each.trim().toLowerCase()) ?? [];
+    if (given.some((each) => KNOWN_SECRETS.has(each)) && !isLoopbackHost(configuration.HOST)) {
+      throw new ConfigurationError(`${name} is a secret from an example that everybody knows; make one of your own.`);
+    }
+  }
+  for (const secret of jwtSecrets(configuration)) checkLength(secret, configuration, logger);
+}
+
+/** Authentication of callers as configured, with what is questionable said in the log. */
 export function configuredAuthenticator(
   configuration: Configuration,
   secrets: HomeSecrets,
+  credentials: Credentials,
   logger: Logger,
 ): Authenticate {
   const supabase = configuration.SUPABASE_URL?.replace(/\/+$/, "") ?? null;
@@ -22,18 +47,15 @@ export function configuredAuthenticator(
   const issuer = configuration.JWT_ISSUER ?? (supabase === null ? null : `${supabase}/auth/v1`);
   if (configuration.SUPABASE_KEY !== null) logger.warn("SUPABASE_KEY is set, but not used");
   if (!configuration.ENFORCE_JWT_AUTH) logger.warn("ENFORCE_JWT_AUTH is false: whoever reaches this server may use it");
-  const given =
-    configuration.JWT_SECRET?.split(",")
-      .map((each) => each.trim())
-      .filter((each) => each !== "") ?? [];
-  for (const secret of given) checkLength(secret, configuration, logger);
+  const given = jwtSecrets(configuration);
   // Where an issuer signs with its own key, a secret of ours would only be one more way in.
   const made = given.length === 0 && jwksUrl === null ? [secrets.jwtSecret] : [];
   const adminHash = tokenHash(secrets.adminKey);
   return createAuthenticator({
     enforced: configuration.ENFORCE_JWT_AUTH,
     apiKeys: {
-      lookup: (hash) => Promise.resolve(hash === adminHash ? { userId: "admin", role: "admin" } : null),
+      lookup: (hash) =>
+        Promise.resolve(hash === adminHash ? { userId: "admin", role: "admin" } : credentials.apiKey(hash)),
     },
     verifyJwt: createJwtVerifier({
       secrets: [...given, ...made],
@@ -43,6 +65,10 @@ export function configuredAuthenticator(
       issuer,
     }),
   });
+}
+
+function jwtSecrets({ JWT_SECRET }: Configuration): readonly string[] {
+  return (JWT_SECRET?.split(",") ?? []).map((each) => each.trim()).filter((each) => each !== "");
 }
 
 function checkLength(secret: string, configuration: Configuration, logger: Logger): void {

@@ -1,11 +1,18 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { tokenHash } from "../identity/api-keys.ts";
+import type { Credentials } from "../identity/credentials.ts";
 import { isLoopback } from "./is-loopback.ts";
 
 /** What came of a node's credentials. */
-type NodeAuthentication =
+export type NodeAuthentication =
   /** `credential` names what it came with (never the token): a node id belongs to the credential that registered it. */
-  | { readonly ok: true; readonly credential: string }
+  | {
+      readonly ok: true;
+      readonly credential: string;
+      /** Node ids that it may register; all where absent. */
+      readonly allows?: (nodeId: string) => boolean;
+    }
   | { readonly ok: false; readonly status: 401 | 403; readonly error: string };
 
 /** Asked before a socket is upgraded. */
@@ -17,6 +24,25 @@ function joinTokenOf(request: IncomingMessage): string | null {
   if (bearer?.[1] !== undefined) return bearer[1];
   const query = request.url?.split("?", 2)[1];
   return query === undefined ? null : new URLSearchParams(query).get("token");
+}
+
+/** Nodes with keys of their own, each for its own id, beside those that come in by `shared`, for all other ids. */
+export function nodeKeyAuthentication(
+  credentials: Pick<Credentials, "nodeOf" | "nodeHasKey">,
+  shared: AuthenticateNode,
+): AuthenticateNode {
+  return async (request) => {
+    const token = joinTokenOf(request);
+    const key = token === null ? null : credentials.nodeOf(tokenHash(token));
+    if (token !== null && key !== null) {
+      // Asked again at the register: the key may be revoked by then.
+      const allows = (nodeId: string): boolean => credentials.nodeOf(tokenHash(token))?.nodeId === nodeId;
+      return { ok: true, credential: `key ${key.credentialId}`, allows };
+    }
+    const authentication = await shared(request);
+    if (!authentication.ok) return authentication;
+    return { ...authentication, allows: (nodeId) => !credentials.nodeHasKey(nodeId) };
+  };
 }
 
 /** One join token for every node. Without a token any node may join, from this machine only unless `anywhereWithoutToken`; and no web page:

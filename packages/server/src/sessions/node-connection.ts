@@ -10,7 +10,7 @@ import { Protocol2Session } from "./protocol-2-session.ts";
 import { readIntroduction } from "./register-frame.ts";
 import { SerialQueue } from "./serial-queue.ts";
 import type { SessionDeps } from "./session-deps.ts";
-import type { SessionRegistry } from "./session-registry.ts";
+import type { Admission, SessionRegistry } from "./session-registry.ts";
 
 /** Frames that may wait behind one that takes time before the socket is read no further. */
 const WAITING_FRAMES_MAX = 16;
@@ -28,6 +28,7 @@ export class NodeConnection implements NodeSocketListener {
   readonly connectedAtMs: number;
   readonly socket: NodeSocket;
   readonly #deps: ConnectionDeps;
+  readonly #allows: (nodeId: string) => boolean;
   readonly #leaveUnregistered: () => void;
   readonly #queue: SerialQueue;
   readonly #badFrames: BadFrameCounter;
@@ -39,6 +40,7 @@ export class NodeConnection implements NodeSocketListener {
     deps: ConnectionDeps,
     options: {
       readonly credential: string;
+      readonly allows: (nodeId: string) => boolean;
       readonly leaveUnregistered: () => void;
       readonly onEnded: () => void;
       readonly openSocket: (listener: NodeSocketListener) => NodeSocket;
@@ -46,6 +48,7 @@ export class NodeConnection implements NodeSocketListener {
   ) {
     this.#deps = deps;
     this.credential = options.credential;
+    this.#allows = options.allows;
     this.connectedAtMs = deps.clock.monotonicMs();
     this.#leaveUnregistered = options.leaveUnregistered;
     this.#onEnded = options.onEnded;
@@ -137,7 +140,9 @@ export class NodeConnection implements NodeSocketListener {
   #register(session: NodeSession): void {
     const { registry, clock, logger } = this.#deps;
     const nodeId = session.provider.providerId;
-    const admission = registry.admit(nodeId, this, clock.monotonicMs());
+    const admission: Admission = this.#allows(nodeId)
+      ? registry.admit(nodeId, this, clock.monotonicMs())
+      : { type: "foreign" };
     if (admission.type !== "admitted") {
       logger.warn({ nodeId, address: this.socket.address, refusal: admission.type }, "a node id is taken");
       if (admission.type === "damped") this.socket.close(CLOSE_CODES.tryLater, "several nodes use this id");

@@ -10,7 +10,7 @@ import type { NodeEvents } from "../coordinator/node-events.ts";
 import type { NodeSessions } from "../coordinator/node-sessions.ts";
 import { CLOSE_CODES } from "./close-codes.ts";
 import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from "./gateway-limits.ts";
-import type { AuthenticateNode } from "./node-authentication.ts";
+import type { AuthenticateNode, NodeAuthentication } from "./node-authentication.ts";
 import { NodeConnection } from "./node-connection.ts";
 import { NodeSocket } from "./node-socket.ts";
 import { SessionRegistry } from "./session-registry.ts";
@@ -152,7 +152,7 @@ class WebSocketGateway implements NodeGateway {
         leave();
         return refuse(authentication.status, authentication.error);
       }
-      this.#accept(request, socket, head, authentication.credential, leave);
+      this.#accept(request, socket, head, authentication, leave);
     } catch (error) {
       leave();
       this.#options.logger.error({ err: error }, "a node could not be authenticated");
@@ -163,7 +163,13 @@ class WebSocketGateway implements NodeGateway {
     }
   }
 
-  #accept(request: IncomingMessage, socket: Socket, head: Buffer, credential: string, leave: () => void): void {
+  #accept(
+    request: IncomingMessage,
+    socket: Socket,
+    head: Buffer,
+    { credential, allows = () => true }: Extract<NodeAuthentication, { ok: true }>,
+    leave: () => void,
+  ): void {
     const limits = this.#limits;
     const clock = this.#clock;
     const baseUrl = baseUrlOf(request, this.#options.publicUrl ?? null);
@@ -186,6 +192,7 @@ class WebSocketGateway implements NodeGateway {
         },
         {
           credential,
+          allows,
           leaveUnregistered: leave,
           onEnded: () => this.#gone(connection),
           openSocket: (listener) => new NodeSocket(webSocket, socket, { baseUrl, limits, clock }, listener),

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { OPERATIONS, type Operation } from "@genai/protocol";
-import { expect, test } from "@jest/globals";
+import { afterAll, expect, test } from "@jest/globals";
 import { SignJWT } from "jose";
 import { EventReader } from "../support/event-reader.ts";
 import { ADMIN_KEY, JWT_SECRET, TestHttpServer } from "../support/http-server.ts";
@@ -30,9 +30,22 @@ function expected(operation: Operation, who: Who): Verdict {
 
 const CODES: Readonly<Record<number, Verdict>> = { 401: "unauthenticated", 403: "forbidden", 404: "not found" };
 
+const SHORT: Readonly<Record<Verdict, string>> = {
+  through: "yes",
+  unauthenticated: "401",
+  forbidden: "403",
+  "not found": "404",
+};
+const matrix: string[] = [];
+afterAll(() => {
+  const head = EVERYBODY.map((who) => who.padEnd(9)).join(" ");
+  console.info(`check 32: routes and who gets in\n${" ".repeat(51)} ${head}\n${matrix.join("\n")}`);
+});
+
 test.each(OPERATIONS.map((operation) => [operation.id, operation] as const))(
   "check 32: %s is open to those that the table says, and to nobody else",
   async (_id, operation) => {
+    const row: Verdict[] = [];
     for (const who of EVERYBODY) {
       await using server = await TestHttpServer.start({ enforced: true, settings: { syncTimeoutMs: 10 } });
       server.fleet.add({ providerId: "n" });
@@ -46,14 +59,41 @@ test.each(OPERATIONS.map((operation) => [operation.id, operation] as const))(
         headers: { token: tokens.owner, "content-type": "image/png" },
         body: PNG,
       });
+      const things = await keysOf(server);
       if (/retry|^deleteTask/.test(operation.id)) server.tasks.settle(id, { state: "failed" });
 
       const token = tokens[who];
-      const answer = await call(server.url, operation, id, token === "" ? {} : { authorization: `Bearer ${token}` });
-      expect([who, CODES[answer.status] ?? "through"]).toEqual([who, expected(operation, who)]);
+      const answer = await call(
+        server.url,
+        operation,
+        { ...things, taskId: id },
+        token === "" ? {} : { authorization: `Bearer ${token}` },
+      );
+      const verdict = CODES[answer.status] ?? "through";
+      expect([who, verdict]).toEqual([who, expected(operation, who)]);
+      row.push(verdict);
     }
+    matrix.push(
+      `${operation.method.padEnd(6)} ${operation.path.padEnd(44)} ${row.map((v) => SHORT[v].padEnd(9)).join(" ")}`,
+    );
   },
 );
+
+/** An API key, a node `n` with a key of its own, and an enrolment token for another. */
+async function keysOf({ credentials }: TestHttpServer): Promise<Omit<Things, "taskId">> {
+  const details = { name: "k", role: "user", weight: null, queuedMax: null, runningMax: null } as const;
+  const { key } = await credentials.createApiKey("eve", details, null);
+  const enrolment = { nodeId: null, uses: 2, expiresAtMs: Date.now() + 60_000 };
+  const { token } = await credentials.createEnrolment(enrolment);
+  await credentials.enrol(token, "n");
+  return { keyId: key.keyId, enrolmentToken: token };
+}
+
+interface Things {
+  readonly taskId: string;
+  readonly keyId: string;
+  readonly enrolmentToken: string;
+}
 
 async function tokensOf(): Promise<Readonly<Record<Who, string>>> {
   const jwt = (subject: string, secret: string) =>
@@ -74,12 +114,13 @@ async function tokensOf(): Promise<Readonly<Record<Who, string>>> {
 async function call(
   server: string,
   operation: Operation,
-  taskId: string,
+  { taskId, keyId, enrolmentToken }: Things,
   headers: Record<string, string>,
 ): Promise<{ readonly status: number }> {
   const path = operation.path
     .replace(/\{task\w*\}/, taskId)
     .replace("{nodeId}", "n")
+    .replace("{keyId}", keyId)
     .replace("{uploadId}", UPLOAD_ID);
   const url = `${server}${path}`;
   if (/events$/i.test(operation.id)) {
@@ -87,7 +128,10 @@ async function call(
     reader.cut();
     return reader;
   }
-  const example = Object.values(operation.body?.examples ?? {})[0];
+  const example =
+    operation.id === "enrolNode"
+      ? { token: enrolmentToken, nodeId: "another" }
+      : Object.values(operation.body?.examples ?? {})[0];
   return example === undefined
     ? await rawHttp(operation.method, url, { headers })
     : await rawHttp(operation.method, url, {

@@ -9,6 +9,7 @@ import { createHttpApp } from "../../src/http/http-app.ts";
 import type { HttpAppOptions, HttpSettings } from "../../src/http/http-options.ts";
 import { tokenHash } from "../../src/identity/api-keys.ts";
 import { createAuthenticator } from "../../src/identity/authenticator.ts";
+import { Credentials } from "../../src/identity/credentials.ts";
 import { createJwtVerifier } from "../../src/identity/jwt-verifier.ts";
 import { Uploads } from "../../src/uploads/uploads.ts";
 import { WebhookSecrets } from "../../src/webhooks/webhook-secrets.ts";
@@ -16,6 +17,7 @@ import { fakeDeliveries } from "./fake-deliveries.ts";
 import { FakeFleet } from "./fake-fleet.ts";
 import { FakeTasks } from "./fake-tasks.ts";
 import { MemoryArtifacts } from "./memory-artifacts.ts";
+import { MemoryCredentials } from "./memory-credentials.ts";
 
 export const JWT_SECRET = "a secret of more than thirty-two bytes";
 
@@ -46,6 +48,11 @@ export interface HttpServerSetup {
 export class TestHttpServer implements AsyncDisposable {
   readonly tasks = new FakeTasks();
   readonly fleet = new FakeFleet();
+  readonly credentials = new Credentials({
+    store: new MemoryCredentials(),
+    logger: pino({ level: "silent" }),
+    wallMs: () => Date.now(),
+  });
   readonly url: string;
   readonly port: number;
   readonly #server: Server;
@@ -71,7 +78,8 @@ export class TestHttpServer implements AsyncDisposable {
       authenticate: createAuthenticator({
         enforced: setup.enforced ?? false,
         apiKeys: {
-          lookup: async (hash) => (hash === tokenHash(ADMIN_KEY) ? { userId: "admin", role: "admin" } : null),
+          lookup: async (hash) =>
+            hash === tokenHash(ADMIN_KEY) ? { userId: "admin", role: "admin" } : this.credentials.apiKey(hash),
         },
         verifyJwt: createJwtVerifier({
           secrets: [JWT_SECRET],
@@ -94,6 +102,7 @@ export class TestHttpServer implements AsyncDisposable {
       ],
       fleet: this.fleet,
       uploads: new Uploads(artifacts, 3_600_000),
+      credentials: this.credentials,
       webhooks: {
         deliveries: fakeDeliveries(this.tasks),
         secrets: new WebhookSecrets("root", { readDocument: async () => null, writeDocument: async () => {} }),

@@ -3,6 +3,7 @@ import express, { type Router } from "express";
 import type { HttpAppOptions } from "../http-options.ts";
 import type { RequestLimits } from "../request-limits.ts";
 import { createTask } from "./create-task.ts";
+import { createEnrolment, createKey, enrolNode, listKeys, revokeKey, revokeNodeKey } from "./credentials.ts";
 import { cancelTask, deleteTask, retryTask } from "./end-task.ts";
 import { explain, explainTask } from "./explain.ts";
 import { getQueue } from "./get-queue.ts";
@@ -44,6 +45,12 @@ export function v2Router(options: HttpAppOptions, limits: RequestLimits): Router
     replayDelivery: replayDelivery(context),
     replayDeliveries: replayDeliveries(context),
     rotateWebhookSecret: rotateWebhookSecret(context),
+    createKey: createKey(context),
+    listKeys: listKeys(context),
+    revokeKey: revokeKey(context),
+    createEnrolment: createEnrolment(context),
+    enrolNode: enrolNode(context),
+    revokeNodeKey: revokeNodeKey(context),
   };
   const router = express.Router();
   mountOperations(router, V2_OPERATIONS, handlers, { options, limits });
