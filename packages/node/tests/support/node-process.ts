@@ -8,6 +8,13 @@ import { fileURLToPath } from "node:url";
 const HOOKS = new URL("../../../../.ci/typescript-hooks.js", import.meta.url).href;
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
+interface NodeProcessOptions {
+  readonly env?: Record<string, string>;
+  readonly home?: string;
+  /** A built program in place of the sources. */
+  readonly main?: string;
+}
+
 /** The node's program as its own process, with a home that goes with it. */
 export class NodeProcess {
   readonly home: string;
@@ -16,16 +23,17 @@ export class NodeProcess {
   stderr = "";
   readonly #ended: Promise<unknown>;
 
-  constructor(
-    flags: readonly string[],
-    options: { readonly env?: Record<string, string>; readonly home?: string } = {},
-  ) {
+  constructor(flags: readonly string[], options: NodeProcessOptions = {}) {
     this.home = options.home ?? mkdtempSync(join(tmpdir(), "genai-node-"));
     const { PATH = "" } = process.env;
-    this.child = spawn(process.execPath, ["--import", HOOKS, MAIN, ...flags], {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { PATH, LOG_LEVEL: "info", GENAI_NODE_HOME: this.home, ...options.env },
-    });
+    this.child = spawn(
+      process.execPath,
+      [...(options.main === undefined ? ["--import", HOOKS, MAIN] : [options.main]), ...flags],
+      {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { PATH, LOG_LEVEL: "info", GENAI_NODE_HOME: this.home, ...options.env },
+      },
+    );
     this.child.stdout?.on("data", (data) => {
       this.stdout += data;
     });
