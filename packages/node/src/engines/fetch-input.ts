@@ -2,6 +2,7 @@ import { lookup as resolve } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
 import ipaddr from "ipaddr.js";
 import { Agent, request } from "undici";
+import { dropBody } from "./drop-body.ts";
 
 const BYTES_MAX = 64 * 1024 * 1024;
 const TIMEOUT_MS = 30_000;
@@ -37,7 +38,7 @@ export function createInputFetcher(options: { readonly allowPrivate: boolean }) 
       bodyTimeout: TIMEOUT_MS,
     });
     if (answer.statusCode !== 200) {
-      answer.body.destroy();
+      dropBody(answer.body);
       throw new Error(`${url.host} answered ${answer.statusCode}`);
     }
     const chunks: Buffer[] = [];

@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { Agent, type Dispatcher, type FormData, request } from "undici";
 import { isDiskError } from "./disk-error.ts";
+import { dropBody } from "./drop-body.ts";
 import { EngineHttpError } from "./engine-http-error.ts";
 import { type AnswerPicture, PictureAnswerReader } from "./picture-answer-reader.ts";
 
@@ -70,7 +71,7 @@ export class EngineHttp {
       for await (const chunk of bounded(path, answer.body, call.bytesMax ?? BYTES_MAX)) chunks.push(chunk);
       return { status: answer.statusCode, text: Buffer.concat(chunks).toString("utf8") };
     } catch (error) {
-      answer.body.destroy();
+      dropBody(answer.body);
       throw asEngineError(path, error);
     }
   }
@@ -106,7 +107,7 @@ export class EngineHttp {
       const { text, pictures } = await reader.end();
       return { status, value: parsed(text), text, pictures };
     } catch (error) {
-      answer.body.destroy();
+      dropBody(answer.body);
       await reader.discard();
       throw asEngineError(path, error);
     }
@@ -131,7 +132,7 @@ export class EngineHttp {
       };
       await pipeline(answer.body, counted, createWriteStream(file));
     } catch (error) {
-      answer.body.destroy();
+      dropBody(answer.body);
       await rm(file, { force: true });
       throw asEngineError(path, error);
     }

@@ -291,6 +291,13 @@ describe.each(["new", "old"] as const)("ComfyUI, %s", (version) => {
     expect(await bundle.run({ type: "comfy", workflow: GRAPH })).toMatchObject({ type: "succeeded" });
   });
 
+  test("a saved picture that can't be had is the engine's fault, and nothing is left behind", async () => {
+    await using bundle = await setup(version);
+    bundle.comfy.server.faults.push({ path: /^\/view$/, kind: "text500" });
+    const outcome = await bundle.run({ type: "comfy", workflow: GRAPH });
+    expect(outcome).toMatchObject({ type: "failed", fault: "node", code: "engine_error" });
+  });
+
   test("a prompt that vanished from queue and history is another node's to run", async () => {
     await using bundle = await setup(version, { vanish: true });
     const outcome = await bundle.run({ type: "comfy", workflow: GRAPH });

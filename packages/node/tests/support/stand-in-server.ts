@@ -14,8 +14,6 @@ export class StandInServer {
   readonly frames: NodeFrame[] = [];
   /** Uploaded pictures by attempt and number. */
   readonly uploads = new Map<string, Buffer>();
-  /** Pipelines that are too long for a frame, as JSON, by the path at which a node fetches them. */
-  readonly pipelines = new Map<string, string>();
   readonly tokens: (string | undefined)[] = [];
   /** Whether results and errors are acknowledged. */
   acknowledges = true;
@@ -25,11 +23,6 @@ export class StandInServer {
   private constructor(http: Server) {
     this.#http = http;
     http.on("request", async (request, response) => {
-      const pipeline = this.pipelines.get(request.url ?? "");
-      if (request.method === "GET" && pipeline !== undefined) {
-        response.writeHead(200, { "content-type": "application/json" }).end(pipeline);
-        return;
-      }
       this.uploads.set(request.url?.slice("/upload/".length) ?? "", await buffer(request));
       response.writeHead(204).end();
     });
@@ -66,15 +59,17 @@ export class StandInServer {
     this.#socket?.send(JSON.stringify(frame));
   }
 
-  task(attemptId: string, pipeline: Pipeline): void {
-    this.send({ ...taskOf(attemptId), pipeline });
+  /** Whatever, as it is. */
+  sendRaw(data: string | Buffer): void {
+    this.#socket?.send(data);
   }
 
-  /** A task whose pipeline the node has to fetch. */
-  taskToFetch(attemptId: string, pipeline: Pipeline): void {
-    const pipelineUrl = `/pipeline/${attemptId}`;
-    this.pipelines.set(pipelineUrl, JSON.stringify(pipeline));
-    this.send({ ...taskOf(attemptId), pipelineUrl });
+  abort(attemptId: string): void {
+    this.send({ type: "abort", attemptId: taskOf(attemptId).attemptId, reason: "canceled" });
+  }
+
+  task(attemptId: string, pipeline: Pipeline): void {
+    this.send({ ...taskOf(attemptId), pipeline });
   }
 
   /** Waits for a frame of a type that is as asked. */
