@@ -26,13 +26,17 @@ export async function backlog({ tasks = 1_000_000, rounds, json }: BenchOptions)
   await fillStore(full, { tasks, userIds, state: "queued" });
   const fillSeconds = (performance.now() - filledAtMs) / 1_000;
 
+  const few = join(folder.path, "few");
+  await fillStore(few, { tasks: Math.min(tasks, 1_000), userIds, state: "queued" });
+
   const submissions = Math.min(4_000, Math.max(64, Math.ceil(tasks / 50)));
-  const measured: { firstMs: number; fullRate: number; emptyRate: number; peakMb: number }[] = [];
+  const measured: { firstMs: number; fewFirstMs: number; fullRate: number; emptyRate: number; peakMb: number }[] = [];
   for (let round = 0; round < rounds; round++) {
     const { firstMs, peakMb } = await measureStart(full, tasks);
+    const { firstMs: fewFirstMs } = await measureStart(few, 10);
     const [fullRate, fullPeakMb] = await measureSubmissions(full, submissions);
     const [emptyRate] = await measureSubmissions(join(folder.path, `empty-${round}`), submissions);
-    measured.push({ firstMs, fullRate, emptyRate, peakMb: Math.max(peakMb, fullPeakMb) });
+    measured.push({ firstMs, fewFirstMs, fullRate, emptyRate, peakMb: Math.max(peakMb, fullPeakMb) });
   }
   const median = (of: (round: (typeof measured)[number]) => number) => percentile(measured.map(of), 0.5);
   report(
@@ -42,6 +46,7 @@ export async function backlog({ tasks = 1_000_000, rounds, json }: BenchOptions)
       load: { tasks, rounds, "filled in s": rounded(fillSeconds) },
       rows: measured.map((round) => ({
         "start to first task ms": rounded(round.firstMs),
+        "with 1,000 waiting ms": rounded(round.fewFirstMs),
         "submissions/s": rounded(round.fullRate),
         "into an empty store/s": rounded(round.emptyRate),
         "peak memory MB": rounded(round.peakMb),
