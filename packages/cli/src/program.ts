@@ -7,15 +7,26 @@ import { addGenerate } from "./commands/generate.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addList } from "./commands/list.ts";
 import { addLogs } from "./commands/logs.ts";
+import { addModels } from "./commands/models.ts";
 import { addNodes } from "./commands/nodes.ts";
 import { addOffers } from "./commands/offers.ts";
 import { addPlan } from "./commands/plan.ts";
+import { addQueue } from "./commands/queue.ts";
+import { addStatus } from "./commands/status.ts";
+import { addTasks } from "./commands/tasks.ts";
 import { addUp } from "./commands/up.ts";
+import { addUsage } from "./commands/usage.ts";
 import { addSettingFlags } from "./settings.ts";
 
 /** Every command, a file each, in the order of `--help`. A new one is a file in commands/ and a line here. */
 const commands = [
   addGenerate,
+  addTasks,
+  addNodes,
+  addQueue,
+  addModels,
+  addUsage,
+  addStatus,
   addCreateNode,
   addDeleteNode,
   addList,

@@ -2,6 +2,7 @@ import { CommanderError } from "commander";
 import type { CliContext } from "./cli-context.ts";
 import { CliError, type ExitCode, exitCodes } from "./cli-error.ts";
 import { createProgram } from "./program.ts";
+import { apiError } from "./server/api-error.ts";
 
 /** Runs one command line, without the program's own name, and returns its exit code. What the world does wrong is one sentence on
  *  standard error, or a line of JSON with --json; a bug of ours is thrown. */
@@ -11,9 +12,10 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
     return exitCodes.done;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
-    if (!(error instanceof CliError)) throw error;
+    const told = error instanceof CliError ? error : apiError(error);
+    if (told === null) throw error;
     const json = args.includes("--json");
-    context.stderr.write(json ? `${JSON.stringify({ error: error.message })}\n` : `genai-cli: ${error.message}\n`);
-    return error.exitCode;
+    context.stderr.write(json ? `${JSON.stringify({ error: told.message })}\n` : `genai-cli: ${told.message}\n`);
+    return told.exitCode;
   }
 }

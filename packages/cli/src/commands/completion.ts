@@ -29,7 +29,10 @@ interface Words {
 
 function words(program: Command): Words {
   const flags = (command: Command) => command.options.map((option) => option.long ?? option.short ?? "");
-  const commands = program.commands.map((command) => [command.name(), flags(command)] as const);
+  const commands = program.commands.map((command) => {
+    const inner = command.commands.map((each) => each.name());
+    return [command.name(), [...inner, ...flags(command), ...command.commands.flatMap(flags)]] as const;
+  });
   return { global: [...flags(program), "--help"], commands: new Map(commands) };
 }
 
@@ -60,9 +63,10 @@ fi
       `complete -c genai-cli -n __fish_use_subcommand -f -a "${[...commands.keys()].join(" ")}"`,
       ...global.map((flag) => `complete -c genai-cli -l ${flag.replace(/^-+/, "")}`),
       ...[...commands].flatMap(([name, flags]) =>
-        flags.map(
-          (flag) => `complete -c genai-cli -n "__fish_seen_subcommand_from ${name}" -l ${flag.replace(/^-+/, "")}`,
-        ),
+        flags.map((word) => {
+          const what = word.startsWith("-") ? `-l ${word.replace(/^-+/, "")}` : `-f -a ${word}`;
+          return `complete -c genai-cli -n "__fish_seen_subcommand_from ${name}" ${what}`;
+        }),
       ),
       "",
     ].join("\n"),

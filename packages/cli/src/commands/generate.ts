@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { type CreateTaskBody, V2Task } from "@genai/protocol";
+import type { CreateTaskBody, V2Task } from "@genai/protocol";
+import type { Client } from "@genai/protocol/client";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { CliContext } from "../cli-context.ts";
 import { CliError } from "../cli-error.ts";
 import { decimal, integer } from "../scaler/create-request.ts";
-import { ApiClient } from "../server/api-client.ts";
-import { followTask, type TaskFollower } from "../server/follow-task.ts";
+import { connectServer } from "../server/connect-server.ts";
+import { followTask } from "../server/follow-task.ts";
 import { artifactPaths, refuseExisting, saveArtifacts } from "../server/save-artifacts.ts";
-import { serverToken } from "../server/server-token.ts";
-import { readSettings } from "../settings.ts";
 import { createProgress, type Progress } from "../terminal/progress.ts";
+import { progressFollower } from "../terminal/progress-follower.ts";
 
 interface GenerateFlags {
   readonly size?: { readonly width: number; readonly height: number };
@@ -55,15 +55,14 @@ Examples:
   genai-cli generate "a fox" --out - | feh -`,
     )
     .action(async (prompt: string, flags: GenerateFlags, command: Command) => {
-      const settings = readSettings(command, context);
+      const { client, settings } = connectServer(command, context);
       if (!flags.force && flags.out !== "-") await refuseExisting(artifactPaths(flags.out, flags.count));
-      const api = new ApiClient(settings.server, serverToken(settings, context));
       const body = await taskBody(prompt, flags);
       const progress = createProgress(context.stderr, settings.json);
       try {
-        const task = await runTask(api, body, flags.timeout, progress, context.signal);
+        const task = await runTask(client, body, flags.timeout, progress, context.signal);
         const artifacts = picturesOf(task);
-        const paths = await saveArtifacts(api, settings.server, artifacts, flags.out, context.stdout);
+        const paths = await saveArtifacts(client, settings.server, artifacts, flags.out, context.stdout);
         progress.end();
         if (settings.json) context.stdout.write(`${JSON.stringify({ taskId: task.id, files: paths, artifacts })}\n`);
         else for (const path of paths) context.stdout.write(`${path}\n`);
@@ -75,7 +74,7 @@ Examples:
 }
 
 async function runTask(
-  api: ApiClient,
+  client: Client,
   body: TaskBody,
   timeoutSeconds: number,
   progress: Progress,
@@ -85,30 +84,16 @@ async function runTask(
   const signal = AbortSignal.any([interrupted, limit]);
   // The key makes the request safe to send again, by us or by whatever lies between.
   const headers = { "idempotency-key": randomUUID() };
-  const created = await api.json({ method: "POST", path: "/v2/tasks", body, headers, signal }, V2Task);
+  const { body: created } = await client.createTask({ body, headers, signal });
   progress.update(0, "Queued");
   try {
-    return await followTask(api, created.id, progressFollower(progress), signal);
+    return await followTask(client, created.id, progressFollower(progress), signal);
   } catch (error) {
     const known = `Task ${created.id} goes on at the server.`;
     if (interrupted.aborted) throw new CliError("interrupted", known);
     if (limit.aborted) throw new CliError("timeout", `No picture within ${timeoutSeconds} s. ${known}`);
     throw error;
   }
-}
-
-function progressFollower(progress: Progress): TaskFollower {
-  let attempt = 0;
-  return {
-    onState: (state, event) => {
-      if (state === "queued") progress.update(0, attempt === 0 ? "Queued" : "Queued again");
-      if (state === "running") progress.update(0, event.nodeId ? `Running on ${event.nodeId}` : "Running");
-    },
-    onProgress: (event) => {
-      attempt = event.attempt;
-      progress.update(event.value, event.stage || "Running");
-    },
-  };
 }
 
 function picturesOf(task: V2Task): NonNullable<V2Task["result"]>["artifacts"] {

@@ -1,10 +1,7 @@
-import { type CreateKeyBody, V2ApiKey, V2NewApiKey } from "@genai/protocol";
+import type { CreateKeyBody, V2ApiKey } from "@genai/protocol";
 import type { Command } from "commander";
-import { z } from "zod";
 import type { CliContext } from "../cli-context.ts";
-import { ApiClient } from "../server/api-client.ts";
-import { serverToken } from "../server/server-token.ts";
-import { readSettings } from "../settings.ts";
+import { connectServer } from "../server/connect-server.ts";
 import { printable, table } from "../terminal/table.ts";
 
 interface CreateFlags {
@@ -18,10 +15,6 @@ interface CreateFlags {
 
 export function addKeys(program: Command, context: CliContext): void {
   const keys = program.command("keys").description("API keys of the server, for administrators");
-  const client = (command: Command) => {
-    const settings = readSettings(command, context);
-    return { settings, api: new ApiClient(settings.server, serverToken(settings, context)) };
-  };
 
   keys
     .command("create <user>")
@@ -34,11 +27,8 @@ export function addKeys(program: Command, context: CliContext): void {
     .option("--expires <instant>", "when it ends, such as 2030-01-01T00:00:00Z")
     .addHelpText("after", "\nExamples:\n  genai-cli keys create shop --weight 2 --expires 2030-01-01T00:00:00Z")
     .action(async (user: string, flags: CreateFlags, command: Command) => {
-      const { settings, api } = client(command);
-      const { key, secret } = await api.json(
-        { method: "POST", path: "/v2/keys", body: bodyOf(user, flags) },
-        V2NewApiKey,
-      );
+      const { client, settings } = connectServer(command, context);
+      const { key, secret } = (await client.createKey({ body: bodyOf(user, flags) })).body;
       if (settings.json) context.stdout.write(`${JSON.stringify({ key, secret })}\n`);
       else {
         context.stdout.write(`${secret}\n`);
@@ -50,8 +40,8 @@ export function addKeys(program: Command, context: CliContext): void {
     .command("list")
     .description("all keys, newest first, without their secrets")
     .action(async (_flags: object, command: Command) => {
-      const { settings, api } = client(command);
-      const { keys: all } = await api.json({ method: "GET", path: "/v2/keys" }, z.object({ keys: z.array(V2ApiKey) }));
+      const { client, settings } = connectServer(command, context);
+      const { keys: all } = (await client.listKeys()).body;
       if (settings.json) context.stdout.write(`${JSON.stringify(all)}\n`);
       else context.stdout.write(table(["ID", "USER", "NAME", "ROLE", "WEIGHT", "STATE"], all.map(rowOf)));
     });
@@ -60,12 +50,11 @@ export function addKeys(program: Command, context: CliContext): void {
     .command("revoke <key-id>")
     .description("end a key at once")
     .action(async (keyId: string, _flags: object, command: Command) => {
-      const { api } = client(command);
-      await api.open({ method: "DELETE", path: `/v2/keys/${encodeURIComponent(keyId)}` });
+      await connectServer(command, context).client.revokeKey({ params: { keyId } });
     });
 }
 
-function bodyOf(user: string, flags: CreateFlags): Partial<CreateKeyBody> {
+function bodyOf(user: string, flags: CreateFlags): Pick<CreateKeyBody, "user" | "name"> & Partial<CreateKeyBody> {
   const number = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
   return {
     name: flags.name ?? user,

@@ -2,9 +2,9 @@ import { createHash, randomUUID } from "node:crypto";
 import { rename, rm, stat, writeFile } from "node:fs/promises";
 import { extname } from "node:path";
 import type { V2Task } from "@genai/protocol";
+import type { Client } from "@genai/protocol/client";
 import type { Output } from "../cli-context.ts";
 import { CliError } from "../cli-error.ts";
-import { type ApiClient, readBytes } from "./api-client.ts";
 
 /** Largest picture that is fetched. */
 const artifactBytesMax = 512 * 1024 ** 2;
@@ -33,7 +33,7 @@ export async function refuseExisting(paths: readonly string[]): Promise<void> {
 
 /** Fetches every picture of a task and writes it whole or not at all. Returns the paths. `-` writes to `stdout`. */
 export async function saveArtifacts(
-  api: ApiClient,
+  client: Client,
   server: string,
   artifacts: readonly Artifact[],
   out: string,
@@ -41,14 +41,14 @@ export async function saveArtifacts(
 ): Promise<readonly string[]> {
   const paths = artifactPaths(out, artifacts.length);
   for (const [index, artifact] of artifacts.entries()) {
-    const picture = await fetchArtifact(api, server, artifact);
+    const picture = await fetchArtifact(client, server, artifact);
     if (out === "-") stdout.write(picture);
     else await writeWhole(paths[index] ?? out, picture);
   }
   return out === "-" ? [] : paths;
 }
 
-async function fetchArtifact(api: ApiClient, server: string, artifact: Artifact): Promise<Buffer> {
+async function fetchArtifact(client: Client, server: string, artifact: Artifact): Promise<Uint8Array> {
   const url = new URL(artifact.url, server);
   if (url.protocol !== "http:" && url.protocol !== "https:") {
     throw new CliError(
@@ -56,8 +56,7 @@ async function fetchArtifact(api: ApiClient, server: string, artifact: Artifact)
       `Picture ${artifact.index + 1} lies at a ${url.protocol} address, which is not fetched.`,
     );
   }
-  const response = await api.open({ method: "GET", path: url.href });
-  const picture = await readBytes(response, artifactBytesMax, url);
+  const picture = await client.fetchArtifact({ url: url.href }, artifactBytesMax);
   if (picture.byteLength === 0) throw new CliError("failed", `Picture ${artifact.index + 1} came empty.`);
   const sha256 = createHash("sha256").update(picture).digest("hex");
   if (artifact.sha256 !== null && artifact.sha256 !== sha256) {
@@ -69,7 +68,7 @@ async function fetchArtifact(api: ApiClient, server: string, artifact: Artifact)
   return picture;
 }
 
-async function writeWhole(path: string, picture: Buffer): Promise<void> {
+async function writeWhole(path: string, picture: Uint8Array): Promise<void> {
   const half = `${path}.${randomUUID()}.part`;
   try {
     await writeFile(half, picture, { flag: "wx" });

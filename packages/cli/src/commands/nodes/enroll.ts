@@ -1,0 +1,37 @@
+import type { Command } from "commander";
+import type { CliContext } from "../../cli-context.ts";
+import { connectServer } from "../../server/connect-server.ts";
+
+interface EnrollFlags {
+  readonly nodeId?: string;
+  readonly uses: string;
+  readonly hours: string;
+}
+
+export function addNodesEnroll(nodes: Command, context: CliContext): void {
+  nodes
+    .command("enroll")
+    .description("make a token that a node turns into a key of its own; prints it, once; for administrators")
+    .option("--node-id <id>", "good for this node only")
+    .option("--uses <n>", "how many nodes it is good for", "1")
+    .option("--hours <n>", "how long it is good", "24")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  genai-node -b wss://genai.example.org --token $(genai-cli nodes enroll)
+  genai-cli nodes enroll --uses 50 --hours 1`,
+    )
+    .action(async ({ nodeId, uses, hours }: EnrollFlags, command: Command) => {
+      const { client, settings } = connectServer(command, context);
+      const body = { nodeId, uses: Number(uses), validForMs: Math.round(Number(hours) * 3_600_000) };
+      const { body: enrolment } = await client.createEnrolment({ body });
+      if (settings.json) context.stdout.write(`${JSON.stringify(enrolment)}\n`);
+      else {
+        context.stdout.write(`${enrolment.token}\n`);
+        context.stderr.write(
+          `Good for ${enrolment.uses} node(s) until ${enrolment.expiresAt}. It is shown this once.\n`,
+        );
+      }
+    });
+}
