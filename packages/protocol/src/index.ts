@@ -1,6 +1,6 @@
 export * from "./ids.ts";
 export { ANY_TYPE, DirectUploadBody, DirectUploadTarget } from "./openapi/artifact-operations.ts";
-export { OPERATIONS, openApiDocument, problemsOf } from "./openapi/openapi-document.ts";
+export { documentedPath, OPERATIONS, openApiDocument, problemsOf } from "./openapi/openapi-document.ts";
 export type { Operation, OperationAnswer, OperationRequest, OperationResult } from "./openapi/operation.ts";
 export * from "./pipeline.ts";
 export * from "./protocol-2/node-frames.ts";

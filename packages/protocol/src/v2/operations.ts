@@ -40,7 +40,18 @@ const prefer = z.string().max(200).optional().meta({
   description: "`wait=N`: answer once the task has ended, or after N seconds (at most 300).",
 });
 
-export const EVENT_STREAM = "text/event-stream";
+const EVENT_STREAM = "text/event-stream";
+
+/** A stream is text; what its events hold is described beside it. */
+const EventStream = z.string().meta({
+  override: {
+    type: "string",
+    contentMediaType: EVENT_STREAM,
+    contentSchema: {
+      anyOf: ["StateEvent", "ProgressEvent", "PreviewEvent"].map((name) => ({ $ref: `#/components/schemas/${name}` })),
+    },
+  },
+});
 
 const lastEventId = z
   .string()
@@ -184,7 +195,7 @@ export const V2_OPERATIONS = {
     params: taskParams,
     headers: z.object({ "last-event-id": lastEventId }),
     answers: {
-      200: { description: "The stream.", schema: z.string(), contentType: EVENT_STREAM },
+      200: { description: "The stream.", schema: EventStream, contentType: EVENT_STREAM },
       204: {
         description: "The task has ended and `Last-Event-ID` is its last event: there is nothing to wait for.",
         schema: null,
@@ -267,7 +278,7 @@ export const V2_OPERATIONS = {
     access: "user",
     counts: "read",
     headers: z.object({ "last-event-id": lastEventId }),
-    answers: { 200: { description: "The stream.", schema: z.string(), contentType: EVENT_STREAM } },
+    answers: { 200: { description: "The stream.", schema: EventStream, contentType: EVENT_STREAM } },
     problems: ["event_id_unknown"],
   },
   listNodes: {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { OPERATIONS, PROBLEMS, problemsOf } from "@genai/protocol";
+import { documentedPath, OPERATIONS, PROBLEMS, problemsOf } from "@genai/protocol";
 import { expect, test } from "@jest/globals";
 import type express from "express";
 import { mustBeDocumented } from "../support/documented.ts";
@@ -31,7 +31,7 @@ test("every route that is served is documented, and every documented one is serv
     .filter((route) => !/ \/docs(\/|$)/.test(route))
     .map((route) => route.replaceAll(/[:*]\w+/g, "{}"));
   const documented = OPERATIONS.map(
-    ({ method, path }) => `${method} ${path.replace(/(.)\/$/, "$1").replaceAll(/\{\w+\}/g, "{}")}`,
+    (operation) => `${operation.method} ${documentedPath(operation).replaceAll(/\{\w+\}/g, "{}")}`,
   );
   expect([...served].sort()).toEqual([...documented].sort());
 });

@@ -1,4 +1,4 @@
-import { ANY_TYPE, OPERATIONS, type Operation, openApiDocument } from "@genai/protocol";
+import { ANY_TYPE, documentedPath, OPERATIONS, type Operation, openApiDocument } from "@genai/protocol";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 
@@ -42,7 +42,7 @@ export function mustBeDocumented(method: string, url: string, answer: SeenAnswer
     throw new Error(`${method} ${path} answers ${answer.status}, but is not documented`);
   }
   const where = `${method} ${path} → ${answer.status}`;
-  const responses = document.paths[operation.path]?.[method.toLowerCase()]?.responses;
+  const responses = document.paths[documentedPath(operation)]?.[method.toLowerCase()]?.responses;
   const response = responses?.[String(answer.status)];
   if (responses === undefined || response === undefined) throw new Error(`${where} is not documented: ${answer.text}`);
   for (const [name, header] of Object.entries(response.headers ?? {})) {
@@ -65,7 +65,15 @@ function checkBody(
   if (Object.hasOwn(content, ANY_TYPE)) return;
   if (!Object.hasOwn(content, type)) throw new Error(`${where}: ${type || "no type"} is not documented`);
   if (type === "text/event-stream") return;
-  const part = [operation.path, operation.method.toLowerCase(), "responses", answer.status, "content", type, "schema"];
+  const part = [
+    documentedPath(operation),
+    operation.method.toLowerCase(),
+    "responses",
+    answer.status,
+    "content",
+    type,
+    "schema",
+  ];
   const pointer = `${DOCUMENT_ID}#/paths/${part.map(pointed).join("/")}`;
   const validate = validators.get(pointer) ?? ajv.compile({ $ref: pointer });
   validators.set(pointer, validate);

@@ -1,0 +1,61 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { EXPLANATIONS, NODE_REASONS } from "@genai/protocol";
+import { expect, test } from "@jest/globals";
+import { root } from "./support/program.ts";
+import { Service } from "./support/service.ts";
+
+const page = readFileSync(join(root, "docs/api.md"), "utf8");
+
+/** The page's calls of a running server, each with the answer that is printed below it, or null. */
+const calls = [...page.matchAll(/^( *)```sh\n([\s\S]*?)^ *```\n(?:\n *```json\n([\s\S]*?)^ *```)?/gm)]
+  .map(([, indent = "", command = "", answer]) => ({
+    command: command.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
+    answer: answer === undefined ? null : (JSON.parse(answer) as unknown),
+  }))
+  .filter(({ command }) => command.includes("curl"));
+
+/** A value with what differs from run to run left out: times, ids, sizes. Words of states and codes stay. */
+function shapeOf(value: unknown, name = ""): unknown {
+  if (Array.isArray(value)) return value.map((each) => shapeOf(each, name));
+  if (typeof value === "object" && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shapeOf(inner, key)]));
+  }
+  return /^(state|code|status|message|detail|field|mime|width|height|prompt|order|eligible|engine|title|type)$/.test(
+    name,
+  )
+    ? value
+    : typeof value;
+}
+
+test("the page's calls work as they stand and give the answers printed below them", async () => {
+  await using service = await Service.start({ nodes: 0 });
+  service.startNode(["--node-id", "node-1"]);
+  await service.nodesOnline(1);
+  const folder = join(service.home, "reader");
+  mkdirSync(folder);
+  expect(calls.filter(({ answer }) => answer !== null)).toHaveLength(6);
+  let task = "";
+  for (const { command, answer } of calls) {
+    const { stdout } = await promisify(execFile)("bash", ["-ec", command], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, SERVER: service.url, TOKEN: service.adminKey, TASK: task },
+      timeout: 60_000,
+    });
+    if (task === "") task = (JSON.parse(stdout) as { id: string }).id;
+    if (answer !== null) expect(shapeOf(JSON.parse(stdout))).toEqual(shapeOf(answer));
+    else if (command.includes("/events")) expect(stdout).toMatch(/^id: 1\nevent: state\n[\s\S]*"state":"succeeded"/);
+    else for (const line of stdout.trim().split(/(?<=\})(?=\{)/)) expect(JSON.parse(line)).not.toHaveProperty("code");
+  }
+}, 120_000);
+
+test("the page's tables of codes are the protocol's", () => {
+  const table = (head: string) => {
+    const rows = page.slice(page.indexOf(`| ${head}`)).split("\n\n")[0] ?? "";
+    return Object.fromEntries([...rows.matchAll(/^\| `(\w+)` +\| (.*?) +\|$/gm)].map((match) => [match[1], match[2]]));
+  };
+  expect(table("code ")).toEqual(EXPLANATIONS);
+  expect(table("reason of a node")).toEqual(NODE_REASONS);
+});
