@@ -20,16 +20,22 @@ function setup(server = "http://127.0.0.1:8080") {
   return { folder, document, [Symbol.dispose]: () => rmSync(folder, { recursive: true }) };
 }
 
-/** The program of a package, as its `bin` says. */
-function programOf(name: string, bin: string): string {
-  const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`);
+const require = createRequire(import.meta.url);
+
+/** A program of a package, as the `bin` of its manifest says. */
+function programOf(manifest: string, bin: string): string {
   const { bin: programs } = JSON.parse(readFileSync(manifest, "utf8")) as { bin: Record<string, string> };
   return join(dirname(manifest), programs[bin] ?? "");
 }
 
 test("Redocly's recommended rules find no error and nothing to warn of in the OpenAPI document", async () => {
   using bundle = setup();
-  const args = [programOf("@redocly/cli", "redocly"), "lint", bundle.document, "--format=json"];
+  const args = [
+    programOf(require.resolve("@redocly/cli/package.json"), "redocly"),
+    "lint",
+    bundle.document,
+    "--format=json",
+  ];
   const env = { PATH: process.env.PATH, REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true" };
   const { stdout } = await run(process.execPath, args, { cwd: bundle.folder, env, timeout: 60_000 });
   const { totals } = JSON.parse(stdout.slice(stdout.indexOf("{"))) as { totals: { errors: number; warnings: number } };
@@ -46,7 +52,7 @@ function generatedExample(): string {
 test("a generator from npm makes a client of the document that compiles and runs the page's example", async () => {
   await using service = await Service.start();
   using bundle = setup(service.url);
-  const generator = programOf("swagger-typescript-api", "swagger-typescript-api");
+  const generator = programOf(require.resolve("swagger-typescript-api/package.json"), "swagger-typescript-api");
   const args = [generator, "generate", "-p", bundle.document, "-o", bundle.folder, "-n", "api.ts"];
   await run(process.execPath, args, { cwd: bundle.folder, timeout: 60_000 });
   const example = join(bundle.folder, "example.ts");
