@@ -13,6 +13,7 @@ export async function cliInProcess(
     env: { HOME: "/nonexistent", ...env },
     stdout: stream,
     stderr: stream,
+    invocation: "genai-cli",
     signal: new AbortController().signal,
   });
   stream.end();
