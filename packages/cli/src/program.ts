@@ -35,7 +35,6 @@ const commands = [
   addPlan,
   addUp,
   addKeys,
-  addNodes,
   addCompletion,
 ] as const;
 
