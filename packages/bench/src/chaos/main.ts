@@ -9,6 +9,7 @@ import { leaseTrial } from "./lease-trial.ts";
 import { migrations } from "./migrations.ts";
 import { outageTrial } from "./outage-trial.ts";
 import { runTrial } from "./run-trial.ts";
+import { scalerKill } from "./scaler-kill.ts";
 import { serverKill } from "./server-kill.ts";
 import type { Trial } from "./trial.ts";
 
@@ -17,6 +18,7 @@ const TRIALS: readonly Trial[] = [
   databaseOutage,
   claims,
   migrations,
+  scalerKill,
   asTrial(
     "lease",
     "a fleet under kills, cuts and black holes keeps every task and every result that reached a disk",

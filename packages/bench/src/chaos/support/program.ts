@@ -17,7 +17,7 @@ export class Program implements AsyncDisposable {
   #process: ChildProcess | null = null;
 
   constructor(options: {
-    readonly name: "server" | "node";
+    readonly name: "server" | "node" | "scaler";
     readonly args?: readonly string[];
     readonly environment?: Readonly<Record<string, string>>;
     readonly logFile: string;

@@ -21,11 +21,11 @@ export function isOver(info: ContainerInspectInfo): boolean {
   return ["exited", "dead", "removing"].includes(info.State.Status);
 }
 
-/** A container of ours as a node; null for one that was deleted and has ended. */
+/** A container of ours as a node; null for one that was deleted and has ended, or that the engine is removing. */
 export function toNode(info: ContainerInspectInfo, lastLogLines: readonly string[]): PlatformNode | null {
   const deleted = deletedAtMs(info.Name) !== null;
   const over = isOver(info);
-  if (deleted && (over || info.State.Status === "created")) return null;
+  if (info.State.Status === "removing" || (deleted && (over || info.State.Status === "created"))) return null;
   const labels = info.Config.Labels ?? {};
   const state = deleted ? "stopping" : over ? "failed" : stateOf(info);
   return {

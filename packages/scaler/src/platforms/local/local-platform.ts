@@ -184,9 +184,15 @@ export class LocalPlatform implements Platform {
     const known = this.#failedLogs.get(containerId);
     if (known) return known;
     const options = { tail: failedLogLines, follow: false, signal: AbortSignal.timeout(failedLogMs) };
-    const lines = await lastLines(this.#engine.logs(containerId, options), failedLogLines);
-    this.#failedLogs.set(containerId, lines);
-    return lines;
+    try {
+      const lines = await lastLines(this.#engine.logs(containerId, options), failedLogLines);
+      this.#failedLogs.set(containerId, lines);
+      return lines;
+    } catch (error) {
+      // One container that is being removed at this moment must not fail the list of all others.
+      if (error instanceof ScalerError && ["not_found", "platform_refused"].includes(error.code)) return [];
+      throw error;
+    }
   }
 
   async #start(containerId: string, context: CreateContext): Promise<PlatformNode> {
