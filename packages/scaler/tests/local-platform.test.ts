@@ -212,14 +212,79 @@ dockerTest("a deletion that was cut off half-way is carried out by the sweep", a
   expect(inspect(nodeId).State.Running).toBe(false);
 });
 
-dockerTest("a hundred containers of others survive a hundred deletions by id", async () => {
-  await using bundle = await setup();
-  const foreign = await bundle.makeForeign();
-  const outcomes = new Set<string>();
-  for (let n = 0; n < 100; n += 1) outcomes.add(await bundle.platform.remove(foreign.id));
-  expect([...outcomes]).toEqual(["foreign"]);
-  expect(foreign.isUntouched()).toBe(true);
-});
+dockerTest(
+  "a hundred containers of others survive deletions by id and sweeps, untouched",
+  async () => {
+    await using bundle = await setup();
+    const label = `owner=${bundle.clusterId}`;
+    // Containers that say whose they are in every other way: of another cluster, with our names, with no label at all.
+    const disguises = [
+      () => ["--label", "genai.cluster=another"],
+      (n: number) => ["--name", `genai-${bundle.clusterId}-${n}`],
+      (n: number) => ["--name", `genai-deleted-1-${bundle.clusterId}${n}`],
+      () => ["--label", "genai.backend=ws://h:1", "--label", "genai.cluster="],
+    ];
+    const ids = Array.from({ length: 100 }, (_, n) =>
+      docker("create", "--label", label, ...(disguises[n % disguises.length]?.(n) ?? []), images.foreign),
+    );
+    try {
+      const seen = () => docker("inspect", ...ids);
+      const before = seen();
+      bundle.advance(7 * 24 * 3_600_000);
+      const outcomes = await Promise.all(ids.map((id) => bundle.platform.remove(id.slice(0, 12))));
+      const swept = await bundle.platform.sweep();
+      const listed = await bundle.platform.list();
+      const untouched = seen() === before ? ids.length : 0;
+      console.info(`check 37: ${untouched}/${ids.length} foreign containers untouched`);
+      expect(new Set(outcomes)).toEqual(new Set(["foreign"]));
+      expect([swept, listed, untouched]).toEqual([[], [], 100]);
+    } finally {
+      docker("rm", "-f", ...ids);
+    }
+  },
+  60_000,
+);
+
+dockerTest(
+  "a crash between create and record, a hundred times, leaks no container and doubles none",
+  async () => {
+    await using bundle = await setup();
+    let crashes = 0;
+    /** Dies once the engine has made the container, before anybody has heard of it. */
+    class DyingEngine extends DockerEngine {
+      override async create(options: Parameters<DockerEngine["create"]>[0]): Promise<never> {
+        await super.create(options);
+        crashes += 1;
+        throw new Error("kill -9");
+      }
+    }
+    const options = { clusterId: bundle.clusterId, network: "bridge", stopGraceMs: 0, keepStoppedMs: 0 };
+    const dying = new LocalPlatform({ ...options, engine: new DyingEngine({}), now: () => Date.now() });
+    const specOf = (n: number) => bundle.spec({ idempotencyKey: `key-${n}`, env: { EXIT: "0" } });
+    const keys = Array.from({ length: 100 }, (_, n) => n);
+    await eachOf(keys, async (n) => {
+      await expect(make(dying, bundle.clusterId, specOf(n))).rejects.toThrow("kill -9");
+    });
+    const listed = await bundle.platform.list();
+    expect(new Set(listed.map((node) => node.idempotencyKey)).size).toBe(100);
+    // Every fifth caller asks again and gets the node of the first try; nobody asks for the others any more.
+    const again = keys.filter((n) => n % 5 === 0);
+    await eachOf(again, async (n) => {
+      const node = await make(bundle.another(), bundle.clusterId, specOf(n));
+      expect(listed.find((one) => one.idempotencyKey === `key-${n}`)?.nodeId).toBe(node.nodeId);
+    });
+    expect(await bundle.platform.list()).toHaveLength(100);
+    bundle.advance(2 * 3_600_000);
+    const swept = await bundle.platform.sweep();
+    const left = docker("ps", "-aq", "-f", `label=genai.cluster=${bundle.clusterId}`);
+    const doubles = listed.length - 100;
+    console.info(
+      `check 37: ${crashes} crashes, ${left === "" ? 0 : left.split("\n").length} leaks, ${doubles} doubles`,
+    );
+    expect([crashes, swept.length, left, doubles]).toEqual([100, 100, "", 0]);
+  },
+  120_000,
+);
 
 dockerTest("an image that cannot be had is one clear sentence", async () => {
   await using bundle = await setup();
@@ -299,6 +364,15 @@ test("a full disk is told as such, and the half-made container is removed", asyn
     rmSync(folder, { recursive: true });
   }
 });
+
+/** A few at a time, so that the engine is not asked for a hundred things at once. */
+async function eachOf<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
+  const rest = [...all];
+  const worker = async () => {
+    for (let next = rest.shift(); next !== undefined; next = rest.shift()) await work(next);
+  };
+  await Promise.all(Array.from({ length: 8 }, worker));
+}
 
 async function textOf(platform: LocalPlatform, nodeId: string): Promise<string> {
   const pieces: Uint8Array[] = [];

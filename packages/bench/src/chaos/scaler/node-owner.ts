@@ -1,5 +1,5 @@
+import type { Random } from "@genai/protocol/conformance";
 import type { CreateNodeRequest } from "@genai/protocol/scaler";
-import type { Random } from "../../simulator/random.ts";
 import type { Gate } from "./gate.ts";
 import { type ScalerCalls, wasCutOff } from "./scaler-client.ts";
 
