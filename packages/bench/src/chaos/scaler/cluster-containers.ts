@@ -51,6 +51,6 @@ export async function engineTrouble(): Promise<string | null> {
   }
 }
 
-export async function docker(...args: readonly string[]): Promise<string> {
+async function docker(...args: readonly string[]): Promise<string> {
   return (await run("docker", args, { timeout: 120_000, maxBuffer: 16 * 1024 ** 2 })).stdout.trim();
 }
