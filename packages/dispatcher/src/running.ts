@@ -24,7 +24,8 @@ export class Running {
     const difference = value - this.mean;
     this.mean += difference * share;
     this.#variance = (1 - share) * (this.#variance + share * difference * difference);
-    if (Math.abs(this.mean - this.published) <= this.published * CLEARLY) return false;
+    // The first value counts even where it is 0: what was assumed before was something else.
+    if (this.count > 1 && Math.abs(this.mean - this.published) <= this.published * CLEARLY) return false;
     this.published = this.mean;
     return true;
   }

@@ -109,3 +109,15 @@ test("an attempt from before a restart whose provider stays away is given out ag
   expect(sendsOf(fleet.pass(29_999))).toEqual([]);
   expect(sendsOf(fleet.pass(1))).toEqual(["t1#4>p2"]);
 });
+
+test("an attempt that comes back while its task backs off from another's fault is the only one at work", () => {
+  const fleet = setup();
+  fleet.feed({ type: "providerLost", providerId: "p1", how: "broken" });
+  fleet.pass(3_000);
+  fleet.feed({ type: "failed", taskId: "t1", attempt: 2, providerId: "p2", fault: "node", code: "out_of_memory" });
+  fleet.join("p3");
+  const held = [{ taskId: "t1", attempt: 1 }];
+  fleet.feed({ type: "providerJoined", provider: aProvider("p1"), held });
+  expect(sendsOf(fleet.pass(20_000))).toEqual([]);
+  expect(settledOf(fleet.complete("t1", 1, "p1"))).toEqual({ t1: { state: "succeeded", attempt: 1 } });
+});

@@ -148,7 +148,7 @@ export class SimulatedNode {
     }
   }
 
-  /** Names some attempt that was never its own, or is no more. */
+  /** Names some attempt, mostly one that was never its own or is no more, connected or not. */
   lie(ref: AttemptRef): void {
     const { random } = this.#world;
     const named = { taskId: ref.taskId, attempt: ref.attempt, providerId: this.offer.providerId };

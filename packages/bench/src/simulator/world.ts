@@ -114,7 +114,9 @@ export class World implements NodeWorld {
         this.after(1, () => this.feed({ type: "rejected", ...ref, reason: "unsent" }));
         return;
       }
-      this.after(profile.calm === null ? random.integer(0, 5) : 0, () => this.feed({ type: "sent", ...ref }));
+      // A commit takes a moment, and at times so long that the provider answers first.
+      const storeMs = random.chance(0.05) ? random.around(3_000) : random.integer(0, 5);
+      this.after(profile.calm === null ? storeMs : 0, () => this.feed({ type: "sent", ...ref }));
       this.#nodes.get(providerId)?.receive(ref);
     } else if (effect.type === "abort") {
       const node = this.#nodes.get(effect.providerId);
@@ -162,7 +164,10 @@ export class World implements NodeWorld {
     if (taskId === undefined || node === undefined) return;
     if (random.chance(0.05)) this.feed({ type: "cancel", taskId });
     if (random.chance(0.01)) this.feed({ type: "withdraw", taskId });
-    if (random.chance(profile.lies)) node.lie({ taskId, attempt: random.integer(1, 3) });
+    if (random.chance(profile.lies)) {
+      const open = random.pickAny([...this.#checked.ledger.tasks.values()].flatMap((entry) => entry.open));
+      node.lie(open !== undefined && random.chance(0.5) ? open : { taskId, attempt: random.integer(1, 3) });
+    }
     if (random.chance(0.03)) {
       const limits = {
         weight: random.pick([1, 1, 2, 0.5]),
