@@ -8,9 +8,11 @@ import { frameFuzzTrial } from "./frame-fuzz-trial.ts";
 import { leaseTrial } from "./lease-trial.ts";
 import { migrations } from "./migrations.ts";
 import { outageTrial } from "./outage-trial.ts";
+import { powerCut } from "./power-cut.ts";
 import { runTrial } from "./run-trial.ts";
 import { scalerKill } from "./scaler-kill.ts";
 import { serverKill } from "./server-kill.ts";
+import { stall } from "./stall.ts";
 import type { Trial } from "./trial.ts";
 
 const TRIALS: readonly Trial[] = [
@@ -19,6 +21,8 @@ const TRIALS: readonly Trial[] = [
   claims,
   migrations,
   scalerKill,
+  powerCut,
+  stall,
   asTrial(
     "lease",
     "a fleet under kills, cuts and black holes keeps every task and every result that reached a disk",

@@ -45,3 +45,19 @@ async function lastStateOf(base: string, task: LoggedTask, log: ClientLog, given
     await setTimeout(100);
   }
 }
+
+/** Holds what the clients were told against what is there now, and waits for no end: each acknowledged task is there, and each end that
+ *  was seen still stands. */
+export async function checkKept(base: string, log: ClientLog): Promise<void> {
+  for (const task of log.tasks) {
+    const answer = await readTask(base, task.taskId, task.token, 0);
+    const view = taskIn(answer);
+    if (view === null) {
+      log.violation(`Task ${task.taskId} was acknowledged, and reading it is answered with ${answer?.status}.`);
+      continue;
+    }
+    const end = endOf(view);
+    if (end !== null) log.saw(task, end);
+    else if (task.end !== null) log.violation(`Task ${task.taskId} was seen ${task.end.state} and is ${view.state}.`);
+  }
+}
