@@ -14,6 +14,7 @@ export class Admission {
   readonly window: Window;
   readonly #state: CoordinatorState;
   readonly #knownUsers = new Set<string>();
+  #looking = false;
 
   constructor(state: CoordinatorState) {
     this.#state = state;
@@ -73,6 +74,31 @@ export class Admission {
         if (!(error instanceof StoreUnavailable)) throw error;
         this.#state.logger.warn({ err: error }, "no tasks could be claimed; trying again shortly");
       });
+  }
+
+  /** Looks what waits in the store that nobody told this process of, and, where `takeOver` says so, for what servers left that are
+   *  gone. One look at a time. */
+  look(takeOver: boolean): void {
+    if (this.#looking || this.#state.commits.away) return;
+    this.#looking = true;
+    this.#look(takeOver)
+      .catch((error: unknown) => {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        this.#state.logger.warn({ err: error }, "the store could not be looked through; trying again shortly");
+      })
+      .finally(() => {
+        this.#looking = false;
+      });
+  }
+
+  async #look(takeOver: boolean): Promise<void> {
+    if (takeOver) {
+      const left = await this.#state.store.takeOver();
+      for (const { task, classKey, open } of left) this.#recover({ task, classKey }, open);
+      if (left.length > 0) this.#state.logger.warn({ tasks: left.length }, "took over tasks of a server that is gone");
+    }
+    await this.window.look();
+    this.refill();
   }
 
   /** Idle slots for which nothing waits here ask with their own price. */

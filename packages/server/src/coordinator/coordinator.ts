@@ -33,8 +33,11 @@ export interface CoordinatorOptions {
   readonly trace?: DispatcherTrace;
 }
 
-/** How often steps of open attempts are written down, and the loop proves to itself that it runs. */
+/** How often steps of open attempts are written down, the store is looked through for tasks that nobody told of, and the loop proves to
+ *  itself that it runs. */
 const BEAT_MS = 1_000;
+/** Every so many beats it is looked for what servers left that are gone: their claims outlive them by 20 s anyway. */
+const TAKE_OVER_BEATS = 5;
 
 /** The shell around the dispatcher: the one place where submissions, what nodes say, the clock and the store meet.
  *
@@ -101,10 +104,12 @@ export class Coordinator implements TaskService {
     this.#state.loop.forgive(Number.POSITIVE_INFINITY);
     await this.#estimates.open();
     await this.#admission.open();
+    let beats = 0;
     this.#beat = setInterval(() => {
       this.#state.loop.feed({ type: "tick" });
       this.#runner.flushSteps();
-      this.#admission.refill();
+      beats += 1;
+      this.#admission.look(beats % TAKE_OVER_BEATS === 0);
     }, BEAT_MS);
   }
 

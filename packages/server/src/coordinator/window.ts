@@ -47,6 +47,16 @@ export class Window {
     }
   }
 
+  /** Learns of classes whose tasks came to wait without a word to this process: a backoff of before the start is over, or another
+   *  server put them there. */
+  async look(): Promise<void> {
+    for (const { classKey, unclaimed } of await this.#store.backlog()) {
+      if (unclaimed === 0 || this.#unclaimed.has(classKey)) continue;
+      this.#setUnclaimed(classKey, unclaimed);
+      if (!this.#behind.has(classKey)) this.#behind.set(classKey, null);
+    }
+  }
+
   /** Whether a new task goes straight to the dispatcher. If not, it waits in the store until a refill claims it. */
   admits(classKey: string, userId: string): boolean {
     const behind = this.#behind.get(classKey);

@@ -181,6 +181,8 @@ export interface TaskStore {
   queuedOf(userId: string): Promise<number>;
   /** At start: every unsettled task that has an open attempt, with its open attempts, in batches; claims them all for this server. */
   recover(): AsyncIterable<readonly (ClaimedTask & { readonly open: readonly StoredAttempt[] })[]>;
+  /** While it runs: takes over what servers held that are gone and never came back, one batch. Nothing where a store has one server. */
+  takeOver(): Promise<readonly (ClaimedTask & { readonly open: readonly StoredAttempt[] })[]>;
   /** Users whose tasks passed their deadline while in no window are settled by the sweep. */
   sweep(options: { readonly taskTtlMs: number; readonly artifactTtlMs: number; readonly limit: number }): Promise<{
     readonly deleted: number;

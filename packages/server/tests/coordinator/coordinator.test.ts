@@ -175,6 +175,21 @@ test("what was learned of how long work takes is known after a restart, and nons
   expect(bundle.coordinator.dispatcher.exportEstimates()).toEqual({ version: 1, runs: [], loads: [] });
 });
 
+test("a task whose backoff outlives the server is tried again when it is over", async () => {
+  await using bundle = await setup();
+  const { sessions } = bundle;
+  await bundle.coordinator.nodes.nodeJoined(modernNode("n1", { slots: 4 }), []);
+  const tasks = Array.from({ length: 4 }, () => newTask());
+  for (const task of tasks) await bundle.coordinator.submit(task, null);
+  await sessions.until(() => sessions.deliveries("n1").length === tasks.length);
+  for (const { attemptId } of sessions.deliveries("n1")) {
+    bundle.coordinator.nodes.attemptFailed("n1", attemptId, { code: "out_of_memory", message: "no room" }, "node");
+  }
+  await bundle.restart();
+  await bundle.coordinator.nodes.nodeJoined(modernNode("n2", { slots: 4 }), []);
+  await sessions.until(() => sessions.deliveries("n2").length === tasks.length);
+});
+
 test("held attempts that nobody knows are to be stopped, finished ones are brought back for their verdict", async () => {
   await using bundle = await setup();
   const [running, finished] = [bundle.newId(), bundle.newId()];

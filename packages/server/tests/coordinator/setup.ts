@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Provider } from "@genai/dispatcher";
 import { pino } from "pino";
-import { systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { Coordinator } from "../../src/coordinator/coordinator.ts";
 import type { Delivery, NodeSessions } from "../../src/coordinator/node-sessions.ts";
 import { openTaskStore } from "../../src/storage/index.ts";
@@ -116,16 +116,22 @@ export const newTask = (more: Partial<NewTask> = {}): NewTask => ({
 
 /** A coordinator over a real store in a folder of its own. */
 export async function setup(
-  options: { readonly store?: (real: TaskStore) => TaskStore; readonly queuedMax?: number } = {},
+  options: {
+    readonly store?: (real: TaskStore) => TaskStore;
+    readonly queuedMax?: number;
+    /** PostgreSQL; else SQLite. */
+    readonly databaseUrl?: string;
+    readonly clock?: Clock;
+  } = {},
 ) {
   const home = mkdtempSync(join(tmpdir(), "genai-coordinator-"));
   const sessions = new RecordedSessions();
   const start = async () => {
-    const store = await openTaskStore({ databaseUrl: null, home });
+    const store = await openTaskStore({ databaseUrl: options.databaseUrl ?? null, home });
     const coordinator = new Coordinator({
       store: options.store?.(store) ?? store,
       sessions,
-      clock: systemClock,
+      clock: options.clock ?? systemClock,
       logger: pino({ level: "silent" }),
       leaseMs: 30_000,
       taskTtlMs: 30 * 86_400_000,

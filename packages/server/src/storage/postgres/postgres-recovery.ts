@@ -7,16 +7,22 @@ import { inTransaction } from "./transaction.ts";
 
 const BATCH_TASKS = 500;
 
-/** Takes over what this server held before it was started again, and what servers that are gone held: tasks with an open
+/** Takes over what servers that are gone held, and, at a start (`mine too`), what this one held before: tasks with an open
  *  attempt stay held, the others wait again. */
-export function recoverBatch(pool: Pool, serverId: string, after: number): Promise<RecoveredBatch> {
+export function recoverBatch(
+  pool: Pool,
+  serverId: string,
+  whose: "mine too" | "of the gone",
+  after: number,
+): Promise<RecoveredBatch> {
   return inTransaction(pool, async (client) => {
     const { rows } = await client.query<TaskRow & { seq: number; classSeq: number }>(
       `SELECT seq, tasks.class_seq AS "classSeq", ${TASK_COLUMNS} FROM ${TASK_TABLES}
        WHERE claimed_by IS NOT NULL AND seq > $2
-         AND (claimed_by = $1 OR claimed_by NOT IN (SELECT server_id FROM servers WHERE alive_until_ms > now_ms()))
+         AND CASE WHEN claimed_by = $1 THEN $3 ELSE
+           claimed_by NOT IN (SELECT server_id FROM servers WHERE alive_until_ms > now_ms()) END
        ORDER BY seq LIMIT ${BATCH_TASKS} FOR NO KEY UPDATE OF tasks SKIP LOCKED`,
-      [serverId, after],
+      [serverId, after, whose === "mine too"],
     );
     const known = rows.filter((row) => row.format <= ROW_FORMAT);
     const { rows: attempts } = await client.query<AttemptRow & { taskSeq: number }>(

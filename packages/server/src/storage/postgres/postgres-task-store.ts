@@ -155,7 +155,12 @@ export class PostgresTaskStore implements ServerStore {
   }
 
   recover(): AsyncIterable<readonly RecoveredTask[]> {
-    return batches((after) => this.#answered(() => recoverBatch(this.#pool, this.#serverId, after)));
+    return batches((after) => this.#answered(() => recoverBatch(this.#pool, this.#serverId, "mine too", after)));
+  }
+
+  async takeOver(): Promise<readonly RecoveredTask[]> {
+    const { tasks } = await this.#answered(() => recoverBatch(this.#pool, this.#serverId, "of the gone", 0));
+    return tasks;
   }
 
   sweep(options: SweepOptions): Promise<SweepResult> {

@@ -137,6 +137,11 @@ export class SqliteTaskStore implements ServerStore {
     return batches((after) => this.#writer.call("recover", { after }));
   }
 
+  /** The folder's lock keeps every other server out. */
+  async takeOver(): Promise<readonly RecoveredTask[]> {
+    return [];
+  }
+
   sweep(options: SweepOptions): Promise<SweepResult> {
     return this.#writer.call("sweep", options);
   }

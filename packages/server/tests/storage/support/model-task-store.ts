@@ -287,6 +287,10 @@ export class ModelTaskStore implements TaskStore {
     return this.#usageOf(userId).tasks.queued;
   }
 
+  async takeOver() {
+    return [];
+  }
+
   async *recover() {
     const batch = [];
     for (const held of this.tasks.values()) {
