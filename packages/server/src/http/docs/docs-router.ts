@@ -65,8 +65,12 @@ export function docsRouter({ settings, version }: Pick<HttpAppOptions, "settings
     next();
   };
 
+  // Made once, when it is first asked for: that takes a good part of a second, and only the server's address differs.
+  let document: ReturnType<typeof openApiDocument> | null = null;
   router.get("/openapi.json", (request, response) => {
-    response.json(openApiDocument({ version, serverUrl: baseUrl(request, settings.publicUrl) }));
+    const serverUrl = baseUrl(request, settings.publicUrl);
+    document ??= openApiDocument({ version, serverUrl });
+    response.json({ ...document, servers: [{ url: serverUrl }] });
   });
   router.use("/docs", policy);
   router.get("/docs", (_request, response) => {

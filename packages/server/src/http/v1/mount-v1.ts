@@ -112,7 +112,7 @@ export function mountV1(app: IRouter, options: HttpAppOptions, limits: RequestLi
   app.route("/v1/inference/comfyPipeline").post(createComfyTask).all(methodNotAllowed("POST"));
   app.route("/v1/client/hello").get(hello).post(hello).all(methodNotAllowed("GET, POST"));
   app.route("/v1/nodes/health").get(health).all(methodNotAllowed("GET"));
-  app.all("/v1/*rest", () => {
+  app.use("/v1", () => {
     throw new HttpRefusal("route_not_found");
   });
 }
