@@ -11,12 +11,17 @@ dockerTest(
     await using system = await WholeSystem.start();
     using client = new OldScalerClient(system.scalerAddress);
     const image = system.images.node;
-    const nodeId = await client.createNode({ platform: "local", backend: system.backend, image, prov_script: "x.sh" });
+    const nodeId = await client.createNode({
+      platform: "local",
+      backend: system.backend,
+      image,
+      prov_script: "https://example.org/prov.sh",
+    });
     expect(nodeId).toMatch(/^[0-9a-f]{12}$/);
     expect(await client.listNodes()).toEqual([{ node_id: nodeId, platform: "local", backend: system.backend, image }]);
     const env = await docker("inspect", "-f", "{{json .Config.Env}}", nodeId);
     expect(JSON.parse(env)).toEqual(
-      expect.arrayContaining([`BACKEND_SERVER=${system.backend}`, "PROVISIONING_SCRIPT=x.sh"]),
+      expect.arrayContaining([`BACKEND_SERVER=${system.backend}`, "PROVISIONING_SCRIPT=https://example.org/prov.sh"]),
     );
 
     const task = await system.tasks.submit({ prompt: "by the old way" });

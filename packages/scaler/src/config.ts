@@ -18,7 +18,7 @@ const flag = z
 const count = z.coerce.number("is no number").int().min(0);
 const price = z.coerce.number("is no number").min(0);
 
-/** The environment of the scaler. README.md describes each name. */
+/** The environment of the scaler. docs/scaler.md describes each name. */
 const Environment = z.object({
   GRPC_SERVER_ADDR: z
     .string()
@@ -58,6 +58,9 @@ export type ScalerConfig = z.infer<typeof Environment> & {
   /** Whether the address can be reached from this machine alone. */
   readonly local: boolean;
 };
+
+/** Every name that is read, beside `<NAME>_FILE` of the secrets. */
+export const environmentNames: readonly string[] = Object.keys(Environment.shape);
 
 const secretNames = ["SCALER_TOKEN", "NODE_TOKEN", "VASTAI_API_KEY"] as const;
 

@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { scalerService } from "@genai/protocol/scaler";
 import { expect, test } from "@jest/globals";
-import { readConfig } from "../src/config.ts";
+import { environmentNames, readConfig } from "../src/config.ts";
 
 const token = "0123456789abcdef";
 
@@ -68,4 +69,21 @@ test("a program that may not start says why in one line and exits with 78", () =
   const run = spawnSync(process.execPath, [main], { env: { GRPC_SERVER_ADDR: "0.0.0.0:0" }, encoding: "utf8" });
   expect(run.stderr).toMatch(/^The scaler does not start: 0\.0\.0\.0:0 can be reached from other machines.*\n$/);
   expect(run.status).toBe(78);
+});
+
+test("docs/scaler.md tells of every name of the environment and of every call, and of no other", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../../docs/scaler.md"), "utf8");
+  const section = (title: string) => page.split(`\n## ${title}\n`)[1]?.split("\n## ")[0] ?? "";
+  const told = (text: string) =>
+    [...text.matchAll(/^\| (`[^|]+`)[^|]*\|/gm)].flatMap(([, names = ""]) => [...names.matchAll(/`(\w+)`/g)]);
+  expect(
+    told(section("Environment"))
+      .map(([, name]) => name)
+      .sort(),
+  ).toEqual([...environmentNames].sort());
+  expect(
+    told(section("Calls"))
+      .map(([, name]) => name)
+      .sort(),
+  ).toEqual(Object.keys(scalerService).sort());
 });

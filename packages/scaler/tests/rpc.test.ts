@@ -338,6 +338,32 @@ test("health is told in gRPC's standard way, to anybody", async () => {
   }
 });
 
+test.each([
+  ["127.0.0.1:0", true],
+  ["0.0.0.0:0", false],
+])("on %s reflection is there: %s", async (address, there) => {
+  await using bundle = await setupScaler({ address });
+  const client = new Client(`127.0.0.1:${bundle.port}`, ChannelCredentials.createInsecure());
+  try {
+    const call = client.makeBidiStreamRequest(
+      "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+      (bytes: Buffer) => bytes,
+      (bytes: Buffer) => bytes,
+    );
+    // ListServices, as the protocol's seventh field with an empty string.
+    call.end(Buffer.from([0x3a, 0x00]));
+    const names = async () => {
+      let text = "";
+      for await (const answer of call) text += answer.toString("latin1");
+      return text;
+    };
+    if (there) expect(await names()).toContain("scaler_grpc.Scaler");
+    else await expect(names()).rejects.toMatchObject({ code: status.UNIMPLEMENTED });
+  } finally {
+    client.close();
+  }
+});
+
 /** An authority, a server of 127.0.0.1 and a client, made by openssl for one test. */
 function certificates(folder: string): (name: string) => Buffer {
   const openssl = (...args: readonly string[]) => execFileSync("openssl", args, { cwd: folder, stdio: "pipe" });

@@ -105,12 +105,15 @@ async function run({ options, random, folder, say }: TrialContext<"kills" | "own
 /** What the engine has and the list does not show, what the list shows and the engine does not have, and what is there twice. */
 async function look(calls: ScalerCalls, containers: ClusterContainers, when: string): Promise<readonly string[]> {
   const listed = new Set((await calls.list()).map(({ nodeId }) => nodeId));
-  const there = (await containers.all()).filter(({ ended, deleted }) => !(ended && deleted));
+  const all = await containers.all();
+  // A node that was stopping when it was listed may have ended in between; its container stays for its logs.
+  const exists = new Set(all.map(({ id }) => id));
+  const there = all.filter(({ ended, deleted }) => !(ended && deleted));
   const ids = new Set(there.map(({ id }) => id));
   const keys = there.filter(({ key, deleted }) => key !== "" && !deleted).map(({ key }) => key);
   return [
     ...[...ids].filter((id) => !listed.has(id)).map((id) => `Container ${id} is in no list ${when}.`),
-    ...[...listed].filter((id) => !ids.has(id)).map((id) => `Node ${id} is listed and not there ${when}.`),
+    ...[...listed].filter((id) => !exists.has(id)).map((id) => `Node ${id} is listed and not there ${when}.`),
     ...keys.filter((key, n) => keys.indexOf(key) !== n).map((key) => `Key ${key} has two containers ${when}.`),
   ];
 }

@@ -26,6 +26,8 @@ export interface ScalerBundle extends AsyncDisposable {
 }
 
 export interface BundleOptions {
+  /** Default a free port of loopback. */
+  readonly address?: string;
   readonly caps?: Caps;
   readonly platformCaps?: ReadonlyMap<string, Caps>;
   readonly platforms?: (engine: MemoryEngine) => readonly Platform[];
@@ -56,7 +58,7 @@ export async function setupScaler(options: BundleOptions = {}): Promise<ScalerBu
     authenticator: new Authenticator(options.token ?? null),
     defaults: { image: "genai/node", provScript: "", nodeToken: null },
     onBug: (error) => bugs.push(error),
-    address: "127.0.0.1:0",
+    address: options.address ?? "127.0.0.1:0",
     tls: options.tls ?? null,
   });
   const port = await server.listen();

@@ -30,9 +30,9 @@ export class ClusterContainers {
       .filter((line) => line !== "")
       .map((line) => {
         const [id = "", name = "", state = "", key = ""] = line.split("\t");
-        const ended = ["exited", "dead", "removing"].includes(state);
-        return { id, key, deleted: name.startsWith("genai-deleted-"), ended };
-      });
+        return { id, key, deleted: name.startsWith("genai-deleted-"), ended: state === "exited", state };
+      })
+      .filter(({ state }) => state !== "removing" && state !== "dead");
   }
 
   async removeAll(): Promise<void> {
