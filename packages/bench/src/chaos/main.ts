@@ -7,6 +7,7 @@ import { databaseOutage } from "./database-outage.ts";
 import { frameFuzzTrial } from "./frame-fuzz-trial.ts";
 import { leaseTrial } from "./lease-trial.ts";
 import { migrations } from "./migrations.ts";
+import { nodeLifeTrial } from "./node-life-trial.ts";
 import { outageTrial } from "./outage-trial.ts";
 import { powerCut } from "./power-cut.ts";
 import { runTrial } from "./run-trial.ts";
@@ -28,6 +29,12 @@ const TRIALS: readonly Trial[] = [
     "a fleet under kills, cuts and black holes keeps every task and every result that reached a disk",
     { tasks: { default: 1_000, what: "tasks to submit" } },
     ({ tasks }, seed) => leaseTrial({ tasks, seed }),
+  ),
+  asTrial(
+    "node-life",
+    "nodes that are killed and cut, and engines that are restarted, lose no result that was made",
+    { tasks: { default: 500, what: "tasks to submit" } },
+    ({ tasks }, seed) => nodeLifeTrial({ tasks, seed }),
   ),
   asTrial(
     "outage",

@@ -9,7 +9,7 @@ import { ClusterContainers, engineTrouble } from "./scaler/cluster-containers.ts
 import { Gate } from "./scaler/gate.ts";
 import { NodeOwner } from "./scaler/node-owner.ts";
 import { ScalerCalls } from "./scaler/scaler-client.ts";
-import { Program } from "./support/program.ts";
+import { Program, programOf } from "./support/program.ts";
 import type { Trial, TrialContext, TrialResult } from "./trial.ts";
 
 /** A kill comes at most so long after the scaler has answered, in milliseconds: time for a few creations and deletions. */
@@ -35,7 +35,7 @@ async function run({ options, random, folder, say }: TrialContext<"kills" | "own
   const address = `127.0.0.1:${await freePort()}`;
   const containers = new ClusterContainers(clusterId);
   const environment = { GRPC_SERVER_ADDR: address, CLUSTER_ID: clusterId, STOP_GRACE: "2s", LOG_LEVEL: "info" };
-  await using scaler = new Program({ name: "scaler", environment, logFile: join(folder, "scaler.log") });
+  await using scaler = new Program({ args: [programOf("scaler")], environment, logFile: join(folder, "scaler.log") });
   using calls = new ScalerCalls(address);
   const gate = new Gate();
   const over = new AbortController();

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { TcpProxy } from "@genai/protocol/conformance";
 import { freePort } from "../../support/free-port.ts";
 import { LegacyNode } from "./legacy-node.ts";
-import { Program } from "./program.ts";
+import { comfyUiStandIn, Program, programOf } from "./program.ts";
 import { TasksApi } from "./tasks-api.ts";
 
 /** A result as the node's log tells of it: from here on it is on the node's disk. */
@@ -18,6 +18,8 @@ export class FleetNode implements AsyncDisposable {
   readonly nodeId: string;
   readonly link: TcpProxy;
   readonly program: Program;
+  /** The engine beside it, where it is a process of its own. */
+  readonly engine: Program | null;
   /** Every result that reached its disk, in order. */
   readonly onDisk: DiskResult[] = [];
   readonly #home: string;
@@ -27,19 +29,27 @@ export class FleetNode implements AsyncDisposable {
     readonly link: TcpProxy;
     readonly folder: string;
     readonly args: readonly string[];
+    /** Port of its ComfyUI, or null for the engine that is built in. */
+    readonly enginePort: number | null;
   }) {
-    const { nodeId, link, folder } = options;
+    const { nodeId, link, folder, enginePort } = options;
     this.nodeId = nodeId;
     this.link = link;
     this.#home = join(folder, nodeId);
+    this.engine =
+      enginePort === null
+        ? null
+        : new Program({ args: comfyUiStandIn(enginePort), logFile: join(folder, `${nodeId}-engine.log`) });
+    const type = enginePort === null ? ["-t", "test"] : ["-t", "comfyUI", "-i", `http://127.0.0.1:${enginePort}`];
+    const identity = ["--node-id", nodeId, "--home", this.#home];
     this.program = new Program({
-      name: "node",
-      args: ["-b", `ws://127.0.0.1:${link.port}`, "--node-id", nodeId, "--home", this.#home, ...options.args],
+      args: [programOf("node"), "-b", `ws://127.0.0.1:${link.port}`, ...identity, ...type, ...options.args],
       logFile: join(folder, `${nodeId}.log`),
       onLine: ({ msg, attemptId }) => {
         if (msg === "attempt succeeded") this.onDisk.push({ attemptId: String(attemptId), atMs: Date.now() });
       },
     });
+    this.engine?.start();
     this.program.start();
   }
 
@@ -54,6 +64,7 @@ export class FleetNode implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.program.kill();
+    await this.engine?.kill();
     await this.link[Symbol.asyncDispose]();
   }
 }
@@ -63,6 +74,8 @@ export interface FleetOptions {
   readonly slots: number;
   /** What a step of the test engine takes, in milliseconds. */
   readonly stepMs: number;
+  /** `comfyUI`: each node has a stand-in of ComfyUI beside it, as a process of its own. Default `test`: built in. */
+  readonly engine?: "test" | "comfyUI";
   readonly legacyNodes?: number;
   /** What a legacy node takes for a task, in milliseconds. */
   readonly legacyWorkMs?: number;
@@ -103,7 +116,7 @@ export class Fleet implements AsyncDisposable {
     const home = join(folder, "server");
     mkdirSync(home);
     const server = new Program({
-      name: "server",
+      args: [programOf("server")],
       environment: {
         HTTP_PORT: String(port),
         GENAI_HOME: home,
@@ -116,10 +129,12 @@ export class Fleet implements AsyncDisposable {
     });
     server.start();
     await new TasksApi(port).untilReady();
-    const args = ["-t", "test", "--slots", String(options.slots), "--step-ms", String(options.stepMs)];
+    const args = ["--slots", String(options.slots), "--step-ms", String(options.stepMs)];
     const nodes: FleetNode[] = [];
-    for (let i = 0; i < options.nodes; i++)
-      nodes.push(new FleetNode({ nodeId: `node-${i}`, link: await TcpProxy.to(port), folder, args }));
+    for (let i = 0; i < options.nodes; i++) {
+      const enginePort = options.engine === "comfyUI" ? await freePort() : null;
+      nodes.push(new FleetNode({ nodeId: `node-${i}`, link: await TcpProxy.to(port), folder, args, enginePort }));
+    }
     const legacyLinks: TcpProxy[] = [];
     const legacyNodes: LegacyNode[] = [];
     for (let i = 0; i < (options.legacyNodes ?? 0); i++) {

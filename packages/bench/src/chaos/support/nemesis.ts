@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Direction, Random, TcpProxy } from "@genai/protocol/conformance";
 import type { Fleet, FleetNode } from "./fleet.ts";
+import type { Program } from "./program.ts";
 
 /** What the nemesis did, by the name of the fault. */
 export type FaultCounts = Record<string, number>;
@@ -52,7 +53,10 @@ export class Nemesis {
     await this.#done;
     for (const link of this.#fleet.links) link.heal();
     this.#fleet.server.start();
-    for (const { program } of this.#fleet.nodes) program.start();
+    for (const { program, engine } of this.#fleet.nodes) {
+      engine?.start();
+      program.start();
+    }
   }
 
   async #rage(): Promise<void> {
@@ -69,6 +73,7 @@ export class Nemesis {
     const link = this.#random.pick(this.#fleet.links as [TcpProxy, ...TcpProxy[]]);
     const direction = this.#random.pick<Direction>(["up", "down", "both"]);
     if (this.#serverToo && lot < 0.12) await this.#killServer();
+    else if (node.engine !== null && lot < 0.2) await this.#killEngine(node.engine);
     else if (lot < 0.4) await this.#killNode(node);
     else if (lot < 0.5) this.#count("cut", () => link.cut());
     else if (lot < 0.6) this.#count("reset", () => link.reset());
@@ -108,6 +113,13 @@ export class Nemesis {
     this.nodeKills.push({ nodeId: node.nodeId, atMs });
     await this.#rest(this.#random.between(0, 6_000));
     node.program.start();
+  }
+
+  async #killEngine(engine: Program): Promise<void> {
+    this.#count("engine restarted", () => {});
+    await engine.kill();
+    await this.#rest(this.#random.between(0, 2_000));
+    engine.start();
   }
 
   async #healLater(link: TcpProxy, forMs: number): Promise<void> {

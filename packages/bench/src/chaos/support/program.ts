@@ -4,12 +4,29 @@ import { appendFileSync, closeSync, openSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
+const packages = new URL("../../../../", import.meta.url);
+
+/** The built program of a package, as it is shipped. */
+export function programOf(name: "server" | "node" | "scaler"): string {
+  return fileURLToPath(new URL(`${name}/dist/main.js`, packages));
+}
+
+/** What runs the node package's stand-in for ComfyUI, which is no program that we ship: it is run unbuilt. */
+export function comfyUiStandIn(port: number): readonly string[] {
+  const hooks = new URL("../.ci/typescript-hooks.js", packages);
+  return [
+    "--import",
+    hooks.href,
+    fileURLToPath(new URL("node/tests/support/comfy-ui-process.ts", packages)),
+    String(port),
+  ];
+}
+
 /** One line of a program's log. */
 export type LogLine = Readonly<Record<string, unknown>>;
 
 /** A program of ours as a real process that can be killed at any moment and started again. Its log is kept in a file and read as it comes. */
 export class Program implements AsyncDisposable {
-  readonly #script: string;
   readonly #args: readonly string[];
   readonly #environment: Readonly<Record<string, string>>;
   readonly #logFile: string;
@@ -17,14 +34,13 @@ export class Program implements AsyncDisposable {
   #process: ChildProcess | null = null;
 
   constructor(options: {
-    readonly name: "server" | "node" | "scaler";
-    readonly args?: readonly string[];
+    /** Of node: the script and what it is told; options of node itself before it. */
+    readonly args: readonly string[];
     readonly environment?: Readonly<Record<string, string>>;
     readonly logFile: string;
     readonly onLine?: (line: LogLine) => void;
   }) {
-    this.#script = fileURLToPath(new URL(`../../../../${options.name}/dist/main.js`, import.meta.url));
-    this.#args = options.args ?? [];
+    this.#args = options.args;
     this.#environment = options.environment ?? {};
     this.#logFile = options.logFile;
     this.#onLine = options.onLine ?? (() => {});
@@ -37,7 +53,7 @@ export class Program implements AsyncDisposable {
   start(): void {
     if (this.isRunning) return;
     const errors = openSync(this.#logFile, "a");
-    const child = spawn(process.execPath, [this.#script, ...this.#args], {
+    const child = spawn(process.execPath, this.#args, {
       stdio: ["ignore", "pipe", errors],
       env: { ...process.env, ...this.#environment },
     });
