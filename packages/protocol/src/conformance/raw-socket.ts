@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
 import { type RawFrame, RawFrameReader, rawFrame } from "./raw-frame.ts";
 
 /** How long a peer may take for its next word before a wait is given up, in milliseconds. */
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000;
 
 const OPCODES = { text: 1, close: 8, ping: 9, pong: 10 } as const;
 
@@ -78,7 +78,7 @@ export class RawSocket {
     this.socket.write(rawFrame(payload, { masked: this.#masked, ...frame }));
   }
 
-  /** The next text frame that was not taken yet. Rejects after 10 s, and where the connection ends first. */
+  /** The next text frame that was not taken yet. Rejects after 30 s, and where the connection ends first. */
   async nextText(): Promise<string> {
     const givenUpAtMs = performance.now() + WAIT_MS;
     for (;;) {

@@ -10,13 +10,16 @@ export class StandInServer implements AsyncDisposable {
   readonly uploads = new Map<string, string>();
   readonly #server: Server;
   readonly #connections: RawSocket[] = [];
+  readonly #untaken: RawSocket[] = [];
   #waiting: (() => void)[] = [];
 
   private constructor() {
     this.#server = createServer((request, response) => void this.#upload(request, response));
     this.#server.on("upgrade", (request, socket, head) => {
       const key = request.headers["sec-websocket-key"] ?? "";
-      this.#connections.push(RawSocket.accept(socket as Socket, key, head));
+      const connection = RawSocket.accept(socket as Socket, key, head);
+      this.#connections.push(connection);
+      this.#untaken.push(connection);
       const waiting = this.#waiting;
       this.#waiting = [];
       for (const wake of waiting) wake();
@@ -37,7 +40,7 @@ export class StandInServer implements AsyncDisposable {
   /** The next connection that was not taken yet. */
   async connection(): Promise<RawSocket> {
     for (;;) {
-      const connection = this.#connections.shift();
+      const connection = this.#untaken.shift();
       if (connection !== undefined) return connection;
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
