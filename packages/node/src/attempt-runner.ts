@@ -1,8 +1,10 @@
 import { rm } from "node:fs/promises";
-import { type AttemptId, type ErrorFrame, Pipeline, type ResultArtifact } from "@genai/protocol";
+import type { AttemptId, ErrorFrame, ResultArtifact } from "@genai/protocol";
 import type { Logger } from "pino";
-import { request } from "undici";
 import type { Engine, EngineOutcome } from "./engines/engine.ts";
+import { taskFault } from "./engines/failed-outcome.ts";
+import { TaskRefused } from "./engines/task-refused.ts";
+import { fetchPipeline } from "./fetch-pipeline.ts";
 import type { AttemptOrder, FinalFrame, PreviewMime } from "./session/node-input.ts";
 import type { Spool } from "./spool/spool.ts";
 
@@ -18,9 +20,6 @@ export interface RunnerReport {
   engineDown(): void;
 }
 
-/** Largest pipeline that is fetched, in bytes. */
-const PIPELINE_BYTES_MAX = 128 * 1024 * 1024;
-const PIPELINE_TIMEOUT_MS = 60_000;
 /** How long the engine may take to let go of what ran when the node leaves. */
 const LET_GO_MS = 12_000;
 
@@ -86,10 +85,13 @@ export class AttemptRunner {
     signal: AbortSignal,
   ): Promise<EngineOutcome> {
     try {
-      const pipeline = order.pipeline ?? (await fetchPipeline(resolveUrl(order.pipelineUrl ?? ""), signal));
-      const { attemptId, limitMs } = order;
+      const { attemptId, limitMs, pipeline } = order;
+      const work =
+        pipeline === null
+          ? await fetchPipeline(resolveUrl(order.pipelineUrl ?? ""), this.#spool.inputFolder(attemptId), signal)
+          : { pipeline };
       const outcome = await this.#engine.run(
-        { attemptId, pipeline, limitMs },
+        { attemptId, limitMs, ...work },
         {
           progress: (value, stage) => this.#report.progressed(attemptId, value, stage),
           preview: (mime, bytes) => this.#report.previewed(attemptId, mime, bytes),
@@ -106,10 +108,15 @@ export class AttemptRunner {
         };
       return outcome;
     } catch (error) {
+      if (error instanceof TaskRefused) return taskFault(error.message);
       if (signal.aborted) return { type: "canceled" };
       this.#logger.error({ err: error, attemptId: order.attemptId }, "the engine's driver failed");
       const message = error instanceof Error ? error.message : String(error);
       return { type: "failed", fault: "node", code: "engine_error", message };
+    } finally {
+      await this.#spool.removeInputs(order.attemptId).catch((error: unknown) => {
+        this.#logger.warn({ err: error, attemptId: order.attemptId }, "input pictures could not be removed");
+      });
     }
   }
 
@@ -162,23 +169,4 @@ function errorFrame(
     message: message.slice(0, 10_000),
     retryable: fault === "node",
   };
-}
-
-async function fetchPipeline(url: string, signal: AbortSignal): Promise<Pipeline> {
-  const answer = await request(url, {
-    signal: AbortSignal.any([signal, AbortSignal.timeout(PIPELINE_TIMEOUT_MS)]),
-    headersTimeout: PIPELINE_TIMEOUT_MS,
-  });
-  if (answer.statusCode !== 200) {
-    await answer.body.dump();
-    throw new Error(`The server answered ${answer.statusCode} when the pipeline was fetched.`);
-  }
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > PIPELINE_BYTES_MAX) throw new Error(`The pipeline is larger than ${PIPELINE_BYTES_MAX} bytes.`);
-    chunks.push(chunk);
-  }
-  return Pipeline.parse(JSON.parse(Buffer.concat(chunks).toString("utf8")));
 }

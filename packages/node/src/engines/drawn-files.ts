@@ -1,10 +1,10 @@
 import { rm } from "node:fs/promises";
 import type { EngineArtifact } from "./engine.ts";
 import { EngineHttpError } from "./engine-http-error.ts";
-import type { AnswerPicture } from "./picture-answer-reader.ts";
+import type { JsonPicture } from "./json-picture-reader.ts";
 
 /** The pictures of an answer as artifacts. Rejects, and removes all, where one of them is no picture. */
-export async function drawnFiles(pictures: readonly AnswerPicture[]): Promise<EngineArtifact[]> {
+export async function drawnFiles(pictures: readonly JsonPicture[]): Promise<EngineArtifact[]> {
   const artifacts: EngineArtifact[] = [];
   for (const [n, picture] of pictures.entries()) {
     if (picture.type === "url" || picture.mime === null) {
@@ -17,6 +17,6 @@ export async function drawnFiles(pictures: readonly AnswerPicture[]): Promise<En
   return artifacts;
 }
 
-export async function discardPictures(pictures: readonly AnswerPicture[]): Promise<void> {
+export async function discardPictures(pictures: readonly JsonPicture[]): Promise<void> {
   for (const picture of pictures) if (picture.type === "file") await rm(picture.file, { force: true });
 }

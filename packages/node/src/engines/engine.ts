@@ -22,10 +22,20 @@ export type EngineProbe =
     }
   | { readonly state: "unready"; readonly reason: string };
 
+/** Input pictures that came to the disk as they were fetched. In their places in the pipeline stands an empty text. */
+export interface InputFiles {
+  /** Of a standard task. */
+  readonly image: string | null;
+  /** Of a graph, by the names that it uses. */
+  readonly images: ReadonlyMap<string, string>;
+}
+
 /** One attempt to run. */
 export interface EngineTask {
   readonly attemptId: string;
   readonly pipeline: Pipeline;
+  /** Absent where the pipeline holds its pictures itself. The files are the caller's. */
+  readonly inputs?: InputFiles;
   /** The server aborts past this many milliseconds; an engine need not watch it. */
   readonly limitMs: number;
 }

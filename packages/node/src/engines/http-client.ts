@@ -1,11 +1,12 @@
 import { createWriteStream } from "node:fs";
 import { rm } from "node:fs/promises";
+import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Agent, type Dispatcher, type FormData, request } from "undici";
 import { isDiskError } from "./disk-error.ts";
 import { dropBody } from "./drop-body.ts";
 import { EngineHttpError } from "./engine-http-error.ts";
-import { type AnswerPicture, PictureAnswerReader } from "./picture-answer-reader.ts";
+import { type JsonPicture, JsonPictureReader } from "./json-picture-reader.ts";
 
 /** An answer whose body is in memory. */
 export interface EngineAnswer {
@@ -15,7 +16,8 @@ export interface EngineAnswer {
 
 export interface EngineCall {
   readonly method?: "GET" | "POST";
-  readonly body?: string | Buffer | FormData;
+  /** A stream goes out in chunks, and only once. */
+  readonly body?: string | Buffer | FormData | Readable;
   readonly contentType?: string;
   readonly signal?: AbortSignal;
   /** Until the headers of the answer, in milliseconds. Default 30 000. */
@@ -31,13 +33,13 @@ interface PictureAnswer {
   readonly value: unknown;
   /** Its beginning, as it came, where the status is not 200. */
   readonly text: string;
-  readonly pictures: readonly AnswerPicture[];
+  readonly pictures: readonly JsonPicture[];
 }
 
 const TIMEOUT_MS = 30_000;
 const BYTES_MAX = 64 * 1024 * 1024;
-/** Of an answer that is an error. */
-const ERROR_BYTES_MAX = 8 * 1024 * 1024;
+/** Of an answer that is an error, and of what stands beside the pictures of a good one. */
+const REST_BYTES_MAX = 8 * 1024 * 1024;
 /** Largest picture that is taken from an engine: what a server takes from a node. */
 export const PICTURE_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -94,11 +96,14 @@ export class EngineHttp {
   async pictures(path: string, folder: string, call: EngineCall = {}): Promise<PictureAnswer> {
     const answer = await this.#request(path, call);
     const { statusCode: status } = answer;
-    const reader = new PictureAnswerReader(folder);
+    const reader = new JsonPictureReader(folder, {
+      isPicture: ([first, second, ...more]) => first === "images" && second === "*" && more.length === 0,
+      textBytesMax: REST_BYTES_MAX,
+    });
     try {
       if (status !== 200) {
         const chunks: Buffer[] = [];
-        for await (const chunk of bounded(path, answer.body, ERROR_BYTES_MAX)) chunks.push(chunk);
+        for await (const chunk of bounded(path, answer.body, REST_BYTES_MAX)) chunks.push(chunk);
         const text = Buffer.concat(chunks).toString("utf8");
         return { status, value: parsed(text), text, pictures: [] };
       }

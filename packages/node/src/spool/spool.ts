@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -77,6 +77,17 @@ export class Spool {
 
   artifactPath(attemptId: string, n: number): string {
     return join(this.#folder(attemptId), String(n));
+  }
+
+  /** Where input pictures of an attempt may lie while it runs. Without a record beside it the next start sweeps it. */
+  inputFolder(attemptId: string): string {
+    return join(this.#folder(attemptId), "inputs");
+  }
+
+  async removeInputs(attemptId: string): Promise<void> {
+    await rm(this.inputFolder(attemptId), { recursive: true, force: true });
+    // The attempt's folder goes with it unless a result is in it.
+    await rmdir(this.#folder(attemptId)).catch(() => {});
   }
 
   async remove(attemptId: string): Promise<void> {

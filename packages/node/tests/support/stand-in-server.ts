@@ -14,6 +14,8 @@ export class StandInServer {
   readonly frames: NodeFrame[] = [];
   /** Uploaded pictures by attempt and number. */
   readonly uploads = new Map<string, Buffer>();
+  /** Pipelines that are too long for a frame, as JSON, by the path at which a node fetches them. */
+  readonly pipelines = new Map<string, string>();
   readonly tokens: (string | undefined)[] = [];
   /** Whether results and errors are acknowledged. */
   acknowledges = true;
@@ -23,6 +25,11 @@ export class StandInServer {
   private constructor(http: Server) {
     this.#http = http;
     http.on("request", async (request, response) => {
+      const pipeline = this.pipelines.get(request.url ?? "");
+      if (request.method === "GET") {
+        response.writeHead(pipeline === undefined ? 404 : 200).end(pipeline ?? "");
+        return;
+      }
       this.uploads.set(request.url?.slice("/upload/".length) ?? "", await buffer(request));
       response.writeHead(204).end();
     });
@@ -70,6 +77,13 @@ export class StandInServer {
 
   task(attemptId: string, pipeline: Pipeline): void {
     this.send({ ...taskOf(attemptId), pipeline });
+  }
+
+  /** A task whose pipeline the node has to fetch. */
+  taskToFetch(attemptId: string, pipeline: Pipeline): void {
+    const pipelineUrl = `/pipeline/${attemptId}`;
+    this.pipelines.set(pipelineUrl, JSON.stringify(pipeline));
+    this.send({ ...taskOf(attemptId), pipelineUrl });
   }
 
   /** Waits for a frame of a type that is as asked. */

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Readable } from "node:stream";
 import type { StandardPipeline } from "@genai/protocol";
 import { discardPictures, drawnFiles } from "../drawn-files.ts";
 import type { Engine, EngineArtifact, EngineOutcome, EngineProbe, EngineReport, EngineTask } from "../engine.ts";
@@ -6,7 +7,8 @@ import { GRAPH_UNSUPPORTED, outcomeOfError, taskFault } from "../failed-outcome.
 import { findModel } from "../find-model.ts";
 import { EngineHttp } from "../http-client.ts";
 import { type FetchInput, readInputImage } from "../input-image.ts";
-import type { AnswerPicture } from "../picture-answer-reader.ts";
+import { jsonBody, PICTURE_PLACE } from "../json-body.ts";
+import type { JsonPicture } from "../json-picture-reader.ts";
 import { pictureType } from "../picture-type.ts";
 import { TaskRefused } from "../task-refused.ts";
 import { WATCH_DEFAULTS, type WatchedCallOptions, watchedCall } from "../watched-call.ts";
@@ -72,10 +74,10 @@ export class AutomaticEngine implements Engine {
     if (pipeline.type !== "standard") return GRAPH_UNSUPPORTED;
     try {
       const model = await this.#modelOf(pipeline, signal);
-      const image =
-        pipeline.image === undefined ? null : await readInputImage(pipeline.image, this.#options.fetchInput, signal);
+      const image = await readInputImage(pipeline.image, task.inputs, this.#options.fetchInput, signal);
       const job = new AutomaticJob(this.#http, this.#options, report, signal);
-      return await job.run(requestOf(pipeline, job.id, model, image), pipeline.count ?? 1, model);
+      const { path, value } = requestOf(pipeline, job.id, model, image !== null);
+      return await job.run(path, jsonBody(value, image), pipeline.count ?? 1, model);
     } catch (error) {
       return outcomeOfError(error, signal);
     }
@@ -118,11 +120,7 @@ class AutomaticJob {
     this.#signal = signal;
   }
 
-  async run(
-    { path, body }: { readonly path: string; readonly body: unknown },
-    count: number,
-    model: string | null,
-  ): Promise<EngineOutcome> {
+  async run(path: string, body: string | Readable, count: number, model: string | null): Promise<EngineOutcome> {
     const startedMs = performance.now();
     const { scratch, answerBytesMax = ANSWER_BYTES_MAX } = this.#options;
     const answer = await watchedCall(
@@ -130,7 +128,7 @@ class AutomaticJob {
         // Without a limit of its own: the task's limit is the server's to watch, a dead engine the watch's.
         call: (end) =>
           this.#http.pictures(path, scratch, {
-            ...{ ...JSON_POST, body: JSON.stringify(body), signal: end },
+            ...{ ...JSON_POST, body, signal: end },
             ...{ timeoutMs: 0, bytesMax: answerBytesMax },
           }),
         look: (end) => this.#look(end),
@@ -221,10 +219,10 @@ function requestOf(
   pipeline: StandardPipeline,
   id: string,
   model: string | null,
-  image: Buffer | null,
-): { path: string; body: unknown } {
+  hasImage: boolean,
+): { path: string; value: unknown } {
   const { prompt, negativePrompt = "", width = 512, height = 512, steps = 20, guidanceScale = 7, count = 1 } = pipeline;
-  const body = {
+  const value = {
     ...{ prompt, negative_prompt: negativePrompt, width, height, steps, cfg_scale: guidanceScale },
     // One after the other and not as one batch: each has the seed after the last one's, and needs the memory of one.
     ...{ seed: pipeline.seed ?? -1, batch_size: 1, n_iter: count },
@@ -236,11 +234,11 @@ function requestOf(
       ? {}
       : { override_settings: { sd_model_checkpoint: model }, override_settings_restore_afterwards: false }),
   };
-  if (image === null) return { path: "/sdapi/v1/txt2img", body };
+  if (!hasImage) return { path: "/sdapi/v1/txt2img", value };
   const denoising_strength = pipeline.strength ?? DEFAULT_STRENGTH;
   return {
     path: "/sdapi/v1/img2img",
-    body: { ...body, init_images: [image.toString("base64")], denoising_strength, include_init_images: false },
+    value: { ...value, init_images: [PICTURE_PLACE], denoising_strength, include_init_images: false },
   };
 }
 
@@ -269,10 +267,10 @@ function infoOf(answer: unknown): Info {
 
 /** A grid of all pictures stands before them where the engine was set so. */
 async function withoutGrid(
-  pictures: readonly AnswerPicture[],
+  pictures: readonly JsonPicture[],
   count: number,
   info: Info,
-): Promise<readonly AnswerPicture[]> {
+): Promise<readonly JsonPicture[]> {
   const grids = pictures.length > count ? (info.index_of_first_image ?? pictures.length - count) : 0;
   await discardPictures([...pictures.slice(0, grids), ...pictures.slice(grids + count)]);
   return pictures.slice(grids, grids + count);

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { openAsBlob } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { StandardPipeline } from "@genai/protocol";
@@ -9,7 +10,8 @@ import { EngineHttpError } from "../engine-http-error.ts";
 import { outcomeOfError, taskFault } from "../failed-outcome.ts";
 import { findModel } from "../find-model.ts";
 import { EngineHttp, PICTURE_BYTES_MAX } from "../http-client.ts";
-import { type FetchInput, readInputImage } from "../input-image.ts";
+import { type FetchInput, type InputPicture, readInputImage } from "../input-image.ts";
+import { pictureType } from "../picture-type.ts";
 import { TaskRefused } from "../task-refused.ts";
 import { type ComfyRunOptions, runComfyGraph } from "./comfy-run.ts";
 import { type Graph, readGraph, readImages, renameFiles } from "./graph.ts";
@@ -122,26 +124,19 @@ export class ComfyUiEngine implements Engine {
     return this.#classes;
   }
 
-  async #orderOf({ pipeline, attemptId }: EngineTask, signal: AbortSignal): Promise<Order> {
+  async #orderOf({ pipeline, attemptId, inputs }: EngineTask, signal: AbortSignal): Promise<Order> {
     if (pipeline.type === "standard") {
       const checkpoint = await this.#checkpointOf(pipeline, signal);
-      const image =
-        pipeline.image === undefined
-          ? null
-          : await this.#upload(
-              attemptId,
-              0,
-              await readInputImage(pipeline.image, this.#options.fetchInput, signal),
-              signal,
-            );
+      const picture = await readInputImage(pipeline.image, inputs, this.#options.fetchInput, signal);
+      const image = picture === null ? null : await this.#upload(attemptId, 0, picture, signal);
       return { ...standardGraph(pipeline, checkpoint, image), model: checkpoint };
     }
     const graph = readGraph(pipeline.workflow);
     if (typeof graph === "string") throw new TaskRefused(graph);
-    const images = readImages(pipeline.images);
+    const images = readImages(pipeline.images, inputs);
     if (typeof images === "string") throw new TaskRefused(images);
     const names = new Map<string, string>();
-    for (const [name, bytes] of images) names.set(name, await this.#upload(attemptId, names.size, bytes, signal));
+    for (const [name, picture] of images) names.set(name, await this.#upload(attemptId, names.size, picture, signal));
     return { graph: renameFiles(graph, names), seeds: null, model: null };
   }
 
@@ -158,12 +153,14 @@ export class ComfyUiEngine implements Engine {
   }
 
   /** Uploads an image under a name of its own and gives the name by which ComfyUI knows it. */
-  async #upload(attemptId: string, n: number, bytes: Buffer, signal: AbortSignal): Promise<string> {
+  async #upload(attemptId: string, n: number, picture: InputPicture, signal: AbortSignal): Promise<string> {
+    const blob = Buffer.isBuffer(picture) ? new Blob([new Uint8Array(picture)]) : await openAsBlob(picture.file);
+    const head = new Uint8Array(await blob.slice(0, 12).arrayBuffer());
     const form = new FormData();
-    form.set("image", new Blob([new Uint8Array(bytes)]), `genai-${attemptId}-${n}.${extensionOf(bytes)}`);
+    form.set("image", blob, `genai-${attemptId}-${n}.${extensionOf(head)}`);
     form.set("overwrite", "true");
     const { status, text } = await this.#http.call("/upload/image", { method: "POST", body: form, signal });
-    if (status === 413) throw new TaskRefused(`ComfyUI takes no image of ${bytes.length} bytes: ${text.slice(0, 200)}`);
+    if (status === 413) throw new TaskRefused(`ComfyUI takes no image of ${blob.size} bytes: ${text.slice(0, 200)}`);
     const answer = status === 200 ? UploadAnswer.safeParse(parse(text)) : null;
     if (answer === null || !answer.success)
       throw new EngineHttpError(`ComfyUI answered ${status} to an upload: ${text.slice(0, 200)}`, "wrong");
@@ -219,9 +216,10 @@ function gpuName(name: string): string {
   return name.replace(/^\w+:\d+ /, "").replace(/ : \w+$/, "");
 }
 
-function extensionOf(bytes: Buffer): string {
-  if (bytes[0] === 0xff && bytes[1] === 0xd8) return "jpg";
-  return bytes.toString("latin1", 8, 12) === "WEBP" ? "webp" : "png";
+/** ComfyUI reads pictures by their content; the name only has to look like one. */
+function extensionOf(head: Uint8Array): string {
+  const type = pictureType(head);
+  return type === "image/jpeg" ? "jpg" : (type?.slice("image/".length) ?? "png");
 }
 
 function parse(text: string): unknown {

@@ -1,4 +1,6 @@
 import { decodeBase64 } from "../base64.ts";
+import type { InputFiles } from "../engine.ts";
+import type { InputPicture } from "../input-image.ts";
 
 /** A node of a ComfyUI graph in API format. */
 interface GraphNode {
@@ -40,10 +42,11 @@ export function readGraph(workflow: string | Readonly<Record<string, unknown>>):
   return value as Graph;
 }
 
-/** The images that a task gave with its graph, by the names that the graph uses: base64, or v1's raw text of a JSON object. */
+/** The images that a task gave with its graph, by the names that the graph uses: files, base64, or v1's raw text of a JSON object. */
 export function readImages(
   images: string | Readonly<Record<string, string>> | undefined,
-): ReadonlyMap<string, Buffer> | string {
+  inputs: InputFiles | undefined,
+): ReadonlyMap<string, InputPicture> | string {
   if (images === undefined || images === "") return new Map();
   let value: unknown = images;
   if (typeof images === "string") {
@@ -55,8 +58,13 @@ export function readImages(
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     return "The images are no JSON object of file names and base64 images.";
-  const read = new Map<string, Buffer>();
+  const read = new Map<string, InputPicture>();
   for (const [name, text] of Object.entries(value)) {
+    const file = inputs?.images.get(name);
+    if (file !== undefined) {
+      read.set(name, { file });
+      continue;
+    }
     const bytes = typeof text === "string" ? decodeBase64(text) : null;
     if (bytes === null) return `The image ${JSON.stringify(name.slice(0, 100))} is no base64.`;
     read.set(name, bytes);

@@ -1,4 +1,5 @@
-import { randomInt } from "node:crypto";
+import { createHash, randomInt } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pipeline } from "@genai/protocol";
 import { decodeBase64 } from "../base64.ts";
@@ -59,7 +60,8 @@ export class TestEngine implements Engine {
   }
 
   async run(task: EngineTask, report: EngineReport, signal: AbortSignal): Promise<EngineOutcome> {
-    const order = orderOf(task.pipeline);
+    const image = await imageKey(task);
+    const order = image === null ? "The input image is no base64." : orderOf(task.pipeline, image);
     if (typeof order === "string") return taskFault(order);
     const model = this.#modelOf(task.pipeline);
     if (model === null) return taskFault("The test engine was not told of that model.");
@@ -127,15 +129,29 @@ async function preview(painting: Painting, width: number, height: number): Promi
 }
 
 /** What to draw, or a sentence why it can't be drawn. */
-function orderOf(pipeline: Pipeline): Order | string {
-  const order = pipeline.type === "standard" ? standardOrder(pipeline) : graphOrder(pipeline);
+function orderOf(pipeline: Pipeline, image: string): Order | string {
+  const order = pipeline.type === "standard" ? standardOrder(pipeline, image) : graphOrder(pipeline);
   if (typeof order === "string") return order;
   if (order.width * order.height > PIXELS_MAX)
     return `${order.width}×${order.height} is more than ${PIXELS_MAX} pixels.`;
   return order;
 }
 
-function standardOrder(pipeline: Extract<Pipeline, { type: "standard" }>): Order | string {
+/** What stands for the input image in the picture's subject: its hash or its URL, empty for none; null where it is no base64. */
+async function imageKey({ pipeline, inputs }: EngineTask): Promise<string | null> {
+  if (pipeline.type !== "standard" || pipeline.image === undefined) return "";
+  if ("url" in pipeline.image) return pipeline.image.url;
+  const hash = createHash("sha256");
+  const file = inputs?.image ?? null;
+  if (file === null) {
+    const bytes = decodeBase64(pipeline.image.base64);
+    return bytes === null ? null : hash.update(bytes).digest("hex");
+  }
+  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+function standardOrder(pipeline: Extract<Pipeline, { type: "standard" }>, image: string): Order {
   const {
     prompt,
     negativePrompt = "",
@@ -145,12 +161,9 @@ function standardOrder(pipeline: Extract<Pipeline, { type: "standard" }>): Order
     steps = 20,
     count = 1,
     guidanceScale = 7,
-    image,
   } = pipeline;
-  if (image !== undefined && "base64" in image && decodeBase64(image.base64) === null)
-    return "The input image is no base64.";
   return {
-    subject: [prompt, negativePrompt, model, guidanceScale, JSON.stringify(image ?? null)].join("\n"),
+    subject: [prompt, negativePrompt, model, guidanceScale, image].join("\n"),
     width,
     height,
     steps,

@@ -1,6 +1,7 @@
 import { randomInt, randomUUID } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import type { StandardPipeline } from "@genai/protocol";
 import { discardPictures, drawnFiles } from "../drawn-files.ts";
 import type { Engine, EngineArtifact, EngineOutcome, EngineProbe, EngineReport, EngineTask } from "../engine.ts";
@@ -8,8 +9,9 @@ import { EngineHttpError } from "../engine-http-error.ts";
 import { GRAPH_UNSUPPORTED, outcomeOfError, taskFault } from "../failed-outcome.ts";
 import { findModel } from "../find-model.ts";
 import { EngineHttp } from "../http-client.ts";
-import { type FetchInput, readInputImage } from "../input-image.ts";
-import type { AnswerPicture } from "../picture-answer-reader.ts";
+import { type FetchInput, type InputPicture, readInputImage } from "../input-image.ts";
+import { jsonBody, PICTURE_PLACE } from "../json-body.ts";
+import type { JsonPicture } from "../json-picture-reader.ts";
 import { pictureType } from "../picture-type.ts";
 import { TaskRefused } from "../task-refused.ts";
 import { WATCH_DEFAULTS, type WatchedCallOptions, watchedCall } from "../watched-call.ts";
@@ -34,7 +36,7 @@ const SCHEDULER = 8;
 const SEED_MAX = 2 ** 32;
 
 /** What a run has made so far, or how it ended early. */
-type Drawn = { readonly pictures: readonly AnswerPicture[] } | { readonly ended: EngineOutcome };
+type Drawn = { readonly pictures: readonly JsonPicture[] } | { readonly ended: EngineOutcome };
 
 /** Drives VoltaML: one picture a call, so that each has a seed of its own; a model that is not loaded is loaded first. */
 export class VoltaEngine implements Engine {
@@ -78,8 +80,7 @@ export class VoltaEngine implements Engine {
     let outcome: EngineOutcome;
     let events: VoltaEvents | null = null;
     try {
-      const image =
-        pipeline.image === undefined ? null : await readInputImage(pipeline.image, this.#options.fetchInput, signal);
+      const image = await readInputImage(pipeline.image, task.inputs, this.#options.fetchInput, signal);
       const { model, loadMs } = await this.#ensureLoaded(pipeline.model, signal);
       events = new VoltaEvents(this.#http, await this.#path("/websockets/master", signal), (progress, picture) => {
         if (signal.aborted) return;
@@ -116,13 +117,13 @@ export class VoltaEngine implements Engine {
     pipeline: StandardPipeline,
     model: VoltaModel,
     seed: number,
-    image: Buffer | null,
+    image: InputPicture | null,
     signal: AbortSignal,
   ): Promise<Drawn> {
     const path = await this.#path(`/generate/${image === null ? "txt2img" : "img2img"}`, signal);
-    const body = JSON.stringify(requestOf(pipeline, model.name, seed, image));
+    const value = requestOf(pipeline, model.name, seed, image !== null);
     for (let loads = 0; ; loads++) {
-      const answer = await this.#watched(path, body, signal);
+      const answer = await this.#watched(path, jsonBody(value, image), signal);
       if (signal.aborted) {
         await discardPictures(answer.pictures);
         return { ended: { type: "canceled" } };
@@ -146,7 +147,7 @@ export class VoltaEngine implements Engine {
     }
   }
 
-  async #watched(path: string, body: string, signal: AbortSignal) {
+  async #watched(path: string, body: string | Readable, signal: AbortSignal) {
     const { scratch, answerBytesMax } = this.#options;
     const call = {
       ...JSON_POST,
@@ -236,14 +237,16 @@ export class VoltaEngine implements Engine {
   }
 
   /** The picture among what came for one: a grid stands before it where the engine was set so. One that came as a URL is fetched. */
-  async #lastOf(pictures: readonly AnswerPicture[], signal: AbortSignal): Promise<readonly AnswerPicture[]> {
+  async #lastOf(pictures: readonly JsonPicture[], signal: AbortSignal): Promise<readonly JsonPicture[]> {
     const [picture] = pictures.slice(-1);
     await discardPictures(pictures.slice(0, -1));
     if (picture?.type !== "url") return picture === undefined ? [] : [picture];
     const bytes = await this.#options.fetchInput(picture.url, signal);
     const file = join(this.#options.scratch, randomUUID());
     await writeFile(file, bytes);
-    return [{ type: "file", file, bytes: bytes.length, mime: pictureType(bytes) }];
+    return [
+      { ...{ type: "file", file, bytes: bytes.length, mime: pictureType(bytes), isBase64: true }, path: picture.path },
+    ];
   }
 }
 
@@ -257,12 +260,12 @@ class Ended extends Error {
   }
 }
 
-function requestOf(pipeline: StandardPipeline, model: string, seed: number, image: Buffer | null): unknown {
+function requestOf(pipeline: StandardPipeline, model: string, seed: number, hasImage: boolean): unknown {
   const { prompt, negativePrompt = "", width = 512, height = 512, steps = 25, guidanceScale = 7 } = pipeline;
   const data = {
     ...{ prompt, negative_prompt: negativePrompt, id: randomUUID().replaceAll("-", ""), scheduler: SCHEDULER },
     ...{ width, height, steps, guidance_scale: guidanceScale, seed, batch_size: 1, batch_count: 1 },
-    ...(image === null ? {} : { image: image.toString("base64"), strength: pipeline.strength ?? DEFAULT_STRENGTH }),
+    ...(!hasImage ? {} : { image: PICTURE_PLACE, strength: pipeline.strength ?? DEFAULT_STRENGTH }),
   };
   return { model, data, save_image: false };
 }
@@ -282,11 +285,7 @@ function preview(report: EngineReport, picture: string | null): void {
 }
 
 async function discard(artifacts: readonly EngineArtifact[]): Promise<void> {
-  await discardPictures(
-    artifacts.flatMap(({ body, mime }) =>
-      "file" in body ? [{ type: "file" as const, file: body.file, bytes: 0, mime }] : [],
-    ),
-  );
+  for (const { body } of artifacts) if ("file" in body) await rm(body.file, { force: true });
 }
 
 function parse(text: string): unknown {

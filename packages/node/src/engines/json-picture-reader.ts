@@ -5,42 +5,53 @@ import { EngineHttpError } from "./engine-http-error.ts";
 import { pictureType } from "./picture-type.ts";
 
 /** A picture of an answer: decoded into a file, or named by a URL. */
-export type AnswerPicture =
+export type JsonPicture =
   | {
       readonly type: "file";
       readonly file: string;
       readonly bytes: number;
       /** By its first bytes; null for what is no picture. */
       readonly mime: string | null;
+      /** False where something in it was no base64, and was left out. */
+      readonly isBase64: boolean;
+      readonly path: readonly string[];
     }
-  | { readonly type: "url"; readonly url: string };
+  | { readonly type: "url"; readonly url: string; readonly path: readonly string[] };
 
-/** Longest answer beside its pictures, in bytes. */
-const TEXT_BYTES_MAX = 8 * 1024 * 1024;
+interface JsonPictureReaderOptions {
+  /** Whether the text at this place is a picture. A place is the keys that lead to it; `*` stands for a place in a list. */
+  readonly isPicture: (path: readonly string[]) => boolean;
+  /** Longest JSON beside its pictures, in bytes. */
+  readonly textBytesMax: number;
+}
+
 const URL_BYTES_MAX = 8 * 1024;
 const PICTURES_MAX = 1_000;
+const KEY_BYTES_MAX = 4_096;
+const DEPTH_MAX = 1_000;
 
-const [QUOTE, BACKSLASH, SLASH, COLON] = [0x22, 0x5c, 0x2f, 0x3a];
+const [QUOTE, BACKSLASH, SLASH, COLON, COMMA] = [0x22, 0x5c, 0x2f, 0x3a, 0x2c];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
-/** Reads JSON as it comes and takes the texts of the list `images` of its outermost object out of it: base64, with or without the prefix of
- *  a data URL, into files; URLs as they are. What is left is small enough to be parsed. */
-export class PictureAnswerReader {
+/** Reads JSON as it comes and takes pictures out of it: texts of base64, with or without the prefix of a data URL, into files; URLs as they
+ *  are. An empty text stays in the place of each. What is left is small enough to be parsed. */
+export class JsonPictureReader {
   readonly #folder: string;
+  readonly #options: JsonPictureReaderOptions;
   readonly #text: Buffer[] = [];
   #textBytes = 0;
-  readonly #pictures: AnswerPicture[] = [];
-  #depth = 0;
-  #state: "outside" | "text" | "picture" = "outside";
+  readonly #pictures: JsonPicture[] = [];
+  /** Lists and objects that are open, each with the key that is being read in it. */
+  readonly #open: { readonly isList: boolean; key: string }[] = [];
+  #state: "outside" | "key" | "text" | "picture" = "outside";
+  #expectsKey = false;
   #escaped = false;
-  /** The text that is being read at depth 1, and the last whole one: a key, where a colon follows. */
-  #word: number[] = [];
-  #key = "";
-  #inImages = false;
+  #key: number[] = [];
   #sink: PictureSink | null = null;
 
-  constructor(folder: string) {
+  constructor(folder: string, options: JsonPictureReaderOptions) {
     this.#folder = folder;
+    this.#options = options;
   }
 
   async write(chunk: Buffer): Promise<void> {
@@ -52,7 +63,8 @@ export class PictureAnswerReader {
         at = await this.#readPicture(chunk, at);
         from = at;
         // The closing quote stays in the text: the picture is an empty one there.
-        if (this.#state !== "picture") at += 1;
+        if (this.#state === "picture") continue;
+        at += 1;
       } else {
         this.#step(chunk[at] ?? 0);
         at += 1;
@@ -61,7 +73,7 @@ export class PictureAnswerReader {
     this.#keep(chunk.subarray(from, at));
   }
 
-  async end(): Promise<{ readonly text: string; readonly pictures: readonly AnswerPicture[] }> {
+  async end(): Promise<{ readonly text: string; readonly pictures: readonly JsonPicture[] }> {
     if (this.#sink !== null) throw wrong("it ends inside a picture");
     return { text: Buffer.concat(this.#text).toString("utf8"), pictures: this.#pictures };
   }
@@ -75,43 +87,57 @@ export class PictureAnswerReader {
   #keep(bytes: Buffer): void {
     if (bytes.length === 0) return;
     this.#textBytes += bytes.length;
-    if (this.#textBytes > TEXT_BYTES_MAX) throw wrong(`it is longer than ${TEXT_BYTES_MAX} bytes beside its pictures`);
+    if (this.#textBytes > this.#options.textBytesMax)
+      throw wrong(`it is longer than ${this.#options.textBytesMax} bytes beside its pictures`);
     // A copy: what is left of a large chunk must not hold all of it.
     this.#text.push(Buffer.from(bytes));
   }
 
   #step(byte: number): void {
-    if (this.#state === "text") {
-      if (this.#escaped) this.#escaped = false;
-      else if (byte === BACKSLASH) this.#escaped = true;
-      else if (byte === QUOTE) {
-        this.#state = "outside";
-        return;
-      }
-      if (this.#depth === 1 && this.#word.length < 64) this.#word.push(byte);
+    if (this.#state === "key" || this.#state === "text") {
+      this.#stepText(byte);
       return;
     }
     switch (byte) {
       case QUOTE:
-        this.#word = [];
-        this.#state = this.#inImages && this.#depth === 2 ? "picture" : "text";
+        this.#key = [];
+        if (this.#expectsKey) this.#state = "key";
+        else this.#state = this.#options.isPicture(this.#path()) ? "picture" : "text";
         break;
       case COLON:
-        if (this.#depth === 1) this.#key = String.fromCharCode(...this.#word);
+        this.#expectsKey = false;
+        break;
+      case COMMA:
+        this.#expectsKey = this.#open.at(-1)?.isList === false;
         break;
       case OPEN_LIST:
-        if (this.#depth === 1) this.#inImages = this.#key === "images";
-        this.#depth += 1;
-        break;
       case OPEN_OBJECT:
-        if (this.#depth === 1) this.#inImages = false;
-        this.#depth += 1;
+        if (this.#open.length >= DEPTH_MAX) throw wrong(`it is nested more than ${DEPTH_MAX} deep`);
+        this.#open.push({ isList: byte === OPEN_LIST, key: "*" });
+        this.#expectsKey = byte === OPEN_OBJECT;
         break;
       case CLOSE_LIST:
       case CLOSE_OBJECT:
-        this.#depth -= 1;
+        this.#open.pop();
+        this.#expectsKey = false;
         break;
     }
+  }
+
+  #stepText(byte: number): void {
+    if (this.#escaped) this.#escaped = false;
+    else if (byte === BACKSLASH) this.#escaped = true;
+    else if (byte === QUOTE) {
+      const place = this.#open.at(-1);
+      if (this.#state === "key" && place !== undefined) place.key = keyOf(this.#key);
+      this.#state = "outside";
+      return;
+    }
+    if (this.#state === "key" && this.#key.length < KEY_BYTES_MAX) this.#key.push(byte);
+  }
+
+  #path(): readonly string[] {
+    return this.#open.map(({ key }) => key);
   }
 
   /** Takes what belongs to the picture that begins or goes on at `at`, and gives the place after it. */
@@ -133,12 +159,31 @@ export class PictureAnswerReader {
     }
     await this.#sink.write(chunk.subarray(at, end));
     if (quote < 0) return end;
-    this.#pictures.push(await this.#sink.end());
+    this.#pictures.push({ ...(await this.#sink.end()), path: this.#path() });
     this.#sink = null;
     this.#state = "outside";
     return quote;
   }
 }
+
+function keyOf(bytes: readonly number[]): string {
+  try {
+    return String(JSON.parse(`"${Buffer.from(bytes).toString("utf8")}"`));
+  } catch {
+    // No JSON: the parser of the whole will say so.
+    return "";
+  }
+}
+
+type PictureBody =
+  | {
+      readonly type: "file";
+      readonly file: string;
+      readonly bytes: number;
+      readonly mime: string | null;
+      readonly isBase64: boolean;
+    }
+  | { readonly type: "url"; readonly url: string };
 
 /** One picture on its way into a file. */
 class PictureSink {
@@ -150,6 +195,7 @@ class PictureSink {
   #url: string | null = null;
   #bytes = 0;
   #mime: string | null = null;
+  #isBase64 = true;
 
   private constructor(file: string, handle: FileHandle) {
     this.#file = file;
@@ -164,7 +210,7 @@ class PictureSink {
 
   async write(base64: Buffer): Promise<void> {
     if (base64.length === 0) return;
-    this.#rest += base64.toString("latin1");
+    this.#rest += base64.toString("latin1").replace(/\s+/g, "");
     if (this.#url !== null) {
       this.#growUrl();
       return;
@@ -173,7 +219,7 @@ class PictureSink {
     await this.#decode(this.#rest.length - (this.#rest.length % 4));
   }
 
-  async end(): Promise<AnswerPicture> {
+  async end(): Promise<PictureBody> {
     if (!this.#begun && this.#url === null) this.#begin(true);
     if (this.#url !== null) {
       const url = this.#url;
@@ -182,7 +228,7 @@ class PictureSink {
     }
     await this.#decode(this.#rest.length);
     await this.#handle.close();
-    return { type: "file", file: this.#file, bytes: this.#bytes, mime: this.#mime };
+    return { type: "file", file: this.#file, bytes: this.#bytes, mime: this.#mime, isBase64: this.#isBase64 };
   }
 
   async discard(): Promise<void> {
@@ -210,15 +256,18 @@ class PictureSink {
   }
 
   async #decode(length: number): Promise<void> {
-    const bytes = Buffer.from(this.#rest.slice(0, length), "base64");
+    const text = this.#rest.slice(0, length).replace(/=+$/, "");
+    const bytes = Buffer.from(text, "base64");
+    // What is no base64 is passed over by the decoder, and missing then.
+    if (bytes.length !== Math.floor((text.length * 3) / 4)) this.#isBase64 = false;
     this.#rest = this.#rest.slice(length);
     if (bytes.length === 0) return;
     if (this.#bytes === 0) this.#mime = pictureType(bytes);
     this.#bytes += bytes.length;
-    await this.#handle.write(bytes);
+    await this.#handle.appendFile(bytes);
   }
 }
 
 function wrong(why: string): EngineHttpError {
-  return new EngineHttpError(`The engine's answer can't be used: ${why}.`, "wrong");
+  return new EngineHttpError(`What came can't be used: ${why}.`, "wrong");
 }
