@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 import { FakeAutomatic } from "../support/fake-automatic.ts";
 import { FakeComfyUi } from "../support/fake-comfy-ui.ts";
@@ -13,9 +12,6 @@ const PICTURE_BYTES = 50 * MIB;
 const MOST_BYTES = 200 * MIB;
 const TASKS = 2;
 const STANDARD = { type: "standard", prompt: "a fox", model: "", width: 32, height: 32, steps: 2 } as const;
-
-/** The built program: the hooks that run sources unbuilt need memory of their own. */
-const BUILT = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
 /** The most memory that a process has had, in bytes, by the kernel's count. */
 function mostMemory(pid: number | undefined): number {
@@ -31,14 +27,13 @@ const initImages = (automatic: FakeAutomatic): readonly Buffer[] =>
 test.each(["comfyUI", "automatic"] as const)(
   "pictures of 50 MB go through the node to %s and back, whole, in under 200 MB of memory",
   async (type) => {
-    expect(existsSync(BUILT)).toBe(true);
     await using server = await StandInServer.start();
     await using fake = type === "comfyUI" ? await FakeComfyUi.start("new") : await FakeAutomatic.start("forge");
     const png = await plainPng(32, 32);
     const image = Buffer.concat([png, Buffer.alloc(PICTURE_BYTES, 7)]);
     if (fake instanceof FakeComfyUi) fake.pictureBytes = PICTURE_BYTES;
     else fake.pictureText = image.toString("base64");
-    await using node = new NodeProcess(["-t", type, "-i", fake.url, "-b", server.backend], { main: BUILT });
+    await using node = new NodeProcess(["-t", type, "-i", fake.url, "-b", server.backend]);
     await server.frame("register");
     for (let n = 0; n < TASKS; n++) {
       const attemptId = randomUUID();

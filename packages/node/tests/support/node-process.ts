@@ -1,21 +1,18 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const HOOKS = new URL("../../../../.ci/typescript-hooks.js", import.meta.url).href;
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
 interface NodeProcessOptions {
   readonly env?: Record<string, string>;
   readonly home?: string;
-  /** A built program in place of the sources. */
-  readonly main?: string;
 }
 
-/** The node's program as its own process, with a home that goes with it. */
+/** The node's program, as it was built last, as its own process with a home that goes with it. */
 export class NodeProcess {
   readonly home: string;
   readonly child: ChildProcess;
@@ -24,16 +21,13 @@ export class NodeProcess {
   readonly #ended: Promise<unknown>;
 
   constructor(flags: readonly string[], options: NodeProcessOptions = {}) {
+    if (!existsSync(MAIN)) throw new Error("Build first: npm run build.");
     this.home = options.home ?? mkdtempSync(join(tmpdir(), "genai-node-"));
     const { PATH = "" } = process.env;
-    this.child = spawn(
-      process.execPath,
-      [...(options.main === undefined ? ["--import", HOOKS, MAIN] : [options.main]), ...flags],
-      {
-        stdio: ["ignore", "pipe", "pipe"],
-        env: { PATH, LOG_LEVEL: "info", GENAI_NODE_HOME: this.home, ...options.env },
-      },
-    );
+    this.child = spawn(process.execPath, [MAIN, ...flags], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { PATH, LOG_LEVEL: "info", GENAI_NODE_HOME: this.home, ...options.env },
+    });
     this.child.stdout?.on("data", (data) => {
       this.stdout += data;
     });

@@ -212,7 +212,7 @@ async function runFault(fault: string | undefined, signal: AbortSignal): Promise
         message: "The test engine was asked to run out of memory.",
       };
     case "hang":
-      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
       return { type: "canceled" };
     case "slow":
       await sleep(5_000, undefined, { signal });
