@@ -12,11 +12,13 @@ import { Coordinator } from "./coordinator/coordinator.ts";
 import type { NodeSessions } from "./coordinator/node-sessions.ts";
 import { createAddressPolicy } from "./egress/address-policy.ts";
 import { createEgress } from "./egress/guarded-fetch.ts";
+import { limitConnections } from "./http/connection-limits.ts";
 import { createHttpApp } from "./http/http-app.ts";
 import { runningFleet } from "./http/running-fleet.ts";
 import { checkSecrets, configuredAuthenticator } from "./identity/configured-authenticator.ts";
 import { Credentials } from "./identity/credentials.ts";
 import { listen } from "./listen.ts";
+import { ServerMetrics } from "./metrics/server-metrics.ts";
 import type { GatewayLimits } from "./sessions/gateway-limits.ts";
 import { nodeKeyAuthentication, sharedTokenAuthentication } from "./sessions/node-authentication.ts";
 import { createNodeGateway } from "./sessions/node-gateway.ts";
@@ -68,6 +70,12 @@ export async function startServer(
   const trace = configuration.TRACE_FILE === null ? null : new TraceRecorder(configuration.TRACE_FILE, logger);
   const stopping = new AbortController();
 
+  const metrics = new ServerMetrics({
+    store,
+    demand: () => coordinator.dispatcher.demand(),
+    sessions: () => gateway.sessions(),
+    wallMs: () => Date.now(),
+  });
   const sessions: NodeSessions = {
     deliver: (nodeId, delivery) => gateway.deliver(nodeId, delivery),
     abort: (nodeId, attemptId, reason) => gateway.abort(nodeId, attemptId, reason),
@@ -82,11 +90,17 @@ export async function startServer(
     leaseMs: configuration.LEASE,
     taskTtlMs: configuration.TASK_TTL,
     userLimits: configuredUserLimits(configuration, credentials),
-    ...(trace === null ? {} : { trace }),
+    trace: metrics.trace(trace),
+    onCommitted: (changes, outcomes, ms) => metrics.committed(changes, outcomes, ms),
   });
 
   // Slow headers and bodies end by themselves; checked often, since Node's default is every 30 s.
   const http = createServer({ headersTimeout: 5_000, requestTimeout: 300_000, connectionsCheckingInterval: 1_000 });
+  limitConnections(http, {
+    max: configuration.MAX_CONNECTIONS,
+    perAddressMax: configuration.MAX_CONNECTIONS_PER_ADDRESS,
+    trustedProxies: configuration.TRUST_PROXY ?? [],
+  });
   if (configuration.NODE_TOKEN === null) {
     const where = configuration.NODES_WITHOUT_TOKEN ? "from anywhere" : "from this machine";
     logger.warn(`NODE_TOKEN is not set: any node may join ${where}`);
@@ -105,6 +119,10 @@ export async function startServer(
     ),
     logger,
     limits: { frameBytesMax: configuration.MAX_FRAME_BYTES, leaseMs: configuration.LEASE, ...limits },
+    metricsHooks: {
+      frame: (outcome) => metrics.frame(outcome),
+      refusedUpgrade: (status) => metrics.refusedUpgrade(status),
+    },
     publicUrl: configuration.PUBLIC_URL,
     legacyNodeCost: configuration.LEGACY_NODE_COST,
     artifactBytesMax: configuration.MAX_ARTIFACT_BYTES,
@@ -112,7 +130,13 @@ export async function startServer(
   credentials.onNodeKeyChanged((nodeId) => gateway.disconnect(nodeId, "this id's key has changed"));
   const egress = createEgress(createAddressPolicy(configuration.EGRESS_ALLOW ?? []));
   const webhookSecrets = new WebhookSecrets(configuration.WEBHOOK_SECRET ?? secrets.webhookSecret, store);
-  const deliverer = new WebhookDeliverer({ store, egress, secrets: webhookSecrets, logger });
+  const deliverer = new WebhookDeliverer({
+    store,
+    egress,
+    secrets: webhookSecrets,
+    logger,
+    onTry: (outcome) => metrics.webhookTried(outcome),
+  });
   const uploads = new Uploads(artifacts, configuration.ARTIFACT_TTL);
   const app = createHttpApp({
     settings: {
@@ -123,6 +147,8 @@ export async function startServer(
       graphTimeoutMs: configuration.ATTEMPT_TIMEOUT,
       creationsPerMinute: configuration.RATE_LIMIT,
       readsPerMinute: configuration.READ_RATE_LIMIT,
+      creationsPerMinuteAndAddress: configuration.ADDRESS_RATE_LIMIT,
+      metricsToken: configuration.METRICS_TOKEN,
       defaultModel: configuration.DEFAULT_MODEL,
       promptCharsMax: configuration.MAX_PROMPT_CHARS,
       v1DataUrls: configuration.V1_DATA_URLS,
@@ -147,6 +173,7 @@ export async function startServer(
     ],
     uploads,
     credentials,
+    metrics,
     webhooks: { deliveries: store, secrets: webhookSecrets, objection: (url) => egress.objection(url) },
     fleet: runningFleet({
       dispatcher: coordinator.dispatcher,

@@ -23,8 +23,8 @@ export interface Operation {
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
-  /** Who may call it; `signed`: whoever has a URL that the server signed. */
-  readonly access: "anyone" | "signed" | "user" | "admin";
+  /** Who may call it; `signed`: whoever has a URL that the server signed; `operator`: whoever has the token of the figures. */
+  readonly access: "anyone" | "signed" | "user" | "admin" | "operator";
   /** Which of the caller's limits it counts against. */
   readonly counts: "creation" | "read";
   readonly params?: z.ZodObject;

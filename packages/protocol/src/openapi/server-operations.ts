@@ -25,6 +25,15 @@ export const SERVER_OPERATIONS = {
       },
     },
   },
+  metrics: {
+    ...probe,
+    access: "operator",
+    id: "metrics",
+    path: "/metrics",
+    summary: "Figures for Prometheus",
+    description: "For METRICS_TOKEN and administrators; without that token for this machine.",
+    answers: { 200: { description: "Text of version 0.0.4.", schema: z.string(), contentType: "text/plain" } },
+  },
   document: {
     ...probe,
     id: "document",

@@ -99,6 +99,19 @@ export const VARIABLES = {
   ),
   RATE_LIMIT: variable(ratePerMinute(), "600", "per minute", "Tasks that each user may create a minute, or `off`."),
   READ_RATE_LIMIT: variable(ratePerMinute(), "60000", "per minute", "Reads of each user a minute, or `off`."),
+  ADDRESS_RATE_LIMIT: variable(
+    ratePerMinute(),
+    "6000",
+    "per minute",
+    "Creations and refused tokens of each network address a minute, whoever they are of, and a hundred times as many reads; or `off`. This machine is exempt.",
+  ),
+  MAX_CONNECTIONS: variable(integer({ min: 10, max: 1_000_000 }), "30000", "connections", "Open connections in all."),
+  MAX_CONNECTIONS_PER_ADDRESS: variable(
+    integer({ min: 1, max: 1_000_000 }),
+    "1000",
+    "connections",
+    "Open connections of one address; this machine and the proxies of TRUST_PROXY are exempt.",
+  ),
   QUEUED_TASKS_MAX: variable(integer({ min: 1, max: 100_000_000 }), "10000", "tasks", "Waiting tasks of each user."),
   RUNNING_TASKS_MAX: variable(
     integer({ min: 1, max: 1_000_000 }),

@@ -11,6 +11,9 @@ export interface PendingChange {
   readonly abandoned?: () => void;
 }
 
+/** Told of each transaction and how many milliseconds it took, before anybody else. */
+export type OnCommitted = (changes: readonly StoreChange[], outcomes: readonly ChangeOutcome[], ms: number) => void;
+
 type Turn = (PendingChange | (() => void))[];
 
 /** First wait after a failed commit, doubled up to the second number. Short, because a user waits at the other end. */
@@ -23,6 +26,7 @@ const RETRY_MS = { first: 50, most: 1_000 };
 export class CommitLoop {
   readonly #store: TaskStore;
   readonly #onOutage: (away: boolean, forMs: number, error: unknown) => void;
+  readonly #onCommitted: OnCommitted | undefined;
   readonly #nowMs: () => number;
   #pending: Turn = [];
   #running = false;
@@ -39,11 +43,13 @@ export class CommitLoop {
       readonly nowMs: () => number;
       /** Called when the store goes away (once) and when it is back, with how long it was away. */
       readonly onOutage: (away: boolean, forMs: number, error: unknown) => void;
+      readonly onCommitted?: OnCommitted | undefined;
     },
   ) {
     this.#store = store;
     this.#nowMs = options.nowMs;
     this.#onOutage = options.onOutage;
+    this.#onCommitted = options.onCommitted;
   }
 
   /** True while the last commit failed. */
@@ -110,7 +116,11 @@ export class CommitLoop {
   async #commit(turn: Turn): Promise<readonly ChangeOutcome[]> {
     const changes: StoreChange[] = [];
     for (const entry of turn) if (typeof entry !== "function") changes.push(entry.change);
-    return changes.length === 0 ? [] : await this.#store.commit(changes);
+    if (changes.length === 0) return [];
+    const startedAtMs = this.#nowMs();
+    const outcomes = await this.#store.commit(changes);
+    this.#onCommitted?.(changes, outcomes, this.#nowMs() - startedAtMs);
+    return outcomes;
   }
 
   #back(): void {

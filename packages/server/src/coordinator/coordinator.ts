@@ -5,7 +5,7 @@ import type { NewTask } from "../tasks/stored-task.ts";
 import { StoreUnavailable, type TaskStore } from "../tasks/task-store.ts";
 import { Admission } from "./admission.ts";
 import { AttemptIndex } from "./attempt-index.ts";
-import { CommitLoop } from "./commit-loop.ts";
+import { CommitLoop, type OnCommitted } from "./commit-loop.ts";
 import type { CoordinatorState } from "./coordinator-state.ts";
 import { DispatcherLoop, type DispatcherTrace } from "./dispatcher-loop.ts";
 import { EffectRunner } from "./effect-runner.ts";
@@ -31,6 +31,7 @@ export interface CoordinatorOptions {
   /** What each user may do. */
   readonly userLimits: (userId: string) => UserLimits;
   readonly trace?: DispatcherTrace;
+  readonly onCommitted?: OnCommitted;
 }
 
 /** How often steps of open attempts are written down, the store is looked through for tasks that nobody told of, and the loop proves to
@@ -73,6 +74,7 @@ export class Coordinator implements TaskService {
         else logger.warn({ awayMs: Math.round(forMs) }, "the store is back");
         if (!away) loop.forgive(forMs);
       },
+      onCommitted: options.onCommitted,
     });
     this.#state = {
       store,

@@ -2,7 +2,8 @@ import type { RequestHandler } from "express";
 
 const ALLOWED_HEADERS =
   "token, authorization, content-type, idempotency-key, prefer, last-event-id, if-none-match, x-request-id";
-const EXPOSED_HEADERS = "location, retry-after, etag, x-request-id, preference-applied, link";
+const EXPOSED_HEADERS =
+  "location, retry-after, etag, x-request-id, preference-applied, link, ratelimit, ratelimit-policy";
 /** How long a browser may remember a preflight, in seconds. */
 const PREFLIGHT_AGE_S = 7_200;
 

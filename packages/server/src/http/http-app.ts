@@ -6,8 +6,10 @@ import { errorHandler } from "./error-handler.ts";
 import { healthRouter } from "./health-router.ts";
 import type { HttpAppOptions } from "./http-options.ts";
 import { HttpRefusal } from "./http-refusal.ts";
+import { metricsRouter } from "./metrics-router.ts";
 import { requestId } from "./request-id.ts";
 import { RequestLimits } from "./request-limits.ts";
+import { securityHeaders } from "./security-headers.ts";
 import { mountV1 } from "./v1/mount-v1.ts";
 import { v2Router } from "./v2/v2-router.ts";
 
@@ -24,11 +26,13 @@ export function createHttpApp(options: HttpAppOptions): Express {
 
   app.use(requestId);
   app.use(cors);
+  app.use(securityHeaders);
   const limits = new RequestLimits(options.settings);
   // The busiest first, and on the app itself: express tries one after the other, and a router in a router costs twice.
   mountV1(app, options, limits);
   for (const router of options.routers) app.use(router);
   app.use(healthRouter(options));
+  app.use(metricsRouter(options));
   app.use(v2Router(options, limits));
   app.use(docsRouter(options));
   app.use(() => {

@@ -25,6 +25,10 @@ export interface HttpSettings {
   readonly creationsPerMinute: number | null;
   /** Other requests a minute and user; null for no limit. */
   readonly readsPerMinute: number | null;
+  /** The same of each network address, whoever calls from it; null for no limit. */
+  readonly creationsPerMinuteAndAddress: number | null;
+  /** Opens /metrics; null: to this machine. */
+  readonly metricsToken: string | null;
   /** Stands in for a model that a v1 caller left out. */
   readonly defaultModel: string;
   /** Longest prompt that v2 takes, in characters. */
@@ -48,6 +52,7 @@ export interface HttpAppOptions {
   readonly fleet: FleetReadings;
   readonly uploads: Uploads;
   readonly webhooks: WebhookDesk;
+  readonly metrics: { text(): Promise<string>; readonly contentType: string };
   readonly credentials: Credentials;
   readonly logger: Logger;
   /** Fires when the server stops: waiting calls are answered, streams end. */

@@ -11,10 +11,12 @@ export interface RateLimiterOptions {
 export class RateLimiter {
   /** By key, the instant until which what it did so far counts as spent. In the order of the last request. */
   readonly #spentUntilMs = new Map<string, number>();
+  readonly perMinute: number | null;
   readonly #intervalMs: number;
   readonly #nowMs: () => number;
 
   constructor(options: RateLimiterOptions) {
+    this.perMinute = options.perMinute;
     this.#intervalMs = options.perMinute === null ? 0 : 60_000 / options.perMinute;
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }
@@ -34,5 +36,13 @@ export class RateLimiter {
       if (!oldest.done) this.#spentUntilMs.delete(oldest.value);
     }
     return 0;
+  }
+
+  /** Requests that a key may still make at once, and the milliseconds until it has all of them again. Counts nothing. */
+  state(key: string): { readonly remaining: number; readonly resetMs: number } {
+    const spentMs = Math.max(0, (this.#spentUntilMs.get(key) ?? 0) - this.#nowMs());
+    const remaining =
+      this.#intervalMs === 0 ? Number.POSITIVE_INFINITY : Math.floor((60_000 - spentMs) / this.#intervalMs + 1e-6);
+    return { remaining: Math.max(0, remaining), resetMs: spentMs };
   }
 }

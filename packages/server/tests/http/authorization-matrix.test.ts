@@ -21,6 +21,8 @@ function expected(operation: Operation, who: Who): Verdict {
   if (operation.access === "anyone") return "through";
   // Its address is the permission, and this one is signed by nobody.
   if (operation.access === "signed") return "forbidden";
+  // Its own token opens it, and an administrator's.
+  if (operation.access === "operator") return who === "admin" ? "through" : "unauthenticated";
   if (!["owner", "other", "admin"].includes(who)) return "unauthenticated";
   if (operation.access === "admin") return who === "admin" ? "through" : "forbidden";
   if (!/\{(task|upload)/.test(operation.path) || who === "owner") return "through";

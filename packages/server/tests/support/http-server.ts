@@ -21,6 +21,8 @@ import { MemoryCredentials } from "./memory-credentials.ts";
 
 export const JWT_SECRET = "a secret of more than thirty-two bytes";
 
+const METRICS_TOKEN = "a token for the metrics";
+
 /** An administrator's API key. */
 export const ADMIN_KEY = "admin-key";
 
@@ -32,6 +34,8 @@ const SETTINGS: HttpSettings = {
   graphTimeoutMs: 3_600_000,
   creationsPerMinute: null,
   readsPerMinute: null,
+  creationsPerMinuteAndAddress: null,
+  metricsToken: METRICS_TOKEN,
   defaultModel: "",
   promptCharsMax: 8_000,
   v1DataUrls: false,
@@ -103,6 +107,7 @@ export class TestHttpServer implements AsyncDisposable {
       fleet: this.fleet,
       uploads: new Uploads(artifacts, 3_600_000),
       credentials: this.credentials,
+      metrics: { text: async () => "# HELP nothing\n", contentType: "text/plain; version=0.0.4; charset=utf-8" },
       webhooks: {
         deliveries: fakeDeliveries(this.tasks),
         secrets: new WebhookSecrets("root", { readDocument: async () => null, writeDocument: async () => {} }),

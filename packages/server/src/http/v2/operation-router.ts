@@ -59,11 +59,15 @@ function serve(
   { options, limits }: { readonly options: HttpAppOptions; readonly limits: RequestLimits },
 ): RequestHandler {
   return async (request, response) => {
-    const caller = operation.access === "anyone" ? ANYONE : await callerOf(options.authenticate, headerToken(request));
+    const caller = operation.access === "anyone" ? ANYONE : await knownCaller(options, limits, request);
     if (operation.access === "admin" && caller.role !== "admin") {
       throw new HttpRefusal("forbidden", { detail: "only an administrator may do this" });
     }
-    if (operation.access !== "anyone") limits.count(operation.counts, caller, request);
+    if (operation.access === "anyone") limits.countAddress(operation.counts, request);
+    else {
+      limits.count(operation.counts, caller, request);
+      response.set(limits.headers(operation.counts, caller, request));
+    }
     const parts = {
       params: parsed(operation.params, request.params, "address"),
       query: parsed(operation.query, request.query, "query"),
@@ -78,6 +82,20 @@ function serve(
     if (result.body === null) response.end();
     else response.json(result.body);
   };
+}
+
+/** The caller. Tokens that are refused count as creations of their address: guessing is slow. */
+async function knownCaller(
+  options: Pick<HttpAppOptions, "authenticate">,
+  limits: RequestLimits,
+  request: Request,
+): Promise<Caller> {
+  try {
+    return await callerOf(options.authenticate, headerToken(request));
+  } catch (error) {
+    if (error instanceof HttpRefusal && error.code === "unauthenticated") limits.countAddress("creation", request);
+    throw error;
+  }
 }
 
 const NO_BODY = { body: undefined, files: new Map<string, Buffer>() } as const;
