@@ -1,5 +1,6 @@
-/** Most keys remembered; beyond it the one that was met longest ago is forgotten. At most some 20 MB. */
-const KEYS_MAX = 100_000;
+/** Keys in a generation. Two are kept, so that what is forgotten was not met for longest; at most some 20 MB in both. Generations,
+ *  since taking single old keys out of a large Map costs a walk over those that were taken out before. */
+const GENERATION_KEYS_MAX = 50_000;
 
 export interface RateLimiterOptions {
   /** Requests in any minute that a key may make in one burst and then, evenly, for ever; null for no limit. */
@@ -9,9 +10,10 @@ export interface RateLimiterOptions {
 
 /** Limits requests by key (GCRA: one number a key, no timer). */
 export class RateLimiter {
-  /** By key, the instant until which what it did so far counts as spent. In the order of the last request. */
-  readonly #spentUntilMs = new Map<string, number>();
   readonly perMinute: number | null;
+  /** By key, the instant until which what it did so far counts as spent. */
+  #young = new Map<string, number>();
+  #old: ReadonlyMap<string, number> = new Map();
   readonly #intervalMs: number;
   readonly #nowMs: () => number;
 
@@ -25,24 +27,27 @@ export class RateLimiter {
   take(key: string): number {
     if (this.#intervalMs === 0) return 0;
     const now = this.#nowMs();
-    const spentUntil = Math.max(now, this.#spentUntilMs.get(key) ?? 0) + this.#intervalMs;
+    const spentUntil = Math.max(now, this.#spentUntilMsOf(key)) + this.#intervalMs;
     const waitMs = spentUntil - now - 60_000;
     // A hair of tolerance: 60 000 / perMinute is seldom a whole number.
     if (waitMs > 0.001) return waitMs;
-    this.#spentUntilMs.delete(key);
-    this.#spentUntilMs.set(key, spentUntil);
-    if (this.#spentUntilMs.size > KEYS_MAX) {
-      const oldest = this.#spentUntilMs.keys().next();
-      if (!oldest.done) this.#spentUntilMs.delete(oldest.value);
+    this.#young.set(key, spentUntil);
+    if (this.#young.size >= GENERATION_KEYS_MAX) {
+      this.#old = this.#young;
+      this.#young = new Map();
     }
     return 0;
   }
 
   /** Requests that a key may still make at once, and the milliseconds until it has all of them again. Counts nothing. */
   state(key: string): { readonly remaining: number; readonly resetMs: number } {
-    const spentMs = Math.max(0, (this.#spentUntilMs.get(key) ?? 0) - this.#nowMs());
-    const remaining =
-      this.#intervalMs === 0 ? Number.POSITIVE_INFINITY : Math.floor((60_000 - spentMs) / this.#intervalMs + 1e-6);
+    if (this.#intervalMs === 0) return { remaining: Number.POSITIVE_INFINITY, resetMs: 0 };
+    const spentMs = Math.max(0, this.#spentUntilMsOf(key) - this.#nowMs());
+    const remaining = Math.floor((60_000 - spentMs) / this.#intervalMs + 1e-6);
     return { remaining: Math.max(0, remaining), resetMs: spentMs };
+  }
+
+  #spentUntilMsOf(key: string): number {
+    return this.#young.get(key) ?? this.#old.get(key) ?? 0;
   }
 }
