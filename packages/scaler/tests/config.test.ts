@@ -18,7 +18,7 @@ test.each([
   ["10.0.0.5:51075"],
   ["scaler.example.org:51075"],
   ["127.0.0.1.evil.org:1"],
-])("%s is refused without a credential, and without encryption", (address) => {
+])("check 38: %s is refused without a credential, and without encryption", (address) => {
   expect(() => readConfig({ GRPC_SERVER_ADDR: address })).toThrow(/set SCALER_TOKEN/);
   expect(() => readConfig({ GRPC_SERVER_ADDR: address, SCALER_TOKEN: token })).toThrow(/set TLS_CERT and TLS_KEY/);
   const tls = { TLS_CERT: "c", TLS_KEY: "k" };

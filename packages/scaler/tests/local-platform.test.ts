@@ -74,7 +74,7 @@ async function setup(): Promise<LocalBundle> {
 
 platformContract("local", setup, dockerTest);
 
-dockerTest("a container of our own image has no way to more than it was given", async () => {
+dockerTest("check 37: a container of our own image has no way to more than it was given", async () => {
   await using bundle = await setup();
   const { nodeId } = await make(bundle.platform, bundle.clusterId, bundle.spec({ nodeToken: "join-secret" }));
   const { Config, HostConfig, Mounts } = inspect(nodeId);
@@ -99,7 +99,7 @@ dockerTest("a container of our own image has no way to more than it was given", 
   expect(JSON.stringify(Config.Labels)).not.toContain("join-secret");
 });
 
-dockerTest("another project's image keeps its user and capabilities, within limits", async () => {
+dockerTest("check 37: another project's image keeps its user and capabilities, within limits", async () => {
   await using bundle = await setup();
   const { nodeId } = await make(bundle.platform, bundle.clusterId, bundle.spec({ image: images.foreign }));
   const { Config, HostConfig } = inspect(nodeId);
@@ -213,7 +213,7 @@ dockerTest("a deletion that was cut off half-way is carried out by the sweep", a
 });
 
 dockerTest(
-  "a hundred containers of others survive deletions by id and sweeps, untouched",
+  "check 37: a hundred containers of others survive deletions by id and sweeps, untouched",
   async () => {
     await using bundle = await setup();
     const label = `owner=${bundle.clusterId}`;
@@ -246,7 +246,7 @@ dockerTest(
 );
 
 dockerTest(
-  "a crash between create and record, a hundred times, leaks no container and doubles none",
+  "check 37: a crash between create and record, a hundred times, leaks no container and doubles none",
   async () => {
     await using bundle = await setup();
     let crashes = 0;

@@ -131,10 +131,11 @@ test("a key whose node has ended by itself makes another, whatever its parameter
   expect([...bundle.engine.nodes.keys()]).toEqual([second]);
 });
 
-test("a thousand creations at once stay within a cap of ten", async () => {
+test("check 38: a thousand creations at once stay within a cap of ten", async () => {
   await using bundle = await setupScaler({ caps: { nodesMax: 10, pricePerHourMax: 1000 } });
   const outcomes = await Promise.allSettled(many(1000, () => bundle.create()));
   const refusals = outcomes.filter((outcome) => outcome.status === "rejected");
+  console.info(`check 38: 1,000 creations at once, cap 10: ${1000 - refusals.length} made, peak ${bundle.engine.peak}`);
   expect(refusals).toHaveLength(990);
   expect(refusals[0]?.reason).toMatchObject({
     code: status.RESOURCE_EXHAUSTED,
@@ -143,7 +144,7 @@ test("a thousand creations at once stay within a cap of ten", async () => {
   expect(bundle.engine.peak).toBe(10);
 });
 
-test("creations at once stay within a cap on price, in all and per platform", async () => {
+test("check 38: creations at once stay within a cap on price, in all and per platform", async () => {
   await using bundle = await setupScaler({
     platforms: (engine) => [new MemoryPlatform(engine, "memory", 0.3), new MemoryPlatform(engine, "dear", 2)],
     caps: { nodesMax: 100, pricePerHourMax: 5 },
@@ -153,6 +154,10 @@ test("creations at once stay within a cap on price, in all and per platform", as
   expect(cheap.filter((outcome) => outcome.status === "fulfilled")).toHaveLength(3);
   const dear = await Promise.allSettled(many(10, () => bundle.create({ platform: "dear" })));
   expect(dear.filter((outcome) => outcome.status === "fulfilled")).toHaveLength(2);
+  const costs = [...bundle.engine.nodes.values()].reduce((total, node) => total + node.pricePerHour, 0);
+  console.info(
+    `check 38: 110 creations at once cost $${costs.toFixed(2)} an hour, cap $5 in all and $1 for the cheap ones`,
+  );
   await expect(bundle.create({ platform: "dear" })).rejects.toMatchObject({
     code: status.RESOURCE_EXHAUSTED,
     details: "The nodes in all cost $4.900 an hour, this one $2.000 more, and at most $5.000 is allowed.",
@@ -276,7 +281,7 @@ test("a log comes as it was printed", async () => {
   expect(Buffer.concat(pieces).toString()).toBe(`log of ${nodeId}\n`);
 });
 
-test("with a token, no call comes in without it", async () => {
+test("check 38: with a token, no call comes in without it", async () => {
   const token = "0123456789abcdef";
   await using open = await setupScaler({ token, shown: token });
   await open.list();
@@ -292,7 +297,7 @@ test("with a token, no call comes in without it", async () => {
   }
 });
 
-test("with a client authority, only clients with its certificate come in, and nobody in plain text", async () => {
+test("check 38: with a client authority, only clients with its certificate come in, and nobody in plain text", async () => {
   const folder = mkdtempSync(join(tmpdir(), "tls-"));
   try {
     const pem = certificates(folder);
@@ -310,7 +315,7 @@ test("with a client authority, only clients with its certificate come in, and no
   }
 }, 30_000);
 
-test("a request over 4 MiB is refused", async () => {
+test("check 38: a request over 4 MiB is refused", async () => {
   await using bundle = await setupScaler();
   const huge = bundle.create({ provScript: "x".repeat(5 * 1024 ** 2) });
   await expect(huge).rejects.toMatchObject({ code: status.RESOURCE_EXHAUSTED });
@@ -341,7 +346,7 @@ test("health is told in gRPC's standard way, to anybody", async () => {
 test.each([
   ["127.0.0.1:0", true],
   ["0.0.0.0:0", false],
-])("on %s reflection is there: %s", async (address, there) => {
+])("check 38: on %s reflection is there: %s", async (address, there) => {
   await using bundle = await setupScaler({ address });
   const client = new Client(`127.0.0.1:${bundle.port}`, ChannelCredentials.createInsecure());
   try {

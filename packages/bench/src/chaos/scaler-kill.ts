@@ -12,8 +12,9 @@ import { ScalerCalls } from "./scaler/scaler-client.ts";
 import { Program, programOf } from "./support/program.ts";
 import type { Trial, TrialContext, TrialResult } from "./trial.ts";
 
-/** A kill comes at most so long after the scaler has answered, in milliseconds: time for a few creations and deletions. */
-const KILL_WITHIN_MS = 2_500;
+/** A kill comes at most so many times later than a creation and a deletion take on this machine, as measured at the start: some come in
+ *  the midst of the first, others after many. */
+const KILL_WITHIN = 3;
 /** A node in name only: it waits, and ends when it is told to. */
 const STUB = "process.on('SIGTERM',()=>process.exit(0));setInterval(()=>{},1000)";
 
@@ -54,10 +55,11 @@ async function run({ options, random, folder, say }: TrialContext<"kills" | "own
   let looks = 0;
   try {
     scaler.start();
+    const onceMs = await timed(async () => calls.remove(await calls.create(request)));
     const running = owners.map((owner) => owner.run(over.signal));
     for (let kill = 1; kill <= options.kills; kill += 1) {
       await calls.list();
-      await pause(random.between(0, KILL_WITHIN_MS));
+      await pause(random.between(0, KILL_WITHIN * onceMs));
       const closed = gate.close();
       await scaler.kill();
       scaler.start();
@@ -77,6 +79,7 @@ async function run({ options, random, folder, say }: TrialContext<"kills" | "own
     return {
       figures: [
         figure("kills", options.kills),
+        figure("one creation and deletion, ms", Math.round(onceMs)),
         figure(
           "nodes made",
           sum(owners, ({ created }) => created),
@@ -122,6 +125,12 @@ async function look(calls: ScalerCalls, containers: ClusterContainers, when: str
 async function baseImage(): Promise<string> {
   const script = fileURLToPath(new URL("../../../../docker/make-base-image.js", import.meta.url));
   return (await promisify(execFile)(process.execPath, [script], { timeout: 120_000 })).stdout.trim();
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const startedAtMs = performance.now();
+  await work();
+  return performance.now() - startedAtMs;
 }
 
 function sum<T>(all: readonly T[], of: (one: T) => number): number {
