@@ -13,6 +13,8 @@ export interface ReadRoute {
   readonly name: string;
   readonly path: (n: number, subjects: ReadSubjects) => string;
   readonly status: number;
+  /** Only an administrator may, or sees all of it. */
+  readonly admin: boolean;
 }
 
 /** Left out, with the reason. */
@@ -44,13 +46,14 @@ const VARIANTS: Readonly<Record<string, Variants>> = {
 export function readRoutes(): { readonly routes: readonly ReadRoute[]; readonly leftOut: readonly string[] } {
   const routes: ReadRoute[] = [];
   const leftOut: string[] = [];
-  for (const { id, method, path, answers } of OPERATIONS) {
+  for (const { id, method, path, answers, access } of OPERATIONS) {
     if (method !== "GET") continue;
     const whole: Variants = path.includes("{") ? {} : { "": () => path };
     const variants = id in LEFT_OUT ? {} : (VARIANTS[id] ?? whole);
     const status = Math.min(...Object.keys(answers).map(Number));
     for (const [variant, pathOf] of Object.entries(variants)) {
-      routes.push({ name: `GET ${path}${variant}`, path: pathOf, status });
+      const admin = access === "admin" || path === "/v2/nodes";
+      routes.push({ name: `GET ${path}${variant}`, path: pathOf, status, admin });
     }
     if (Object.keys(variants).length === 0)
       leftOut.push(`${path} (${LEFT_OUT[id] ?? "its parameters are not known here"})`);

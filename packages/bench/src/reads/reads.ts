@@ -36,7 +36,7 @@ export async function reads({ tasks = 1_000_000, json }: BenchOptions): Promise<
     const subjects = await subjectsOf(server, taskIds, tokens[0] ?? "");
     const { routes, leftOut } = readRoutes();
     for (const route of routes) {
-      const token = route.name.includes("/v2/nodes") ? admin : (tokens[0] ?? "");
+      const token = route.admin ? admin : (tokens[0] ?? "");
       const { latencies, seconds } = await measureRoute(server, route, subjects, token, tasks);
       rows.push({
         route: route.name,
