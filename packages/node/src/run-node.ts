@@ -5,6 +5,7 @@ import { pino } from "pino";
 import type { Flags } from "./command-line/flags.ts";
 import { createEngine } from "./create-engine.ts";
 import { EngineWatch } from "./engine-watch.ts";
+import { lockHome } from "./home-lock.ts";
 import { readJoinToken } from "./join-token.ts";
 import { findGpu } from "./machine/gpu.ts";
 import { capabilitiesOf } from "./node-capabilities.ts";
@@ -25,6 +26,7 @@ export async function runNode(flags: Flags, environment: Environment): Promise<v
   const logger = pino({ level: environment.LOG_LEVEL || "info", base: null, timestamp: pino.stdTimeFunctions.isoTime });
   const signals = new SignalCount();
   await provision(environment.PROVISIONING_SCRIPT, logger, signals.first);
+  const lock = await lockHome(flags.home, logger);
   const nodeId = flags.nodeId ?? (await readNodeId(flags.home));
   const { home, slots, once, backend = "" } = flags;
   const token = await readNodeKey({ home, backend, nodeId, token: await readJoinToken(flags), logger });
@@ -66,6 +68,7 @@ export async function runNode(flags: Flags, environment: Environment): Promise<v
   await client.run();
   watch.close();
   await status?.close();
+  lock?.close();
   logger.info("stopped");
 }
 

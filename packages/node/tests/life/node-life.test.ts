@@ -155,6 +155,22 @@ test("without its server a node goes on, keeps the result over its own restart, 
   }
 }, 60_000);
 
+test("a second node in the same home does not start, and one after a kill does", async () => {
+  await using server = await StandInServer.start();
+  using home = folder();
+  await using first = new NodeProcess([...TEST, "-b", server.backend], { home: home.path });
+  await server.frame("register");
+  const refused = new NodeProcess([...TEST, "-b", server.backend], { home: home.path });
+  expect(await refused.ended()).toBe(1);
+  expect(refused.stderr).toContain(`Another node lives in ${home.path}.`);
+  first.child.kill("SIGKILL");
+  await first.ended();
+  server.frames.length = 0;
+  await using later = new NodeProcess([...TEST, "-b", server.backend], { home: home.path });
+  await server.frame("register");
+  expect(later.child.exitCode).toBeNull();
+}, 60_000);
+
 test("the join token comes from its file, and the status page shows the node on loopback alone", async () => {
   await using server = await StandInServer.start();
   using files = folder();
