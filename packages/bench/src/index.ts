@@ -3,3 +3,4 @@ export { backlogTrial } from "./chaos/backlog-trial.ts";
 export { leaseTrial } from "./chaos/lease-trial.ts";
 export { nodeLifeTrial } from "./chaos/node-life-trial.ts";
 export { outageTrial } from "./chaos/outage-trial.ts";
+export { streamsTrial } from "./chaos/streams-trial.ts";

@@ -14,6 +14,7 @@ import { runTrial } from "./run-trial.ts";
 import { scalerKill } from "./scaler-kill.ts";
 import { serverKill } from "./server-kill.ts";
 import { stall } from "./stall.ts";
+import { streamsTrial } from "./streams-trial.ts";
 import type { Trial } from "./trial.ts";
 
 const TRIALS: readonly Trial[] = [
@@ -47,6 +48,12 @@ const TRIALS: readonly Trial[] = [
     "tasks that waited when the server was killed are all finished by the node that reconnects",
     { tasks: { default: 200, what: "tasks to submit" } },
     (options) => backlogTrial(options),
+  ),
+  asTrial(
+    "streams",
+    "event streams that are cut at random moments, over a kill and a restart of the server, give every event once and in order",
+    { streams: { default: 500, what: "streams to read" } },
+    ({ streams }, seed) => streamsTrial({ streams, seed }),
   ),
   asTrial(
     "frame-fuzz",
