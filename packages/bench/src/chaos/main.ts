@@ -4,6 +4,7 @@ import { asTrial } from "./as-trial.ts";
 import { backlogTrial } from "./backlog-trial.ts";
 import { claims } from "./claims/claims.ts";
 import { databaseOutage } from "./database-outage.ts";
+import { diskFull } from "./disk-full.ts";
 import { frameFuzzTrial } from "./frame-fuzz-trial.ts";
 import { leaseTrial } from "./lease-trial.ts";
 import { migrations } from "./migrations.ts";
@@ -20,6 +21,7 @@ import type { Trial } from "./trial.ts";
 const TRIALS: readonly Trial[] = [
   serverKill,
   databaseOutage,
+  diskFull,
   claims,
   migrations,
   scalerKill,

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactStore } from "../artifacts/artifact-store.ts";
 import { FolderArtifactStore } from "../artifacts/folder-artifact-store.ts";
+import { openArtifactStore } from "../artifacts/open-artifact-store.ts";
 import type { Configuration } from "../configuration/configuration.ts";
 import { backupStore, checkStore, migrateStore } from "../storage/index.ts";
 import type { Command } from "./command-line.ts";
@@ -17,7 +18,7 @@ export async function runStoreCommand(
   const where = location.databaseUrl === null ? `The store in ${location.home}` : "The store in DATABASE_URL";
   switch (command.type) {
     case "check": {
-      const findings = await checkStore(location, artifactsOf(configuration));
+      const findings = await checkStore(location, await artifactsOf(configuration));
       for (const finding of findings) print(finding);
       print(findings.length === 0 ? `${where} is sound.` : `${where} has ${findings.length} findings.`);
       return findings.length === 0 ? 0 : 1;
@@ -36,8 +37,9 @@ export async function runStoreCommand(
   }
 }
 
-/** The artifacts to look for; null where they are not in a folder of this machine, or nobody has made one yet. */
-function artifactsOf(configuration: Configuration): Pick<ArtifactStore, "list"> | null {
+/** The artifacts to look for, in a folder or a bucket; null where nobody has made the folder yet. */
+async function artifactsOf(configuration: Configuration): Promise<Pick<ArtifactStore, "list"> | null> {
+  if (configuration.ARTIFACT_STORE !== null) return await openArtifactStore(configuration);
   const folder = join(configuration.GENAI_HOME, "artifacts");
-  return configuration.ARTIFACT_STORE === null && existsSync(folder) ? FolderArtifactStore.toRead(folder) : null;
+  return existsSync(folder) ? FolderArtifactStore.toRead(folder) : null;
 }

@@ -190,6 +190,43 @@ test("a task whose backoff outlives the server is tried again when it is over", 
   await sessions.until(() => sessions.deliveries("n2").length === tasks.length);
 });
 
+test("check 20: a loop that stood still for a minute takes no work from a node, and accepts what it made", async () => {
+  let stoodStillMs = 0;
+  const clock = { monotonicMs: () => performance.now() + stoodStillMs, wallMs: () => Date.now() };
+  await using bundle = await setup({ clock });
+  const { coordinator, sessions } = bundle;
+  await coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  const task = newTask();
+  await coordinator.submit(task, null);
+  const { attemptId } = await sessions.until(() => sessions.deliveries("n1")[0]);
+  await coordinator.nodes.nodeJoined(modernNode("idle"), []);
+  stoodStillMs = 60_000;
+  coordinator.nodes.nodeHeard("idle");
+  expect(coordinator.dispatcher.task(task.taskId)).toMatchObject({ state: "running" });
+  coordinator.nodes.attemptCompleted("n1", attemptId, [picture()], {});
+  expect(await coordinator.awaitEnd(task.taskId, 10_000).ended).toMatchObject({ state: "succeeded" });
+  expect(sessions.deliveries("idle")).toEqual([]);
+});
+
+test("check 19: the wall clock may jump an hour either way, and no lease ends for it", async () => {
+  let jumpMs = 0;
+  const clock = { monotonicMs: () => performance.now(), wallMs: () => Date.now() + jumpMs };
+  await using bundle = await setup({ clock });
+  const { coordinator, sessions } = bundle;
+  await coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  for (const [round, jump] of [3_600_000, -3_600_000].entries()) {
+    const task = newTask({ createdAtMs: clock.wallMs() });
+    await coordinator.submit(task, null);
+    const { attemptId } = await sessions.until(() => sessions.deliveries("n1")[round]);
+    jumpMs = jump;
+    coordinator.nodes.nodeHeard("n1");
+    expect(coordinator.dispatcher.task(task.taskId)).toMatchObject({ state: "running" });
+    coordinator.nodes.attemptCompleted("n1", attemptId, [picture()], {});
+    expect(await coordinator.awaitEnd(task.taskId, 10_000).ended).toMatchObject({ state: "succeeded" });
+  }
+  expect(sessions.deliveries("n1")).toHaveLength(2);
+});
+
 test("held attempts that nobody knows are to be stopped, finished ones are brought back for their verdict", async () => {
   await using bundle = await setup();
   const [running, finished] = [bundle.newId(), bundle.newId()];
