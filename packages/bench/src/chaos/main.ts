@@ -14,6 +14,7 @@ import { powerCut } from "./power-cut.ts";
 import { runTrial } from "./run-trial.ts";
 import { scalerKill } from "./scaler-kill.ts";
 import { serverKill } from "./server-kill.ts";
+import { soak } from "./soak.ts";
 import { stall } from "./stall.ts";
 import { streamsTrial } from "./streams-trial.ts";
 import type { Trial } from "./trial.ts";
@@ -27,6 +28,7 @@ const TRIALS: readonly Trial[] = [
   scalerKill,
   powerCut,
   stall,
+  soak,
   asTrial(
     "lease",
     "a fleet under kills, cuts and black holes keeps every task and every result that reached a disk",

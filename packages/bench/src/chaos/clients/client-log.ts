@@ -14,6 +14,8 @@ export interface LoggedTask {
   canceled: boolean;
   /** The first end that the caller saw; null where it saw none. */
   end: SeenEnd | null;
+  /** When the caller first saw that. */
+  endAtMs: number | null;
 }
 
 /** The clients' own log: what they were told, apart from anything that the server keeps. */
@@ -39,7 +41,7 @@ export class ClientLog {
   acknowledged(taskId: string, token: string): LoggedTask {
     const known = this.#tasks.get(taskId);
     if (known !== undefined) return known;
-    const task: LoggedTask = { taskId, token, ackAtMs: performance.now(), canceled: false, end: null };
+    const task: LoggedTask = { taskId, token, ackAtMs: performance.now(), canceled: false, end: null, endAtMs: null };
     this.#tasks.set(taskId, task);
     return task;
   }
@@ -47,6 +49,7 @@ export class ClientLog {
   /** A view of an ended task; every later one must say the same. */
   saw(task: LoggedTask, end: SeenEnd): void {
     task.end ??= end;
+    task.endAtMs ??= performance.now();
     if (JSON.stringify(task.end) !== JSON.stringify(end)) {
       this.violation(
         `Task ${task.taskId} was seen ended as ${JSON.stringify(task.end)} and later as ${JSON.stringify(end)}.`,
