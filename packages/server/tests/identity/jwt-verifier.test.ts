@@ -49,7 +49,7 @@ async function rs256(key: CryptoKey, kid = "k1"): Promise<string> {
   return await new SignJWT({}).setProtectedHeader({ alg: "RS256", kid }).setSubject("ann").sign(key);
 }
 
-test("a missing exp, a wrong audience and a wrong issuer are refused where they are configured", async () => {
+test("check 31: a missing exp, a wrong audience and a wrong issuer are refused where they are configured", async () => {
   const token = await new SignJWT({})
     .setProtectedHeader({ alg: "HS256" })
     .setSubject("ann")
@@ -63,7 +63,7 @@ test("a missing exp, a wrong audience and a wrong issuer are refused where they 
   expect((await verifier({ issuer: "j" })(token)).type).toBe("refused");
 });
 
-test("an issuer's RS256 token is accepted by its public key, beside HS256 under the secret", async () => {
+test("check 31: an issuer's RS256 token is accepted by its public key, beside HS256 under the secret", async () => {
   await using keys = await issuer();
   const verify = verifier({ jwks: createJwks(keys.url) });
   expect(await verify(await rs256(keys.privateKey))).toMatchObject({ type: "caller", caller: { userId: "ann" } });
@@ -71,7 +71,7 @@ test("an issuer's RS256 token is accepted by its public key, beside HS256 under 
   expect(await verify(own)).toMatchObject({ type: "caller", caller: { userId: "bob" } });
 });
 
-test("an HS256 token signed with the issuer's public PEM is refused, with and without a secret of our own", async () => {
+test("check 31: an HS256 token signed with the issuer's public PEM is refused, with and without a secret of our own", async () => {
   await using keys = await issuer();
   const pem = new TextEncoder().encode(await exportSPKI(keys.publicKey));
   const forged = await new SignJWT({}).setProtectedHeader({ alg: "HS256", kid: "k1" }).setSubject("ann").sign(pem);
@@ -80,14 +80,17 @@ test("an HS256 token signed with the issuer's public PEM is refused, with and wi
   expect((await verifier({ jwks, secrets: [] })(forged)).type).toBe("refused");
 });
 
-test.each(["none", "None", "NoNe", "RS512", "PS256"])("a token whose algorithm says %s is refused", async (alg) => {
-  await using keys = await issuer();
-  const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const token = `${encode({ alg, kid: "k1" })}.${encode({ sub: "ann" })}.`;
-  expect((await verifier({ jwks: createJwks(keys.url) })(token)).type).toBe("refused");
-});
+test.each(["none", "None", "NoNe", "RS512", "PS256"])(
+  "check 31: a token whose algorithm says %s is refused",
+  async (alg) => {
+    await using keys = await issuer();
+    const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const token = `${encode({ alg, kid: "k1" })}.${encode({ sub: "ann" })}.`;
+    expect((await verifier({ jwks: createJwks(keys.url) })(token)).type).toBe("refused");
+  },
+);
 
-test("a thousand unknown key ids cause one fetch in 30 s", async () => {
+test("check 31: a thousand unknown key ids cause one fetch in 30 s", async () => {
   await using keys = await issuer();
   let nowMs = 0;
   const verify = verifier({ jwks: createJwks(keys.url, () => nowMs) });
@@ -99,7 +102,7 @@ test("a thousand unknown key ids cause one fetch in 30 s", async () => {
   expect(keys.state.fetches).toBe(2);
 });
 
-test("an issuer that is away is no fault of the caller, and keys that are known stay in use", async () => {
+test("check 31: an issuer that is away is no fault of the caller, and keys that are known stay in use", async () => {
   await using keys = await issuer();
   let nowMs = 0;
   const token = await rs256(keys.privateKey);
@@ -114,7 +117,7 @@ test("an issuer that is away is no fault of the caller, and keys that are known 
   expect((await verify(token)).type).toBe("caller");
 });
 
-test("while a secret is replaced, tokens under the old one are accepted too", async () => {
+test("check 31: while a secret is replaced, tokens under the old one are accepted too", async () => {
   const verify = verifier({ secrets: ["the new secret of more than thirty-two bytes", SECRET] });
   const old = await new SignJWT({}).setProtectedHeader({ alg: "HS256" }).setSubject("ann").sign(SECRET_BYTES);
   expect((await verify(old)).type).toBe("caller");
