@@ -14,7 +14,7 @@ import type { Trial, TrialContext, TrialResult } from "./trial.ts";
 
 /** A kill comes at most so many times later than a creation and a deletion take on this machine, as measured at the start: some come in
  *  the midst of the first, others after many. */
-const KILL_WITHIN = 3;
+const KILL_WITHIN = 2;
 /** A node in name only: it waits, and ends when it is told to. */
 const STUB = "process.on('SIGTERM',()=>process.exit(0));setInterval(()=>{},1000)";
 

@@ -13,5 +13,5 @@ dockerTest(
     expect(skipped).toBeUndefined();
     expect(violations).toEqual([]);
   },
-  180_000,
+  300_000,
 );
