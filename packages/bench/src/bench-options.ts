@@ -14,4 +14,6 @@ export interface BenchOptions {
   readonly profile: string | null;
   /** File for the findings as JSON, or null. */
   readonly json: string | null;
+  /** `dispatcher`: file for the curve over the ratio as an SVG, or null. */
+  readonly curve: string | null;
 }

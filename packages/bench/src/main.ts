@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { backlog } from "./backlog/backlog.ts";
 import type { BenchOptions } from "./bench-options.ts";
+import { dispatcher } from "./dispatcher/dispatcher.ts";
 import { memory } from "./memory/memory.ts";
 import { nodes } from "./nodes/nodes.ts";
 import { pictures } from "./pictures/pictures.ts";
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   backlog,
   nodes,
   reads,
+  dispatcher,
 };
 
 const { values, positionals } = parseArgs({
@@ -27,6 +29,7 @@ const { values, positionals } = parseArgs({
     only: { type: "string" },
     profile: { type: "string" },
     json: { type: "string" },
+    curve: { type: "string" },
   },
 });
 
@@ -40,6 +43,7 @@ if (bench) {
     only: values.only ?? "",
     profile: values.profile ?? null,
     json: values.json ?? null,
+    curve: values.curve ?? null,
   });
 } else {
   process.stderr.write(`Which bench? ${Object.keys(BENCHES).join(", ")}\n`);

@@ -1,0 +1,138 @@
+import { writeFile } from "node:fs/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import type { BenchOptions } from "../bench-options.ts";
+import { BenchFolder } from "../support/bench-folder.ts";
+import { percentile } from "../support/percentile.ts";
+import { machineOf, report, rounded } from "../support/report.ts";
+import { Cycles, offerOf, type Prices, taskOf } from "./fleet.ts";
+import { curveOf } from "./quality/curve.ts";
+import { OurPolicy } from "./quality/our-policy.ts";
+import { play, type Quality } from "./quality/play.ts";
+import { FewestRunning, Fifo, ModelPressure } from "./quality/simple-policies.ts";
+import { drawJobs } from "./quality/workload.ts";
+import { ScanningScheduler } from "./scanning-scheduler.ts";
+
+const RATIOS = [0, 0.003, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.25, 0.5, 1, 3, 10] as const;
+const MEASURES = 7;
+
+/** Median of several measures of so many cycles, the first of them for the compiler, in µs a cycle. */
+function medianUs(measure: (cycles: number) => number, cycles: number): number {
+  measure(cycles);
+  return percentile(
+    Array.from({ length: MEASURES }, () => measure(cycles) * 1_000),
+    0.5,
+  );
+}
+
+function decisionUs(providers: number, prices: Prices, cycles: number): number {
+  const fleet = new Cycles({ providers, prices, waiting: 0, users: 100 });
+  return medianUs((many) => fleet.measure(many), cycles);
+}
+
+/** Cycles of the scheduler that scans, one provider free among so many, and of one with every provider free. */
+function scanningUs(providers: number, cycles: number): number {
+  const scheduler = new ScanningScheduler();
+  for (let n = 0; n < providers; n++) scheduler.join(offerOf(n, "few"));
+  let tasks = 0;
+  const submit = () => scheduler.submit(taskOf(`t${++tasks}`, "u"));
+  return medianUs((many) => {
+    const startMs = performance.now();
+    for (let i = 0; i < many; i++) {
+      const given = submit();
+      if (given !== null) scheduler.complete(given);
+    }
+    return (performance.now() - startMs) / many;
+  }, cycles);
+}
+
+/** Ours on the same fleet, every provider free. */
+function idleFleetUs(providers: number, cycles: number): number {
+  const fleet = new Cycles({ providers: 1, prices: "few", waiting: 0, users: 1 });
+  for (let n = 1; n < providers; n++) {
+    fleet.dispatcher.step(0, { type: "providerJoined", provider: offerOf(n, "few"), held: [] });
+  }
+  return medianUs((many) => fleet.measure(many), cycles);
+}
+
+function collectedBytes(): number {
+  setFlagsFromString("--expose-gc");
+  const collect: unknown = runInNewContext("gc");
+  if (typeof collect === "function") collect();
+  return process.memoryUsage().heapUsed;
+}
+
+function waitingFigures(waiting: number, cycles: number): { readonly us: number; readonly bytes: number } {
+  const before = collectedBytes();
+  const fleet = new Cycles({ providers: 1, prices: "few", waiting, users: 1_000 });
+  const bytes = (collectedBytes() - before) / waiting;
+  return { us: medianUs((many) => fleet.measure(many), cycles), bytes };
+}
+
+/** Whether ours is no worse on the three and a tenth better on one. */
+function beats(ours: Quality, other: Quality): boolean {
+  const shares = [
+    ours.p95Seconds / other.p95Seconds,
+    ours.costPerTask / other.costPerTask,
+    ours.loadsPerHundred / other.loadsPerHundred,
+  ];
+  return shares.every((share) => share <= 1) && shares.some((share) => share <= 0.9);
+}
+
+/** How long a decision takes, what a waiting task weighs, and how good the decisions are. Everything is compared within one run. */
+export async function dispatcher({ tasks = 1_000_000, json, curve }: BenchOptions): Promise<void> {
+  await using folder = await BenchFolder.make();
+  const machine = machineOf(folder.path);
+  const cycles = Math.min(5_000, Math.max(50, tasks / 100));
+  const few = [100, 1_000, 10_000].map((providers) => ({ providers, us: decisionUs(providers, "few", cycles) }));
+  const own = [10, 100, 1_000, 10_000].map((providers) => ({ providers, us: decisionUs(providers, "own", cycles) }));
+  const scanning = scanningUs(1_000, Math.min(cycles, 500));
+  const idle = idleFleetUs(1_000, cycles);
+  const little = waitingFigures(1_000, cycles);
+  const much = waitingFigures(tasks, cycles);
+
+  const jobs = drawJobs(Math.min(20_000, Math.max(200, tasks / 50)), 1);
+  const others = [new Fifo(), new FewestRunning(), new ModelPressure()].map((policy) => play(policy, jobs));
+  const ours = RATIOS.map((ratio) => ({ ratio, quality: play(new OurPolicy(ratio), jobs) }));
+  if (curve !== null) await writeFile(curve, curveOf(ours, others));
+
+  const timed = (what: string, us: number) => ({ what, "µs a cycle": rounded(us) });
+  const first = (rows: readonly { readonly us: number }[]) => rows[0]?.us ?? 0;
+  const last = (rows: readonly { readonly us: number }[]) => rows.at(-1)?.us ?? 0;
+  report(
+    machine,
+    {
+      bench: "dispatcher",
+      load: { tasks, cycles, jobs: jobs.length },
+      rows: [
+        ...few.map(({ providers, us }) => timed(`one free of ${providers}, 20 kinds`, us)),
+        ...own.map(({ providers, us }) => timed(`one free of ${providers}, each of its own price`, us)),
+        timed("1000 free, ours", idle),
+        timed("1000 free, scanning", scanning),
+        timed("1000 waiting", little.us),
+        timed(`${tasks} waiting`, much.us),
+        ...[...others, ...ours.map(({ quality }) => quality)].map((quality) => ({
+          what: quality.policy,
+          "mean s": rounded(quality.meanSeconds),
+          "p95 s": rounded(quality.p95Seconds),
+          "loads for 100": rounded(quality.loadsPerHundred),
+          "cost a task": rounded(quality.costPerTask),
+        })),
+      ],
+      checks: [
+        { what: "10,000 providers beside 100, 20 kinds", value: last(few) / first(few), unit: "×", bound: { most: 2 } },
+        { what: "10,000 prices beside 10", value: last(own) / first(own), unit: "×", bound: { most: 10 } },
+        { what: "cycles beside a scheduler that scans 1,000", value: scanning / idle, unit: "×", bound: { least: 10 } },
+        { what: "a waiting task", value: much.bytes, unit: "bytes", bound: { most: 1_000 } },
+        { what: `${tasks} waiting beside 1,000`, value: much.us / little.us, unit: "×", bound: { most: 2 } },
+        ...others.map((other) => ({
+          what: `ratios that beat ${other.policy}`,
+          value: ours.filter(({ quality }) => beats(quality, other)).length,
+          unit: `of ${RATIOS.length}`,
+          bound: { least: 1 },
+        })),
+      ],
+    },
+    json,
+  );
+}
