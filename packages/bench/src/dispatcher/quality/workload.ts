@@ -19,7 +19,7 @@ const GPU_TYPES: readonly GpuType[] = [
 const EACH = 4;
 const MODELS = 8;
 /** What a task of size 1 runs on the slowest GPU. */
-export const RUN_MS = 20_000;
+const RUN_MS = 20_000;
 const LOAD = 0.7;
 /** Loads for each task that count as part of that load. */
 const LOADS_A_TASK = 0.5;
