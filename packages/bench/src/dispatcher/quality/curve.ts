@@ -23,6 +23,7 @@ export function curveOf(
   const axis = (text: string, place: string) => `<text ${place} fill="#555">${text}</text>`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="11">`,
+    "<title>Cost against time over the ratio, beside three simple policies</title>",
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
     `<path d="M${MARGIN},${MARGIN} V${HEIGHT - MARGIN} H${WIDTH - MARGIN}" fill="none" stroke="#999"/>`,
     axis(`credits for a task, 0 to ${costMax.toFixed(1)}`, `x="${WIDTH / 2 - 60}" y="${HEIGHT - 20}"`),
