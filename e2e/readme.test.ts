@@ -43,6 +43,20 @@ test("the README's commands work as they stand and give the answers printed belo
   expect(existsSync(join(folder, "fox.png"))).toBe(true);
 }, 120_000);
 
+test("every page and folder that the README links to is there", () => {
+  const targets = [...readme.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, target = ""]) => target);
+  expect(targets.length).toBeGreaterThan(20);
+  expect(targets.filter((target) => !existsSync(join(root, target)))).toEqual([]);
+});
+
+test("every script that the README names is there", () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+    scripts: Record<string, string>;
+  };
+  const named = [...readme.matchAll(/npm (?:run )?([a-z]+)/g)].map(([, name = ""]) => name);
+  expect(named.filter((name) => !["run", "through"].includes(name) && scripts[name] === undefined)).toEqual([]);
+});
+
 /** What is the same for every reader: ids, ports and signatures are not. */
 function shapeOf(value: unknown): unknown {
   const text = JSON.stringify(value)
