@@ -7,7 +7,8 @@ import { docker } from "./docker.ts";
 /** A node in name only: it says hello, and tells what it is told. DRAIN_MS: how long it takes to leave. EXIT: ends by itself with
  *  that code. */
 const program = `
-if (process.env.EXIT) { console.log("hello from", process.env.BACKEND_SERVER); console.error("giving up"); process.exit(Number(process.env.EXIT)); }
+// The engine reads the two outputs apart: what is said at once may be told in either order.
+if (process.env.EXIT) setTimeout(() => { console.error("giving up"); process.exit(Number(process.env.EXIT)); }, 200);
 process.on("SIGTERM", () => {
   console.log("draining");
   setTimeout(() => { console.log("drained"); process.exit(0); }, Number(process.env.DRAIN_MS ?? 0));

@@ -27,6 +27,8 @@ export interface ComfyRunOptions extends Partial<WatchedCallOptions> {
 /** Behind the socket: it tells the end at once, so this need only be often enough to notice a lost end and a dead engine. */
 const POLL_MS = 5_000;
 const ABSENT_MS = 2_000;
+/** And so many looks in a row must have found it nowhere: on a busy machine the time alone may pass between two of them. */
+const ABSENT_LOOKS = 3;
 /** An engine that refuses connections for so long is gone, and has lost its queue even if it should come back. */
 const REFUSED_MS = 1_000;
 /** Between two looks for a prompt that was not where it should be. */
@@ -139,6 +141,7 @@ class ComfyRun {
   async #wait(promptId: string, warnings: string): Promise<ComfyEnd> {
     const { pollMs, silenceMs, cancelMs, absentMs } = this.#options;
     let absentSinceMs: number | null = null;
+    let absentLooks = 0;
     this.#heardAtMs = performance.now();
     for (;;) {
       const canceling = this.#signal.aborted;
@@ -153,8 +156,10 @@ class ComfyRun {
         const queued = await this.#isIn(["queue_running", "queue_pending"], promptId);
         this.#heardAtMs = performance.now();
         absentSinceMs = queued ? null : (absentSinceMs ?? this.#heardAtMs);
-        if (absentSinceMs !== null && this.#heardAtMs - absentSinceMs >= (canceling ? 0 : absentMs))
-          return canceling ? { type: "canceled" } : { type: "vanished" };
+        absentLooks = queued ? 0 : absentLooks + 1;
+        if (absentSinceMs !== null && canceling) return { type: "canceled" };
+        if (absentSinceMs !== null && absentLooks >= ABSENT_LOOKS && this.#heardAtMs - absentSinceMs >= absentMs)
+          return { type: "vanished" };
       } catch (error) {
         const gone = error instanceof EngineHttpError && error.isRefused;
         if (performance.now() - this.#heardAtMs >= (gone ? Math.min(REFUSED_MS, silenceMs) : silenceMs)) {
