@@ -8,6 +8,7 @@ import Database from "better-sqlite3";
 import { readCommandLine } from "../../src/command-line/command-line.ts";
 import { VARIABLES } from "../../src/configuration/variables.ts";
 import { openTaskStore } from "../../src/storage/index.ts";
+import { SQLITE_MIGRATIONS } from "../../src/storage/sqlite/migrations.ts";
 import { inserted, newTask } from "../storage/support/builders.ts";
 
 const HOOKS = new URL("../../../../.ci/typescript-hooks.js", import.meta.url).href;
@@ -43,7 +44,7 @@ test("migrate makes a store, backup copies it beside its server, and check finds
   const { home, copy } = bundle;
   expect(await run(home, "migrate")).toEqual({
     code: 0,
-    out: `The store in ${home} was made, with schema 1.\n`,
+    out: `The store in ${home} was made, with schema ${SQLITE_MIGRATIONS.length}.\n`,
     err: "",
   });
   const store = await openTaskStore({ databaseUrl: null, home });
@@ -67,7 +68,7 @@ test("check says what it found, and ends with 1", async () => {
   expect(await run(home, "check")).toEqual({ code: 1, out: "", err: `There is no task store in ${home}.\n` });
   await run(home, "migrate");
   const database = new Database(join(home, "tasks.db"));
-  database.exec("INSERT INTO pipelines VALUES (1, '{}'); INSERT INTO outbox (task_seq, created_at_ms) VALUES (1, 0)");
+  database.exec("INSERT INTO events VALUES (1, 1, 1, 1, 0, 0, '{}')");
   database.close();
   expect(await run(home, "check")).toEqual({
     code: 1,
