@@ -103,7 +103,8 @@ async function main(args: readonly string[]): Promise<number> {
   const seconds = Math.round((performance.now() - startedAtMs) / 1_000);
   const report = { trial: trial.name, seconds, ...result };
   if (result.skipped !== undefined) process.stdout.write(`Skipped: ${result.skipped}\n`);
-  console.table(Object.fromEntries(result.figures.map(({ name, value, bound }) => [name, { value, bound }])));
+  if (result.figures.length > 0)
+    console.table(Object.fromEntries(result.figures.map(({ name, value, bound }) => [name, { value, bound }])));
   process.stdout.write(`${JSON.stringify(report)}\n`);
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
   for (const violation of result.violations) process.stdout.write(`VIOLATED: ${violation}\n`);

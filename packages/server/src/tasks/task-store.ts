@@ -170,7 +170,7 @@ export interface TaskStore {
   lastPosition(): Promise<number>;
   usageOf(userId: string): Promise<Usage>;
 
-  /** A key that was used by this user within the last 24 hours. */
+  /** A key that was used by this user within the last 24 hours, for a task that is still there: a key whose task was deleted is free. */
   idempotency(userId: string, key: string): Promise<{ readonly taskId: string; readonly bodyHash: string } | null>;
 
   /** Takes waiting tasks into this server's window. A task is never in two windows. */

@@ -113,8 +113,9 @@ export class PostgresReader {
   ): Promise<{ readonly taskId: string; readonly bodyHash: string } | null> {
     const rows = await this.#query<{ taskId: string; bodyHash: string }>(
       "key",
-      `SELECT task_id AS "taskId", body_hash AS "bodyHash" FROM idempotency_keys
-       WHERE user_seq = (SELECT user_seq FROM users WHERE user_id = $1) AND key = $2 AND created_at_ms > now_ms() - 86400000`,
+      `SELECT task_id AS "taskId", body_hash AS "bodyHash" FROM idempotency_keys i JOIN tasks USING (task_id)
+       WHERE i.user_seq = (SELECT user_seq FROM users WHERE user_id = $1) AND key = $2
+         AND i.created_at_ms > now_ms() - 86400000`,
       [plain(userId), plain(key)],
     );
     return rows[0] ?? null;

@@ -109,8 +109,8 @@ function prepare(database: Database) {
       `SELECT ${TASK_STATES.join(", ")}, gpu_ms AS gpuMs, cost FROM users WHERE user_id = ?`,
     ),
     key: statement<{ taskId: string; bodyHash: string }>(
-      `SELECT task_id AS taskId, body_hash AS bodyHash FROM idempotency_keys
-       WHERE user_seq = (SELECT user_seq FROM users WHERE user_id = ?) AND key = ? AND created_at_ms > ?`,
+      `SELECT task_id AS taskId, body_hash AS bodyHash FROM idempotency_keys i JOIN tasks USING (task_id)
+       WHERE i.user_seq = (SELECT user_seq FROM users WHERE user_id = ?) AND key = ? AND i.created_at_ms > ?`,
     ),
     backlog: statement<ClassBacklog>("SELECT class_key AS classKey, unclaimed FROM classes WHERE unclaimed > 0"),
     document: statement<{ text: string }>("SELECT text FROM documents WHERE name = ?"),

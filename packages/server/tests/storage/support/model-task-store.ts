@@ -241,7 +241,8 @@ export class ModelTaskStore implements TaskStore {
 
   async idempotency(userId: string, key: string) {
     const held = this.#keys.get(`${userId}\n${key}`);
-    return held && held.atMs > Date.now() - DAY_MS ? { taskId: held.taskId, bodyHash: held.bodyHash } : null;
+    const isHeld = held !== undefined && held.atMs > Date.now() - DAY_MS && this.tasks.has(held.taskId);
+    return isHeld ? { taskId: held.taskId, bodyHash: held.bodyHash } : null;
   }
 
   /** Tasks that a claim may take, by user, each user's in order. */
