@@ -49,9 +49,9 @@ export class FolderArtifactStore implements ArtifactStore {
     try {
       // `flush` syncs the file before it is closed.
       await pipeline(body, measure, createWriteStream(unfinished, { flags: "wx", flush: true }));
-      await mkdir(dirname(path), { recursive: true });
+      const made = await mkdir(dirname(path), { recursive: true });
       await rename(unfinished, path);
-      await syncFolder(dirname(path));
+      await syncFolders(dirname(path), made === undefined ? dirname(path) : dirname(made));
     } catch (error) {
       await rm(unfinished, { force: true });
       throw error;
@@ -148,7 +148,12 @@ function absent(error: unknown): null {
   throw error;
 }
 
-/** A new name is on the disk only when its folder is. */
+/** Syncs a folder and those above it up to `top`: a new name is on the disk only when its folder is. */
+async function syncFolders(path: string, top: string): Promise<void> {
+  await syncFolder(path);
+  if (path !== top) await syncFolders(dirname(path), top);
+}
+
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, "r");
   try {
