@@ -8,7 +8,12 @@ import { SCHEMA_TABLES } from "./schema-tables.ts";
 
 /** Steps of the schema, numbered from 1 by their place, only ever appended. A step must leave the functions that an older server
  *  calls as they are: during a rolling update both run. */
-const MIGRATIONS: readonly string[] = [SCHEMA_TABLES + SCHEMA_FUNCTIONS, SCHEMA_GUARD];
+const MIGRATIONS: readonly string[] = [
+  SCHEMA_TABLES + SCHEMA_FUNCTIONS,
+  SCHEMA_GUARD,
+  // A list of one state looks through that state's tasks alone.
+  "CREATE INDEX tasks_of_user_by_state ON genai.tasks (user_seq, state, task_id)",
+];
 
 /** Newest schema that this program knows. */
 const POSTGRES_SCHEMA = MIGRATIONS.length;

@@ -5,7 +5,8 @@ import type { ClassBacklog, Usage } from "../../tasks/task-store.ts";
 import { type AttemptRow, decodeAttempt } from "../attempt-row.ts";
 import { ATTEMPT_COLUMNS, EVENT_COLUMNS, EVENT_TABLES, TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
 import { decodeEvent, type EventRow } from "../event-row.ts";
-import { decodeTask, ROW_FORMAT, TASK_STATES, type TaskRow } from "../task-row.ts";
+import { decodeTask, TASK_STATES, type TaskRow } from "../task-row.ts";
+import { tasksBeforeSql } from "../tasks-before-sql.ts";
 import { plain } from "./change-argument.ts";
 
 /** Runs one statement; the name makes it a prepared one. */
@@ -57,12 +58,16 @@ export class PostgresReader {
     return rows.map(decodeAttempt);
   }
 
-  /** A user's tasks with ids below `beforeTaskId`, newest first. Rows of a newer version are left out. */
-  async tasksBefore(userId: string, beforeTaskId: string, limit: number): Promise<readonly StoredTask[]> {
+  /** See {@link tasksBeforeSql}. */
+  async tasksBefore(
+    userId: string,
+    states: readonly TaskState[] | null,
+    beforeTaskId: string,
+    limit: number,
+  ): Promise<readonly StoredTask[]> {
     const rows = await this.#query<TaskRow>(
-      "tasks",
-      `SELECT ${TASK_COLUMNS} FROM ${TASK_TABLES} WHERE user_seq = (SELECT user_seq FROM users WHERE user_id = $1)
-         AND task_id < $2 AND format <= ${ROW_FORMAT} ORDER BY task_id DESC LIMIT $3`,
+      `tasks ${states?.join(" ") ?? "of all states"}`,
+      tasksBeforeSql(states, { user: "$1", before: "$2", limit: "$3" }),
       [plain(userId), plain(beforeTaskId), limit],
     );
     return rows.map(decodeTask);

@@ -118,8 +118,12 @@ export class PostgresTaskStore implements ServerStore {
   }
 
   tasksOf(userId: string, filter: TaskListFilter, limit: number, cursor: string | null): Promise<TaskPage> {
-    const rowsBefore = (before: string, rows: number) => this.#reader.tasksBefore(userId, before, rows);
-    return pageOfTasks(rowsBefore, filter, limit, cursor);
+    return pageOfTasks(
+      (states, before, rows) => this.#reader.tasksBefore(userId, states, before, rows),
+      filter,
+      limit,
+      cursor,
+    );
   }
 
   eventsOf(taskId: string, afterNumber: number, limit: number): Promise<readonly TaskEvent[]> {

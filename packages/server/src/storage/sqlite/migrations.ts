@@ -174,4 +174,9 @@ CREATE INDEX credentials_ended ON credentials (coalesce(revoked_at_ms, expires_a
 INSERT INTO counters VALUES ('credentials', 0);
 `,
   },
+  {
+    number: 3,
+    // A list of one state looks through that state's tasks alone.
+    sql: "CREATE INDEX tasks_of_user_by_state ON tasks (user_seq, state, task_id);",
+  },
 ];

@@ -1,21 +1,26 @@
 import type { Pipeline } from "@genai/protocol";
-import type { Database } from "better-sqlite3";
+import type { Database, Statement } from "better-sqlite3";
 import type { StoredAttempt, StoredTask, TaskEvent, TaskState } from "../../tasks/stored-task.ts";
 import type { ClassBacklog, Usage } from "../../tasks/task-store.ts";
 import { type AttemptRow, decodeAttempt } from "../attempt-row.ts";
 import { ATTEMPT_COLUMNS, EVENT_COLUMNS, EVENT_TABLES, TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
 import { decodeEvent, type EventRow } from "../event-row.ts";
 import type { StoreClock } from "../store-clock.ts";
-import { decodeTask, ROW_FORMAT, TASK_STATES, type TaskRow } from "../task-row.ts";
+import { decodeTask, TASK_STATES, type TaskRow } from "../task-row.ts";
+import { tasksBeforeSql } from "../tasks-before-sql.ts";
 import { IDEMPOTENCY_MS } from "./change-writer.ts";
 
 /** Reads of a connection of its own, which see what is committed and never wait for the writer. Each is short: a lookup
  *  by key or at most `limit` rows. */
 export class Reader {
+  readonly #database: Database;
   readonly #clock: StoreClock;
+  /** By states; there are 32 at most. */
+  readonly #listings = new Map<string, Statement<unknown[], TaskRow>>();
   readonly #sql: ReturnType<typeof prepare>;
 
   constructor(database: Database, clock: StoreClock) {
+    this.#database = database;
     this.#clock = clock;
     this.#sql = prepare(database);
   }
@@ -39,9 +44,14 @@ export class Reader {
     return this.#sql.attempts.all(taskId).map(decodeAttempt);
   }
 
-  /** A user's tasks with ids below `beforeTaskId`, newest first. Rows of a newer version are left out. */
-  tasksBefore(userId: string, beforeTaskId: string, limit: number): readonly StoredTask[] {
-    return this.#sql.tasksBefore.all(userId, beforeTaskId, limit).map(decodeTask);
+  /** See {@link tasksBeforeSql}. */
+  tasksBefore(
+    userId: string,
+    states: readonly TaskState[] | null,
+    beforeTaskId: string,
+    limit: number,
+  ): readonly StoredTask[] {
+    return this.#tasksBefore(states).all({ userId, beforeTaskId, limit }).map(decodeTask);
   }
 
   eventsOf(taskId: string, afterNumber: number, limit: number): readonly TaskEvent[] {
@@ -77,6 +87,16 @@ export class Reader {
   readDocument(name: string): string | null {
     return this.#sql.document.get(name)?.text ?? null;
   }
+
+  #tasksBefore(states: readonly TaskState[] | null): Statement<unknown[], TaskRow> {
+    const name = states?.join(" ") ?? "all";
+    const known = this.#listings.get(name);
+    if (known !== undefined) return known;
+    const sql = tasksBeforeSql(states, { user: "@userId", before: "@beforeTaskId", limit: "@limit" });
+    const statement = this.#database.prepare<unknown[], TaskRow>(sql);
+    this.#listings.set(name, statement);
+    return statement;
+  }
 }
 
 function prepare(database: Database) {
@@ -91,10 +111,6 @@ function prepare(database: Database) {
     ),
     attempts: statement<AttemptRow>(
       `SELECT ${ATTEMPT_COLUMNS} FROM attempts JOIN tasks ON tasks.seq = attempts.task_seq WHERE task_id = ? ORDER BY attempt`,
-    ),
-    tasksBefore: statement<TaskRow>(
-      `SELECT ${TASK_COLUMNS} FROM ${TASK_TABLES} WHERE user_seq = (SELECT user_seq FROM users WHERE user_id = ?)
-         AND task_id < ? AND format <= ${ROW_FORMAT} ORDER BY task_id DESC LIMIT ?`,
     ),
     events: statement<EventRow>(
       `SELECT ${EVENT_COLUMNS} FROM ${EVENT_TABLES}

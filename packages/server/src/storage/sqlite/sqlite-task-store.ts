@@ -91,7 +91,7 @@ export class SqliteTaskStore implements ServerStore {
 
   tasksOf(userId: string, filter: TaskListFilter, limit: number, cursor: string | null): Promise<TaskPage> {
     return pageOfTasks(
-      async (before, rows) => this.#read(() => this.#reader.tasksBefore(userId, before, rows)),
+      async (states, before, rows) => this.#read(() => this.#reader.tasksBefore(userId, states, before, rows)),
       filter,
       limit,
       cursor,

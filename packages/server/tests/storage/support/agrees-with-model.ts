@@ -1,6 +1,6 @@
 import { expect } from "@jest/globals";
 import fc from "fast-check";
-import type { ClaimRequest, StoreChange, TaskStore } from "../../../src/tasks/task-store.ts";
+import type { ClaimRequest, StoreChange, TaskListFilter, TaskStore } from "../../../src/tasks/task-store.ts";
 import { artifact, changed, inserted, newTask, opened, requeued, settled, taskIdOf } from "./builders.ts";
 import { ModelTaskStore } from "./model-task-store.ts";
 
@@ -176,7 +176,13 @@ async function checkReads(store: TaskStore, model: ModelTaskStore, world: World)
   }
   for (const userId of world.users) {
     expect(await store.usageOf(userId)).toEqual(await model.usageOf(userId));
-    expect(await store.tasksOf(userId, {}, 5, null)).toEqual(await model.tasksOf(userId, {}, 5, null));
+    for (const filter of [
+      {},
+      { states: ["queued"] },
+      { states: ["succeeded", "running"] },
+    ] satisfies TaskListFilter[]) {
+      expect(await store.tasksOf(userId, filter, 5, null)).toEqual(await model.tasksOf(userId, filter, 5, null));
+    }
     const events = await store.eventsOfUser(userId, 0, 1_000);
     expect(events.map(withoutPosition)).toEqual((await model.eventsOfUser(userId, 0, 1_000)).map(withoutPosition));
     expect(events.map((event) => event.position)).toEqual(events.map((event) => event.position).sort((a, b) => a - b));

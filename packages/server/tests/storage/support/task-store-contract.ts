@@ -327,6 +327,13 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     const idsOf = async (filter: Parameters<TaskStore["tasksOf"]>[1]) =>
       (await store.tasksOf("alice", filter, 100, null)).tasks.map((task) => task.taskId);
     expect(await idsOf({ states: ["failed"] })).toEqual(newest.slice(0, 1));
+    expect(await idsOf({ states: ["canceled", "running"] })).toEqual([]);
+    expect(await idsOf({ states: ["failed"], model: "flux" })).toEqual([]);
+    const both = { states: ["queued", "failed", "queued"] } as const;
+    const half = await store.tasksOf("alice", both, 13, null);
+    const rest = await store.tasksOf("alice", both, 12, half.next);
+    expect([half, rest].flatMap((page) => page.tasks.map((task) => task.taskId))).toEqual(newest);
+    expect(rest.next).toBeNull();
     expect(await idsOf({ model: "SDXL.safetensors" })).toEqual(newest);
     expect(await idsOf({ model: "flux" })).toEqual([]);
     expect(await idsOf({ metadata: { key: "batch", value: "odd" } })).toHaveLength(12);
