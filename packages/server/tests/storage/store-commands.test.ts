@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import Database from "better-sqlite3";
 import { backupStore, checkStore, migrateStore, openTaskStore } from "../../src/storage/index.ts";
+import { SQLITE_MIGRATIONS } from "../../src/storage/sqlite/migrations.ts";
 import { artifact, changed, inserted, newTask, opened, requeued, settled } from "./support/builders.ts";
 
 async function setup() {
@@ -103,8 +104,8 @@ test("backup of a PostgreSQL store says how PostgreSQL does it", async () => {
 test("migrate makes a store, does nothing the second time, and keeps out while a server runs", async () => {
   await using bundle = await setup();
   const location = { databaseUrl: null, home: join(bundle.folder, "new") };
-  expect(await migrateStore(location)).toEqual({ from: 0, to: 2 });
-  expect(await migrateStore(location)).toEqual({ from: 2, to: 2 });
+  expect(await migrateStore(location)).toEqual({ from: 0, to: SQLITE_MIGRATIONS.length });
+  expect(await migrateStore(location)).toEqual({ from: SQLITE_MIGRATIONS.length, to: SQLITE_MIGRATIONS.length });
   await expect(migrateStore(bundle.location)).rejects.toMatchObject({ code: "in_use" });
 });
 
