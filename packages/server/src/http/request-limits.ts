@@ -1,7 +1,7 @@
 import type { Request } from "express";
-import type { Caller } from "../identity/caller.ts";
+import type { Authenticate, Caller } from "../identity/caller.ts";
 import { addressKey } from "./address-key.ts";
-import { isFromLoopback } from "./caller-of.ts";
+import { callerOf, isFromLoopback } from "./caller-of.ts";
 import type { HttpSettings } from "./http-options.ts";
 import { HttpRefusal } from "./http-refusal.ts";
 import { RateLimiter } from "./rate-limiter.ts";
@@ -29,6 +29,16 @@ export class RequestLimits {
       creation: limiter(ofAddress),
       read: limiter(ofAddress === null ? null : ofAddress * READS_PER_CREATION),
     };
+  }
+
+  /** The caller whose token this is. Tokens that are refused count as creations of their address: guessing is slow. */
+  async callerOf(authenticate: Authenticate, token: string | null, request: Request): Promise<Caller> {
+    try {
+      return await callerOf(authenticate, token);
+    } catch (error) {
+      if (error instanceof HttpRefusal && error.code === "unauthenticated") this.countAddress("creation", request);
+      throw error;
+    }
   }
 
   /** Counts one request of its caller; refuses with `rate_limited`. */

@@ -17,6 +17,9 @@ export interface JwtVerifierOptions {
   readonly issuer: string | null;
 }
 
+/** How far the clocks of an issuer and of this server may be apart, in seconds: `exp` and `nbf` are judged so much kinder. */
+const CLOCK_SKEW_S = 60;
+
 const PUBLIC_KEY_ALGORITHMS = ["RS256", "ES256", "EdDSA"];
 
 /** Verifies HS256 tokens under the secret and RS256, ES256 and EdDSA tokens under the issuer's public keys. The algorithm
@@ -24,6 +27,7 @@ const PUBLIC_KEY_ALGORITHMS = ["RS256", "ES256", "EdDSA"];
 export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
   const secrets = options.secrets.map((secret) => new TextEncoder().encode(secret));
   const checks: JWTVerifyOptions = {
+    clockTolerance: CLOCK_SKEW_S,
     requiredClaims: options.requireExp ? ["sub", "exp"] : ["sub"],
     ...(options.audience === null ? {} : { audience: [...options.audience] }),
     ...(options.issuer === null ? {} : { issuer: options.issuer }),

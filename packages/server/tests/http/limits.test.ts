@@ -64,6 +64,23 @@ test("tokens that are refused count against their address, so that nobody guesse
   expect([await guess(1), await guess(2), await guess(3), await guess(4)]).toEqual([401, 401, 401, 429]);
 });
 
+test("tokens that v1 refuses count against their address too, in a header and in a body, and its own callers do not", async () => {
+  await using server = await TestHttpServer.start({
+    enforced: true,
+    settings: { creationsPerMinuteAndAddress: 3, trustedProxies: ["127.0.0.1"] },
+  });
+  const from = (address: string) => ({ "x-forwarded-for": address });
+  const url = `${server.url}/v1/tasks/`;
+  const guesses = [
+    await rawHttp("GET", url, { headers: { token: "guess", ...from("203.0.113.9") } }),
+    await postJson(url, { standardPipeline: { prompt: "a" } }, { token: "guess", ...from("203.0.113.9") }),
+    await postJson(url, { standardPipeline: { prompt: "a" }, token: "guess" }, from("203.0.113.9")),
+    await rawHttp("GET", url, { headers: { token: "guess", ...from("203.0.113.9") } }),
+  ];
+  expect(guesses.map(({ status }) => status)).toEqual([401, 401, 401, 429]);
+  expect((await rawHttp("GET", url, { headers: { token: "guess", ...from("203.0.113.10") } })).status).toBe(401);
+});
+
 test("check 36: a million keys take less than 100 MB", () => {
   const limiter = new RateLimiter({ perMinute: 600 });
   const collect = collector();

@@ -123,3 +123,18 @@ test("check 31: while a secret is replaced, tokens under the old one are accepte
   expect((await verify(old)).type).toBe("caller");
   expect((await verify(`${old.slice(0, -2)}xx`)).type).toBe("refused");
 });
+
+test("check 31: clocks may be a minute apart and no more, at a token's end and at its start", async () => {
+  const nowS = Math.floor(Date.now() / 1_000);
+  const token = (claims: { exp?: number; nbf?: number }) =>
+    new SignJWT(claims).setProtectedHeader({ alg: "HS256" }).setSubject("ann").sign(SECRET_BYTES);
+  const verify = verifier();
+  // Some seconds from the edge, so that a slow machine changes nothing.
+  expect((await verify(await token({ exp: nowS - 30 }))).type).toBe("caller");
+  expect(await verify(await token({ exp: nowS - 61 }))).toEqual({ type: "refused", message: "the token has expired" });
+  expect((await verify(await token({ nbf: nowS + 55 }))).type).toBe("caller");
+  expect(await verify(await token({ nbf: nowS + 120 }))).toEqual({
+    type: "refused",
+    message: "the token is not valid yet",
+  });
+});

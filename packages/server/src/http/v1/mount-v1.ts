@@ -4,7 +4,7 @@ import type { Caller } from "../../identity/caller.ts";
 import { newTaskFromV1, type V1Submission } from "../../tasks/new-task.ts";
 import type { StoredTask } from "../../tasks/stored-task.ts";
 import { webSocketUrl } from "../base-url.ts";
-import { callerOf, headerToken } from "../caller-of.ts";
+import { headerToken } from "../caller-of.ts";
 import type { HttpAppOptions } from "../http-options.ts";
 import { HttpRefusal } from "../http-refusal.ts";
 import { readJsonBody } from "../request-body.ts";
@@ -27,9 +27,9 @@ export function mountV1(app: IRouter, options: HttpAppOptions, limits: RequestLi
   async function submit(request: Request, read: (body: unknown) => V1Submission): Promise<StoredTask> {
     // A bad token in a header is refused before the body is read.
     const token = headerToken(request);
-    const known = token === null ? null : await callerOf(authenticate, token);
+    const known = token === null ? null : await limits.callerOf(authenticate, token, request);
     const body = await readJsonBody(request, settings.bodyBytesMax);
-    const caller = known ?? (await callerOf(authenticate, bodyToken(body)));
+    const caller = known ?? (await limits.callerOf(authenticate, bodyToken(body), request));
     limits.count("creation", caller, request);
     const task = newTaskFromV1(read(body), {
       taskId: options.newTaskId(),
@@ -44,7 +44,7 @@ export function mountV1(app: IRouter, options: HttpAppOptions, limits: RequestLi
   }
 
   async function reader(request: Request): Promise<Caller> {
-    const caller = await callerOf(authenticate, headerToken(request));
+    const caller = await limits.callerOf(authenticate, headerToken(request), request);
     limits.count("read", caller, request);
     return caller;
   }

@@ -2,7 +2,7 @@ import type { Operation, OperationRequest, OperationResult } from "@genai/protoc
 import type { Request, RequestHandler, Response, Router } from "express";
 import type { z } from "zod";
 import type { Caller } from "../../identity/caller.ts";
-import { callerOf, headerToken } from "../caller-of.ts";
+import { headerToken } from "../caller-of.ts";
 import { fieldErrors, fieldSentence } from "../field-errors.ts";
 import type { HttpAppOptions } from "../http-options.ts";
 import { HttpRefusal } from "../http-refusal.ts";
@@ -59,7 +59,10 @@ function serve(
   { options, limits }: { readonly options: HttpAppOptions; readonly limits: RequestLimits },
 ): RequestHandler {
   return async (request, response) => {
-    const caller = operation.access === "anyone" ? ANYONE : await knownCaller(options, limits, request);
+    const caller =
+      operation.access === "anyone"
+        ? ANYONE
+        : await limits.callerOf(options.authenticate, headerToken(request), request);
     if (operation.access === "admin" && caller.role !== "admin") {
       throw new HttpRefusal("forbidden", { detail: "only an administrator may do this" });
     }
@@ -82,20 +85,6 @@ function serve(
     if (result.body === null) response.end();
     else response.json(result.body);
   };
-}
-
-/** The caller. Tokens that are refused count as creations of their address: guessing is slow. */
-async function knownCaller(
-  options: Pick<HttpAppOptions, "authenticate">,
-  limits: RequestLimits,
-  request: Request,
-): Promise<Caller> {
-  try {
-    return await callerOf(options.authenticate, headerToken(request));
-  } catch (error) {
-    if (error instanceof HttpRefusal && error.code === "unauthenticated") limits.countAddress("creation", request);
-    throw error;
-  }
 }
 
 const NO_BODY = { body: undefined, files: new Map<string, Buffer>() } as const;
