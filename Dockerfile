@@ -42,10 +42,13 @@ ENTRYPOINT ["node", "/app/dist/main.js"]
 FROM ${NODE_IMAGE} AS node
 # The scaler knows our own image by this label and takes everything from it that it doesn't need.
 LABEL org.genai.node="1" org.opencontainers.image.title="genai node" org.opencontainers.image.licenses="Apache-2.0"
-ENV NODE_ENV=production GENAI_NODE_HOME=/data
+ENV NODE_ENV=production GENAI_NODE_HOME=/data NODE_STATUS_PORT=8189
 COPY --from=built /out/node /app
 COPY --from=built --chown=10001:10001 /out/data /data
 VOLUME /data
 WORKDIR /data
 USER 10001:10001
+# Healthy: connected, and the engine beside it is ready.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.NODE_STATUS_PORT}/healthz`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "/app/dist/main.js"]

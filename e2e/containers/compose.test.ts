@@ -47,7 +47,7 @@ composeTest(
     try {
       const startedAtMs = performance.now();
       await compose.run("up", "-d", "--no-build");
-      for (const service of ["server", "scaler"]) {
+      for (const service of ["server", "scaler", "node"]) {
         const container = await compose.container(service);
         await until(
           `${service} is healthy`,

@@ -73,10 +73,10 @@ export function nodeProgram(start: (flags: Flags) => Promise<void>): Command {
       "print what this node would offer as JSON and end: 0 with an engine that is ready, else 1",
       false,
     )
-    .option(
-      "--status-port <port>",
-      "serve a status page on this port of 127.0.0.1; 0 for any; default off",
-      wholeNumber(0, 65_535),
+    .addOption(
+      new Option("--status-port <port>", "serve a status page on this port of 127.0.0.1; 0 for any; default off")
+        .env("NODE_STATUS_PORT")
+        .argParser(wholeNumber(0, 65_535)),
     )
     .option("--allow-private-inputs", "fetch input images from private addresses too", false)
     .option("--fault-injection", "test engine: obey [[fault:fail|refuse|oom|hang|slow|bytes]] in prompts", false)
