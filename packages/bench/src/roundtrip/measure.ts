@@ -4,7 +4,7 @@ import { resultUrl } from "../support/legacy-nodes.ts";
 import { percentile } from "../support/percentile.ts";
 import { usageOf } from "../support/process-usage.ts";
 import { Script } from "../support/script.ts";
-import { V1_TASK_BODY } from "../support/v1-task.ts";
+import { v1TaskBody } from "../support/v1-task.ts";
 
 export interface Load {
   readonly tasks: number;
@@ -29,7 +29,11 @@ const WARM_UP_TASKS_MIN = 2_000;
 
 /** Sends synchronous tasks to a server until `tasks` have come back, `inFlight` at a time. Throws at the first that fails, or
  *  brings another result than its node gave, or comes back twice. */
-export async function measureRoundTrip(server: Child, load: Load, warmUpTasks = WARM_UP_TASKS_MIN): Promise<RoundTrip> {
+export async function measureRoundTrip(
+  server: Child,
+  load: Load,
+  { warmUpTasks = WARM_UP_TASKS_MIN, token = "bench" }: { readonly warmUpTasks?: number; readonly token?: string } = {},
+): Promise<RoundTrip> {
   const { port } = server;
   await using _nodes = await Script.start(import.meta.resolve("./nodes-process.js"), [
     port,
@@ -38,10 +42,11 @@ export async function measureRoundTrip(server: Child, load: Load, warmUpTasks = 
   ]);
   using callers = await Callers.open(port, load.inFlight);
   const wanted = resultUrl(load.resultBytes);
+  const body = v1TaskBody(token);
   const taskIds = new Set<string>();
   const run = (tasks: number) =>
     callers.make(tasks, async (connection) => {
-      const answer = await connection.ask("POST", "/v1/images/generation/", V1_TASK_BODY);
+      const answer = await connection.ask("POST", "/v1/images/generation/", body);
       const { task_id, result } = expectStatus(answer, 202) as { task_id: string; result?: { images: string[] } };
       if (result?.images[0] !== wanted) throw new Error(`A task came back with ${answer.body.slice(0, 500)}`);
       taskIds.add(task_id);

@@ -4,6 +4,7 @@ import type { BenchOptions } from "../bench-options.ts";
 import { BenchFolder } from "../support/bench-folder.ts";
 import { Child } from "../support/child.ts";
 import { freePort } from "../support/free-port.ts";
+import { hs256Token } from "../support/hs256-token.ts";
 import { startOurServer } from "../support/our-server.ts";
 import { percentile } from "../support/percentile.ts";
 import { startPostgres } from "../support/postgres.ts";
@@ -14,6 +15,18 @@ const BARE = "bare relay";
 const COMMITTING = "relay, one SQLite commit a turn";
 const OURS = "ours on SQLite";
 const OURS_POSTGRES = "ours on PostgreSQL";
+const OURS_GUARDED = "ours on SQLite, authentication and limits on";
+
+/** Signs the callers' token in the guarded server. */
+const JWT_SECRET = "the secret of the bench that is of no use anywhere else";
+
+/** Each task's token is verified, and each counts to the limits of its user, which are never reached. */
+const GUARDED = {
+  ENFORCE_JWT_AUTH: "true",
+  JWT_SECRET,
+  RATE_LIMIT: "1000000",
+  READ_RATE_LIMIT: "1000000",
+};
 
 /** Tasks a second over HTTP, store and WebSocket, beside the same way without a store and without a thought. Every system is
  *  measured in each round, in turn, and ratios are taken inside of a round; their median counts. */
@@ -26,6 +39,7 @@ export async function roundtrip({ tasks = 20_000, rounds, only, profile, json }:
     [BARE]: (home) => startRelay("bare", home),
     [COMMITTING]: (home) => startRelay("sqlite", home),
     [OURS]: (home) => startOurServer({ home, databaseUrl: null, profile }),
+    [OURS_GUARDED]: (home) => startOurServer({ home, databaseUrl: null, profile, env: GUARDED }),
     ...(postgres && {
       [OURS_POSTGRES]: async (home) => startOurServer({ home, databaseUrl: await postgres.database(), profile }),
     }),
@@ -39,7 +53,8 @@ export async function roundtrip({ tasks = 20_000, rounds, only, profile, json }:
         const server = await systems[name]?.(join(folder.path, `${round}-${name.replaceAll(/\W/g, "-")}`));
         if (server === undefined) continue;
         try {
-          measured.set(name, await measureRoundTrip(server, load, Math.min(2_000, tasks)));
+          const token = name === OURS_GUARDED ? hs256Token("bench", JWT_SECRET) : "bench";
+          measured.set(name, await measureRoundTrip(server, load, { warmUpTasks: Math.min(2_000, tasks), token }));
         } finally {
           await server.end();
         }
@@ -57,6 +72,7 @@ export async function roundtrip({ tasks = 20_000, rounds, only, profile, json }:
     { ours: OURS, theirs: BARE, least: 0.7 },
     { ours: OURS, theirs: COMMITTING, least: 0.8 },
     { ours: OURS_POSTGRES, theirs: BARE, least: 0.4 },
+    { ours: OURS_GUARDED, theirs: OURS, least: 0.9 },
   ].filter(({ ours, theirs }) => names.includes(ours) && names.includes(theirs));
   report(
     machine,

@@ -1,6 +1,6 @@
 import { lookup as resolve } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
-import { Agent, type Dispatcher, request } from "undici";
+import type { Agent, Dispatcher, request } from "undici";
 import type { AddressPolicy } from "./address-policy.ts";
 
 /** A request that is not made, because of where it would go. */
@@ -46,6 +46,11 @@ type Resolver = (
   done: (error: NodeJS.ErrnoException | null, addresses: { address: string; family: number }[]) => void,
 ) => void;
 
+interface Client {
+  readonly agent: Agent;
+  readonly request: typeof request;
+}
+
 /** Makes the way out. Each connection looks its host up once, refuses if any of the addresses is not allowed (so that a mixed
  *  answer can't slip one in), and connects to what it looked up; literal addresses, for which no lookup runs, are judged before. */
 export function createEgress(policy: AddressPolicy, options: { readonly resolver?: Resolver } = {}): Egress {
@@ -67,12 +72,8 @@ export function createEgress(policy: AddressPolicy, options: { readonly resolver
       else done(null, first.address, first.family);
     });
   };
-  const agent = new Agent({
-    connect: { lookup, timeout: 10_000 },
-    pipelining: 1,
-    connections: 16,
-    keepAliveTimeout: 4_000,
-  });
+  let client: Promise<Client> | null = null;
+  let closed = false;
 
   const objection = (text: string): string | null => {
     if (text.length > 8_192) return "The URL is longer than 8192 characters.";
@@ -99,7 +100,10 @@ export function createEgress(policy: AddressPolicy, options: { readonly resolver
     fetch: async (url, { method = "GET", headers = {}, body, timeoutMs, bytesMax, discardBody = false }) => {
       const why = objection(url);
       if (why !== null) throw new EgressRefused(why);
+      if (closed) throw new Error("The way out is closed.");
       const signal = AbortSignal.timeout(timeoutMs);
+      client ??= openClient(lookup);
+      const { agent, request } = await client;
       const answer = await request(url, {
         dispatcher: agent,
         method,
@@ -120,8 +124,23 @@ export function createEgress(policy: AddressPolicy, options: { readonly resolver
         body: discardBody ? await discarded(answer.body, bytesMax) : await readBounded(answer.body, bytesMax),
       };
     },
-    close: () => agent.destroy(),
+    close: async () => {
+      closed = true;
+      await (await client)?.agent.destroy();
+    },
   };
+}
+
+/** Loaded with the first request: a server's start does not wait for what most of them never use. */
+async function openClient(lookup: LookupFunction): Promise<Client> {
+  const undici = await import("undici");
+  const agent = new undici.Agent({
+    connect: { lookup, timeout: 10_000 },
+    pipelining: 1,
+    connections: 16,
+    keepAliveTimeout: 4_000,
+  });
+  return { agent, request: undici.request };
 }
 
 /** A short body is read to its end, which leaves the connection usable. */

@@ -1,10 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import pg from "pg";
 import type { ArtifactStore } from "../../artifacts/artifact-store.ts";
 import type { TaskArtifact } from "../../tasks/stored-task.ts";
 import { errorReason } from "../error-code.ts";
-import { schemaOf } from "../postgres/migrations.ts";
 import { connect, inspect } from "../sqlite/database-file.ts";
 import { StoreRefused } from "../store-refused.ts";
 import { audits } from "./audits.ts";
@@ -57,6 +55,7 @@ function openFile(home: string): OpenStore {
 }
 
 async function openDatabase(url: string): Promise<OpenStore> {
+  const [{ default: pg }, { schemaOf }] = await Promise.all([import("pg"), import("../postgres/migrations.ts")]);
   const client = new pg.Client({
     connectionString: url,
     connectionTimeoutMillis: 5_000,
