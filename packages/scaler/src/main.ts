@@ -1,18 +1,37 @@
 #!/usr/bin/env node
 import { pino } from "pino";
-import { ConfigError, readConfig } from "./config.ts";
+import { ConfigError, environmentNames, readConfig } from "./config.ts";
 import { runScaler } from "./run.ts";
 
-try {
-  const config = readConfig(process.env);
-  const running = await runScaler(config, pino({ name: "scaler", level: config.LOG_LEVEL }));
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => {
-      void running.close();
-    });
+const help = `Usage: genai-scaler
+
+Makes and removes nodes through Docker and vast.ai, over gRPC, until SIGTERM or SIGINT. It takes no arguments; its settings
+come from the environment, secrets also from the file that <NAME>_FILE names. docs/scaler.md describes each:
+
+${environmentNames.map((name) => `  ${name}\n`).join("")}`;
+
+const [argument] = process.argv.slice(2);
+if (argument === undefined) await serve();
+else if (argument === "--help" || argument === "-h" || argument === "help") process.stdout.write(help);
+else {
+  process.stderr.write(
+    `The scaler takes no arguments, and got ${JSON.stringify(argument)}. See genai-scaler --help.\n`,
+  );
+  process.exitCode = 2;
+}
+
+async function serve(): Promise<void> {
+  try {
+    const config = readConfig(process.env);
+    const running = await runScaler(config, pino({ name: "scaler", level: config.LOG_LEVEL }));
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.once(signal, () => {
+        void running.close();
+      });
+    }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`The scaler does not start: ${error.message}\n`);
+    process.exitCode = 78;
   }
-} catch (error) {
-  if (!(error instanceof ConfigError)) throw error;
-  process.stderr.write(`The scaler does not start: ${error.message}\n`);
-  process.exitCode = 78;
 }

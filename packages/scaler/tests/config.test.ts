@@ -87,3 +87,12 @@ test("docs/scaler.md tells of every name of the environment and of every call, a
       .sort(),
   ).toEqual(Object.keys(scalerService).sort());
 });
+
+test("--help names the settings and starts nothing; an argument that is not known is refused", () => {
+  const main = join(import.meta.dirname, "../dist/main.js");
+  const run = (argument: string) => spawnSync(process.execPath, [main, argument], { env: {}, encoding: "utf8" });
+  expect(run("--help")).toMatchObject({ status: 0, stderr: "" });
+  const { stdout } = run("-h");
+  for (const name of environmentNames) expect(stdout).toContain(`  ${name}\n`);
+  expect(run("serve")).toMatchObject({ status: 2, stdout: "", stderr: expect.stringContaining("--help") });
+});

@@ -57,8 +57,9 @@ main().catch((error: unknown) => {
     process.stderr.write(`${error.message} See genai-server --help.\n`);
     process.exit(2);
   }
-  if (hasSentence(error) || isBusyPort(error)) {
-    process.stderr.write(`genai-server can't start. ${(error as Error).message}\n`);
+  if (hasSentence(error) || isAddressRefused(error)) {
+    const advice = isAddressRefused(error) ? ". Choose another port or address with HTTP_PORT or HOST." : "";
+    process.stderr.write(`genai-server can't start. ${(error as Error).message}${advice}\n`);
     process.exit(1);
   }
   throw error;
@@ -70,7 +71,7 @@ function hasSentence(error: unknown): boolean {
   );
 }
 
-function isBusyPort(error: unknown): boolean {
+function isAddressRefused(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code;
   return code === "EADDRINUSE" || code === "EACCES" || code === "EADDRNOTAVAIL";
 }

@@ -16,8 +16,12 @@ export function addModels(program: Command, context: CliContext): void {
         return;
       }
       const rows = body.models.map(({ name, nodes, warmOn }) => [name, String(nodes), warmOn.join(", ") || "-"]);
-      context.stdout.write(table(["MODEL", "NODES", "WARM ON"], rows));
-      if (body.nodesOfferingAll > 0)
-        context.stdout.write(`${body.nodesOfferingAll} nodes name no models: they take all.\n`);
+      if (rows.length > 0) context.stdout.write(table(["MODEL", "NODES", "WARM ON"], rows));
+      const all = body.nodesOfferingAll;
+      if (all > 0)
+        context.stdout.write(
+          all === 1 ? "1 node names no models: it takes all.\n" : `${all} nodes name no models: they take all.\n`,
+        );
+      else if (rows.length === 0) context.stdout.write("No node is connected that offers a model.\n");
     });
 }

@@ -23,7 +23,10 @@ function queueText({ waiting, gpuMs, slots, idleSlots, own, classes, users }: V2
     facts([
       ["waiting", `${waiting} tasks, ${timeText(gpuMs)} of GPU time`],
       ["slots", `${slots}, ${idleSlots} idle`],
-      ["yours", `${own.waiting} waiting, ${own.running} running, the oldest for ${timeText(own.oldestMs)}`],
+      [
+        "yours",
+        `${own.waiting} waiting, ${own.running} running${own.waiting === 0 ? "" : `, the oldest for ${timeText(own.oldestMs)}`}`,
+      ],
     ]),
     classes === null || classes.length === 0
       ? ""

@@ -61,7 +61,7 @@ const Backend = z
 /** Docker's grammar of image references, without its length rules. */
 const Image = z
   .string()
-  .min(1, "is empty, and no DEFAULT_DOCKER_IMAGE is set")
+  .min(1, "is empty; name one, or start the scaler with DEFAULT_DOCKER_IMAGE")
   .max(512)
   .regex(
     /^[a-z0-9]+(?:[._:/-][a-zA-Z0-9._-]+|__[a-z0-9]+)*(?:@sha256:[0-9a-f]{64})?$/,

@@ -203,7 +203,10 @@ export class Scaler {
     const platform = this.#platforms.get(name);
     if (platform) return platform;
     const known = [...this.#platforms.keys()].join(", ");
-    throw new ScalerError("invalid", `Platform ${name || "(empty)"} is unknown here; there is ${known}.`);
+    throw new ScalerError(
+      "invalid",
+      `Platform ${name || "(empty)"} is unknown here; there is ${known}.${name === "vastai" ? " Start the scaler with VASTAI_API_KEY to have it." : ""}`,
+    );
   }
 }
 

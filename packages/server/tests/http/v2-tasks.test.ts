@@ -76,6 +76,12 @@ test.each([
     "pipeline.negative_prompt",
     "pipeline.negativePrompt",
   ],
+  [
+    "a graph's key in a prompt",
+    { pipeline: { type: "standard", prompt: "a", images: 2 } },
+    "pipeline.images",
+    "belongs to another type of pipeline",
+  ],
   ["a key at the wrong place", { ...FOX, width: 512 }, "width", "did you mean pipeline.width?"],
   ["no pipeline", {}, "pipeline", ""],
   ["an unknown pipeline", { pipeline: { type: "video" } }, "pipeline.type", ""],

@@ -30,7 +30,7 @@ Examples:
       else {
         context.stdout.write(`${enrolment.token}\n`);
         context.stderr.write(
-          `Good for ${enrolment.uses} node(s) until ${enrolment.expiresAt}. It is shown this once.\n`,
+          `Good for ${enrolment.uses === 1 ? "one node" : `${enrolment.uses} nodes`} until ${enrolment.expiresAt}. It is shown this once.\n`,
         );
       }
     });

@@ -12,6 +12,8 @@ export function unknownKeyErrors(schema: z.ZodType, error: z.ZodError): readonly
   const known = knownPaths(schema);
   return unknown.map(({ parent, key }) => {
     const field = parent === "" ? key : `${parent}.${key}`;
+    // A union's other members know it: "did you mean" would name the very key that was refused.
+    if (parent !== "" && known.includes(field)) return { field, message: `belongs to another type of ${parent}` };
     const nearest = nearestPath(known, parent, key);
     return {
       field,
