@@ -5,21 +5,31 @@ import { ENGINE_MATRIX } from "./support/engine-matrix.ts";
 
 const PAGE = readFileSync(new URL("../../../docs/node.md", import.meta.url), "utf8");
 
-/** Rows of the page's tables, cell by cell, without the code marks. */
-const ROWS = PAGE.split("\n")
-  .filter((line) => line.startsWith("| "))
-  .map((line) =>
-    line
-      .split("|")
-      .slice(1, -1)
-      .map((cell) => cell.trim().replaceAll("`", "")),
-  );
+const README = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
 
-test("the page's matrix of engines is what the contract suite tests", () => {
-  const header = ROWS.find(([first]) => first === "engine") ?? [];
+/** Rows of a page's tables, cell by cell, without the code marks. */
+function rowsOf(page: string): string[][] {
+  return page
+    .split("\n")
+    .filter((line) => line.startsWith("| "))
+    .map((line) =>
+      line
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim().replaceAll("`", "")),
+    );
+}
+
+const ROWS = rowsOf(PAGE);
+
+test.each([
+  ["docs/node.md", ROWS],
+  ["README.md", rowsOf(README)],
+])("the matrix of engines in %s is what the contract suite tests", (_page, rows) => {
+  const header = rows.find(([first]) => first === "engine") ?? [];
   const table = Object.fromEntries(
     Object.keys(ENGINE_MATRIX).map((engine) => {
-      const row = ROWS.find(([first]) => first === engine) ?? [];
+      const row = rows.find(([first]) => first === engine) ?? [];
       return [engine, Object.fromEntries(header.slice(1).map((ability, n) => [ability, row[n + 1] === "yes"]))];
     }),
   );
