@@ -17,7 +17,7 @@ const WAITING_FRAMES_MAX = 16;
 
 /** What connections share. */
 export interface ConnectionDeps extends Omit<SessionDeps, "socket" | "badFrame" | "unknownFrame"> {
-  readonly registry: SessionRegistry;
+  readonly registry: SessionRegistry<NodeConnection>;
   readonly clock: Clock;
   readonly onFrame: (outcome: "read" | "bad" | "unknown") => void;
 }
@@ -140,7 +140,7 @@ export class NodeConnection implements NodeSocketListener {
   #register(session: NodeSession): void {
     const { registry, clock, logger } = this.#deps;
     const nodeId = session.provider.providerId;
-    const admission: Admission = this.#allows(nodeId)
+    const admission: Admission<NodeConnection> = this.#allows(nodeId)
       ? registry.admit(nodeId, this, clock.monotonicMs())
       : { type: "foreign" };
     if (admission.type !== "admitted") {

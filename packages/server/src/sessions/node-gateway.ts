@@ -63,7 +63,7 @@ class WebSocketGateway implements NodeGateway {
   readonly #options: NodeGatewayOptions;
   readonly #limits: GatewayLimits;
   readonly #clock: Clock;
-  readonly #registry: SessionRegistry;
+  readonly #registry: SessionRegistry<NodeConnection>;
   readonly #unregistered: UnregisteredSockets;
   readonly #webSockets: WebSocketServer;
   readonly #connections = new Set<NodeConnection>();
@@ -76,7 +76,7 @@ class WebSocketGateway implements NodeGateway {
     this.#options = options;
     this.#limits = { ...DEFAULT_GATEWAY_LIMITS, ...options.limits };
     this.#clock = options.clock ?? systemClock;
-    this.#registry = new SessionRegistry(this.#limits.replacementsPerMinute);
+    this.#registry = new SessionRegistry<NodeConnection>(this.#limits.replacementsPerMinute);
     this.#unregistered = new UnregisteredSockets(this.#limits.unregisteredPerAddressMax, this.#limits.unregisteredMax);
     this.#webSockets = new WebSocketServer(webSocketOptions(this.#limits));
     this.#onUpgrade = (request, socket, head) => {

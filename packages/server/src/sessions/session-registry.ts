@@ -1,23 +1,29 @@
-import type { NodeConnection } from "./node-connection.ts";
 import { ReplacementDamper } from "./replacement-damper.ts";
 
-export type Admission =
-  | { readonly type: "admitted"; readonly replaced: NodeConnection | null }
+/** What the registry has to know of a connection. */
+export interface RegisteredConnection {
+  /** Who it is, as far as another may take its place. */
+  readonly credential: string;
+  readonly isOnline: boolean;
+}
+
+export type Admission<Connection> =
+  | { readonly type: "admitted"; readonly replaced: Connection | null }
   /** The id is fought over; the one that has it keeps it for a minute. */
   | { readonly type: "damped" }
   /** The id is held by a connection with other credentials. */
   | { readonly type: "foreign" };
 
 /** Which connection speaks for which node id: the newest. */
-export class SessionRegistry {
-  readonly #byNodeId = new Map<string, NodeConnection>();
+export class SessionRegistry<Connection extends RegisteredConnection> {
+  readonly #byNodeId = new Map<string, Connection>();
   readonly #damper: ReplacementDamper;
 
   constructor(replacementsPerMinute: number) {
     this.#damper = new ReplacementDamper(replacementsPerMinute);
   }
 
-  admit(nodeId: string, connection: NodeConnection, nowMs: number): Admission {
+  admit(nodeId: string, connection: Connection, nowMs: number): Admission<Connection> {
     const standing = this.#byNodeId.get(nodeId) ?? null;
     if (standing?.isOnline) {
       if (standing.credential !== connection.credential) return { type: "foreign" };
@@ -27,16 +33,16 @@ export class SessionRegistry {
     return { type: "admitted", replaced: standing };
   }
 
-  get(nodeId: string): NodeConnection | null {
+  get(nodeId: string): Connection | null {
     return this.#byNodeId.get(nodeId) ?? null;
   }
 
   /** Takes the connection out, unless a newer one stands for its id. */
-  remove(nodeId: string, connection: NodeConnection): void {
+  remove(nodeId: string, connection: Connection): void {
     if (this.#byNodeId.get(nodeId) === connection) this.#byNodeId.delete(nodeId);
   }
 
-  all(): Iterable<NodeConnection> {
+  all(): Iterable<Connection> {
     return this.#byNodeId.values();
   }
 
