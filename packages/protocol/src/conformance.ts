@@ -3,6 +3,7 @@ export { FRAME_ATTACKS, type FuzzReport, fuzzFrames } from "./conformance/frame-
 export type { LinkFault } from "./conformance/link-fault.ts";
 export { NODE_CASES, type NodeUnderTest } from "./conformance/node-cases.ts";
 export { Random } from "./conformance/random.ts";
-export { RawSocket } from "./conformance/raw-socket.ts";
+export { rawFrame } from "./conformance/raw-frame.ts";
+export { handshake, RawSocket } from "./conformance/raw-socket.ts";
 export { SERVER_CASES } from "./conformance/server-cases.ts";
 export { type Direction, TcpProxy } from "./conformance/tcp-proxy.ts";

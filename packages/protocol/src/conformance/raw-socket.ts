@@ -8,13 +8,21 @@ const WAIT_MS = 30_000;
 
 const OPCODES = { text: 1, close: 8, ping: 9, pong: 10 } as const;
 
-/** One end of a WebSocket without a WebSocket library: it says what it is told to, also what no library would, answers pings, and keeps
- *  the texts that it hears until somebody asks for them. */
+export interface RawSocketOptions {
+  /** Of the handshake, beside what it needs. Default none. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** False: a peer that leaves pings and goodbyes unanswered. Default true. */
+  readonly answers?: boolean;
+}
+
+/** One end of a WebSocket without a WebSocket library: it says what it is told to, also what no library would, answers pings unless it is
+ *  told not to, and keeps the texts that it hears until somebody asks for them. */
 export class RawSocket {
   readonly socket: Socket;
   /** The code of the peer's close frame once the connection is over, or null where none came. */
   readonly closed: Promise<number | null>;
   readonly #masked: boolean;
+  readonly #answers: boolean;
   readonly #reader = new RawFrameReader();
   readonly #texts: string[] = [];
   readonly #pongs: (() => void)[] = [];
@@ -23,9 +31,13 @@ export class RawSocket {
   #over = false;
 
   /** `masked`: this end is the client. `head`: bytes that came with the handshake. */
-  constructor(socket: Socket, options: { readonly masked: boolean; readonly head?: Uint8Array }) {
+  constructor(
+    socket: Socket,
+    options: { readonly masked: boolean; readonly head?: Uint8Array; readonly answers?: boolean },
+  ) {
     this.socket = socket;
     this.#masked = options.masked;
+    this.#answers = options.answers ?? true;
     socket.on("error", () => {});
     socket.on("data", (chunk: Buffer) => this.#hear(chunk));
     this.closed = new Promise((resolve) => {
@@ -40,10 +52,10 @@ export class RawSocket {
   }
 
   /** A client's end. Rejects with the answer's status line where the upgrade is refused. */
-  static async connect(port: number, headers: Readonly<Record<string, string>> = {}, path = "/"): Promise<RawSocket> {
+  static async connect(port: number, { headers = {}, answers = true }: RawSocketOptions = {}): Promise<RawSocket> {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });
     await once(socket, "connect");
-    socket.write(handshake(port, headers, path));
+    socket.write(handshake(port, headers));
     let answer = Buffer.alloc(0);
     while (!answer.includes("\r\n\r\n")) {
       const [chunk] = (await once(socket, "data", { signal: AbortSignal.timeout(WAIT_MS) })) as [Buffer];
@@ -54,7 +66,8 @@ export class RawSocket {
       socket.destroy();
       throw new Error(status);
     }
-    return new RawSocket(socket, { masked: true, head: answer.subarray(answer.indexOf("\r\n\r\n") + 4) });
+    const head = answer.subarray(answer.indexOf("\r\n\r\n") + 4);
+    return new RawSocket(socket, { masked: true, head, answers });
   }
 
   /** A server's end: answers the client's handshake. */
@@ -130,11 +143,13 @@ export class RawSocket {
   #hear(chunk: Uint8Array): void {
     for (const { opcode, payload } of this.#reader.feed(chunk)) {
       if (opcode === OPCODES.text) this.#texts.push(payload.toString("utf8"));
-      else if (opcode === OPCODES.ping) this.frame(payload, { opcode: OPCODES.pong });
-      else if (opcode === OPCODES.pong) this.#pongs.shift()?.();
+      else if (opcode === OPCODES.ping) {
+        if (this.#answers) this.frame(payload, { opcode: OPCODES.pong });
+      } else if (opcode === OPCODES.pong) this.#pongs.shift()?.();
       else if (opcode === OPCODES.close) {
         this.#closeCode = payload.length >= 2 ? payload.readUInt16BE(0) : null;
-        this.socket.end(rawFrame(payload.subarray(0, 2), { opcode: OPCODES.close, masked: this.#masked }));
+        if (this.#answers)
+          this.socket.end(rawFrame(payload.subarray(0, 2), { opcode: OPCODES.close, masked: this.#masked }));
       }
     }
     this.#wakeAll();
@@ -156,7 +171,8 @@ export class RawSocket {
   }
 }
 
-function handshake(port: number, headers: Readonly<Record<string, string>>, path: string): string {
+/** A client's request for the upgrade, as it goes over the wire. */
+export function handshake(port: number, headers: Readonly<Record<string, string>> = {}): string {
   const all = {
     Host: `127.0.0.1:${port}`,
     Connection: "Upgrade",
@@ -166,5 +182,5 @@ function handshake(port: number, headers: Readonly<Record<string, string>>, path
     ...headers,
   };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
-  return `GET ${path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`;
+  return `GET / HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`;
 }

@@ -21,6 +21,8 @@ export class TcpProxy implements AsyncDisposable {
   #refuses = false;
   #upFault: LinkFault = NO_FAULT;
   #downFault: LinkFault = NO_FAULT;
+  #resetAtAnswerTo: string | null = null;
+  #answerResets = 0;
 
   private constructor(target: { readonly host: string; readonly port: number }) {
     this.#target = target;
@@ -69,6 +71,17 @@ export class TcpProxy implements AsyncDisposable {
     this.#refuses = true;
   }
 
+  /** Resets every link once, when a request that holds `text` has been answered and before the answer gets through. The text has to come
+   *  in one piece. */
+  resetAtAnswerTo(text: string): void {
+    this.#resetAtAnswerTo = text;
+  }
+
+  /** How often {@link resetAtAnswerTo} has come true. */
+  get answerResets(): number {
+    return this.#answerResets;
+  }
+
   /** Ends every open link on both sides, in order (FIN). */
   cut(): void {
     for (const link of [...this.#links]) this.#close(link, (socket) => socket.end(() => socket.destroy()));
@@ -93,6 +106,7 @@ export class TcpProxy implements AsyncDisposable {
     }
     const far = connect({ ...this.#target, allowHalfOpen: true });
     for (const socket of [near, far]) socket.setNoDelay(true);
+    this.#watchForAnswer(near, far);
     const link: Link = {
       near,
       far,
@@ -112,6 +126,21 @@ export class TcpProxy implements AsyncDisposable {
         if (near.destroyed && far.destroyed) this.#forget(link);
       });
     }
+  }
+
+  /** Has to look before the pipes do, so that it is ahead of what they pass on. */
+  #watchForAnswer(near: Socket, far: Socket): void {
+    let isAsked = false;
+    near.on("data", (chunk: Buffer) => {
+      if (this.#resetAtAnswerTo !== null && chunk.includes(this.#resetAtAnswerTo)) isAsked = true;
+    });
+    far.on("data", () => {
+      if (!isAsked) return;
+      isAsked = false;
+      this.#resetAtAnswerTo = null;
+      this.#answerResets += 1;
+      this.reset();
+    });
   }
 
   #close(link: Link, end: (socket: Socket) => void): void {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { deflateRawSync } from "node:zlib";
+import { RawSocket, rawFrame } from "@genai/protocol/conformance";
 import { expect, test } from "@jest/globals";
-import { rawFrame, rawWebSocket } from "./support/raw-socket.ts";
 import { registerFrame, setup } from "./support/setup.ts";
 
 const MIB = 1_024 * 1_024;
@@ -190,7 +190,7 @@ test("`__proto__` in a frame changes no prototype", async () => {
 test("a frame of bad UTF-8 closes its own socket with 1007 and no other", async () => {
   await using gateway = await setup();
   await gateway.modern("bystander");
-  const { socket, ended } = await rawWebSocket(gateway.port);
+  const { socket, closed: ended } = await RawSocket.connect(gateway.port, { answers: false });
   socket.write(rawFrame(REGISTER));
   await gateway.events.next("nodeJoined", 2);
   socket.write(rawFrame(Buffer.from([0xff, 0xfe, 0xfd])));
@@ -201,7 +201,7 @@ test("a frame of bad UTF-8 closes its own socket with 1007 and no other", async 
 test("check 26: a register of 100 MiB is refused at its header, and memory hardly moves", async () => {
   await using gateway = await setup();
   const beforeBytes = process.memoryUsage().rss;
-  const { socket, ended } = await rawWebSocket(gateway.port);
+  const { socket, closed: ended } = await RawSocket.connect(gateway.port, { answers: false });
   let sentBytes = 0;
   const chunk = Buffer.alloc(64 * 1_024, "a");
   socket.write(rawFrame("", { declaredBytes: 100 * MIB }));
@@ -224,7 +224,7 @@ test("check 26: a register of 100 MiB is refused at its header, and memory hardl
 
 test("more than 64 KiB before register end the socket, in however many frames", async () => {
   await using gateway = await setup();
-  const { socket, ended } = await rawWebSocket(gateway.port);
+  const { socket, closed: ended } = await RawSocket.connect(gateway.port, { answers: false });
   const small = rawFrame(JSON.stringify({ type: "status", text: "a".repeat(1_000) }));
   for (let i = 0; i < 50; i++) socket.write(small);
   const other = await gateway.connect();
@@ -238,7 +238,7 @@ test("a compressed register may unpack to no more than memory can bear", async (
   await using gateway = await setup();
   const offer = { "Sec-WebSocket-Extensions": "permessage-deflate; client_no_context_takeover" };
   const bomb = deflateRawSync(Buffer.alloc(60 * MIB));
-  const { socket, ended } = await rawWebSocket(gateway.port, offer);
+  const { socket, closed: ended } = await RawSocket.connect(gateway.port, { headers: offer, answers: false });
   const beforeBytes = process.memoryUsage().rss;
   socket.write(rawFrame(bomb, { compressed: true }));
   expect(await ended).toBe(1009);
@@ -273,7 +273,7 @@ test.each([
 
 test("a register that comes byte by byte is taken", async () => {
   await using gateway = await setup();
-  const { socket } = await rawWebSocket(gateway.port);
+  const { socket } = await RawSocket.connect(gateway.port, { answers: false });
   for (const byte of rawFrame(REGISTER)) {
     await new Promise((resolve) => socket.write(Buffer.from([byte]), resolve));
   }
@@ -283,7 +283,7 @@ test("a register that comes byte by byte is taken", async () => {
 
 test("a message in fragments of one byte is read, and one of a hundred thousand fragments ends its socket", async () => {
   await using gateway = await setup();
-  const { socket, ended } = await rawWebSocket(gateway.port);
+  const { socket, closed: ended } = await RawSocket.connect(gateway.port, { answers: false });
   const bytes = [...Buffer.from(REGISTER)];
   const fragments = bytes.map((byte, i) =>
     rawFrame(Buffer.from([byte]), { opcode: i === 0 ? 1 : 0, fin: i === bytes.length - 1 }),

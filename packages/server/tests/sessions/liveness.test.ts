@@ -1,10 +1,9 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { TcpProxy } from "@genai/protocol/conformance";
+import { RawSocket, rawFrame, TcpProxy } from "@genai/protocol/conformance";
 import { expect, test } from "@jest/globals";
 import { DEFAULT_GATEWAY_LIMITS } from "../../src/sessions/gateway-limits.ts";
 import { ClockInHand } from "./support/clock-in-hand.ts";
-import { rawFrame, rawWebSocket } from "./support/raw-socket.ts";
 import { registerFrame, setup } from "./support/setup.ts";
 
 const MIB = 1_024 * 1_024;
@@ -65,7 +64,7 @@ test("a node on a line of one byte a second is alive for as long as bytes come",
 
 test("a node that takes its task slowly is alive for as long as it takes bytes, though it sends none", async () => {
   await using gateway = await setup({ limits: { silenceMs: 700, pingMs: 60_000, tickMs: 50 } });
-  const { socket } = await rawWebSocket(gateway.port);
+  const { socket } = await RawSocket.connect(gateway.port, { answers: false });
   socket.write(rawFrame(JSON.stringify({ type: "register", node_id: "n", metadata: {} })));
   await gateway.events.next("nodeJoined");
   socket.pause();
@@ -85,7 +84,7 @@ test("a node that takes its task slowly is alive for as long as it takes bytes, 
 
 test("check 28: a node that reads nothing is ended though it sends heartbeats", async () => {
   await using gateway = await setup({ limits: { writeStallMs: 1_000, tickMs: 50 } });
-  const { socket } = await rawWebSocket(gateway.port);
+  const { socket } = await RawSocket.connect(gateway.port, { answers: false });
   socket.write(rawFrame(JSON.stringify({ type: "register", node_id: "n", metadata: {} })));
   await gateway.events.next("nodeJoined");
   socket.pause();
@@ -106,7 +105,7 @@ test("check 28: a node that reads nothing is ended though it sends heartbeats", 
 
 test("a node for which over 64 MiB wait beyond one frame is ended at once", async () => {
   await using gateway = await setup();
-  const { socket } = await rawWebSocket(gateway.port);
+  const { socket } = await RawSocket.connect(gateway.port, { answers: false });
   socket.write(rawFrame(JSON.stringify({ type: "register", node_id: "n", metadata: {} })));
   await gateway.events.next("nodeJoined");
   socket.pause();
@@ -124,7 +123,7 @@ test("check 28: a thousand nodes that read nothing cost under 150 MB", async () 
   const nodes = 1_000;
   const sockets: Socket[] = [];
   const connect = async (i: number): Promise<void> => {
-    const { socket } = await rawWebSocket(gateway.port);
+    const { socket } = await RawSocket.connect(gateway.port, { answers: false });
     socket.write(rawFrame(JSON.stringify(registerFrame(`n${i}`))));
     sockets.push(socket);
   };
@@ -150,7 +149,7 @@ test("check 28: a thousand nodes that read nothing cost under 150 MB", async () 
 test("a flood of pings from a node that reads nothing ends that node", async () => {
   await using gateway = await setup();
   await gateway.modern("bystander");
-  const { socket } = await rawWebSocket(gateway.port);
+  const { socket } = await RawSocket.connect(gateway.port, { answers: false });
   socket.write(rawFrame(JSON.stringify({ type: "register", node_id: "n", metadata: {} })));
   await gateway.events.next("nodeJoined", 2);
   socket.pause();
@@ -167,7 +166,7 @@ test("a flood of pings from a node that reads nothing ends that node", async () 
 
 test("a gateway that closes ends sockets that do not answer, in bounded time", async () => {
   await using gateway = await setup({ limits: { closeMs: 300 } });
-  const { socket } = await rawWebSocket(gateway.port);
+  const { socket } = await RawSocket.connect(gateway.port, { answers: false });
   socket.write(rawFrame(JSON.stringify({ type: "register", node_id: "n", metadata: {} })));
   await gateway.events.next("nodeJoined");
   const startMs = performance.now();

@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { request } from "node:http";
 import { connect } from "node:net";
+import { handshake } from "@genai/protocol/conformance";
 import { expect, test } from "@jest/globals";
 import { isLoopback } from "../../src/sessions/is-loopback.ts";
 import { sharedTokenAuthentication } from "../../src/sessions/node-authentication.ts";
 import { UnregisteredSockets } from "../../src/sessions/unregistered-sockets.ts";
-import { handshake } from "./support/raw-socket.ts";
 import { setup } from "./support/setup.ts";
 
 const TOKEN = "join-token-of-a-test";

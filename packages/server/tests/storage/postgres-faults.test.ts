@@ -2,11 +2,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { TcpProxy } from "@genai/protocol/conformance";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pg from "pg";
 import { checkStore, migrateStore, openTaskStore, type TaskStore } from "../../src/storage/index.ts";
 import { changed, inserted, newTask, opened, requeued, settled } from "./support/builders.ts";
-import { TcpProxy } from "./support/tcp-proxy.ts";
 import { TestPostgres } from "./support/test-postgres.ts";
 
 let postgres: TestPostgres;
@@ -17,7 +17,10 @@ afterAll(() => postgres.stop());
 
 async function setup() {
   const databaseUrl = await postgres.database();
-  const proxy = await TcpProxy.before(databaseUrl);
+  const { hostname, port } = new URL(databaseUrl);
+  const proxy = await TcpProxy.to(Number(port), hostname);
+  const proxied = new URL(databaseUrl);
+  proxied.host = `127.0.0.1:${proxy.port}`;
   const home = await mkdtemp(join(tmpdir(), "genai-faults-"));
   const homes: string[] = [home];
   const stores: TaskStore[] = [];
@@ -26,7 +29,7 @@ async function setup() {
     home,
     proxy,
     /** A store over the link that the test can cut, as another server where `another` says so. */
-    async open(url = proxy.url, another = false) {
+    async open(url = proxied.href, another = false) {
       const folder = another ? await mkdtemp(join(tmpdir(), "genai-faults-")) : home;
       if (another) homes.push(folder);
       const store = await openTaskStore({ databaseUrl: url, home: folder });
@@ -43,7 +46,7 @@ async function setup() {
       }
     },
     async [Symbol.asyncDispose]() {
-      proxy.mode = "pass";
+      proxy.heal();
       for (const store of stores) await store.close();
       await proxy[Symbol.asyncDispose]();
       await postgres.drop(databaseUrl);
@@ -57,12 +60,12 @@ test("check 4: a link cut between a commit and its answer is answered with what 
   const store = await bundle.open();
   for (let round = 0; round < 20; round++) {
     const task = newTask();
-    bundle.proxy.cutAfter(task.taskId);
+    bundle.proxy.resetAtAnswerTo(task.taskId);
     const outcomes = await store.commit([inserted(task), opened(task.taskId)]);
     expect(outcomes.map((outcome) => outcome.type)).toEqual(["applied", "applied"]);
     expect(await store.eventsOf(task.taskId, 0, 10)).toHaveLength(2);
   }
-  expect(bundle.proxy.cuts).toBe(20);
+  expect(bundle.proxy.answerResets).toBe(20);
   expect(await checkStore(bundle, null)).toEqual([]);
 });
 
@@ -70,16 +73,16 @@ test("check 4: when the link stays down the outcome is unknown within two second
   await using bundle = await setup();
   const store = await bundle.open();
   const [committed, lost] = [newTask(), newTask()];
-  bundle.proxy.cutAfter(committed.taskId);
+  bundle.proxy.resetAtAnswerTo(committed.taskId);
   const startedAtMs = performance.now();
   const broken = store.commit([inserted(committed)]);
-  while (bundle.proxy.cuts === 0) await setTimeout(1);
-  bundle.proxy.mode = "refuse";
+  while (bundle.proxy.answerResets === 0) await setTimeout(1);
+  bundle.proxy.refuse();
   await expect(broken).rejects.toMatchObject({ name: "StoreUnavailable", outcome: "unknown" });
   expect(performance.now() - startedAtMs).toBeLessThan(2_000);
   await expect(store.commit([inserted(lost)])).rejects.toMatchObject({ name: "StoreUnavailable" });
   await expect(store.ping()).rejects.toMatchObject({ name: "StoreUnavailable" });
-  bundle.proxy.mode = "pass";
+  bundle.proxy.heal();
   expect(await store.task(committed.taskId)).toMatchObject({ state: "queued" });
   expect(await store.task(lost.taskId)).toBeNull();
   expect(await store.commit([inserted(lost)])).toMatchObject([{ type: "applied" }]);
@@ -90,12 +93,13 @@ test("check 4: a database that answers nothing is unknown within two seconds, an
   const store = await bundle.open();
   const [before, during, after] = [newTask(), newTask(), newTask()];
   await store.commit([inserted(before)]);
-  bundle.proxy.mode = "swallow";
+  bundle.proxy.setFault({ type: "blackHole" });
   const startedAtMs = performance.now();
   await expect(store.commit([inserted(during)])).rejects.toMatchObject({ name: "StoreUnavailable" });
   expect(performance.now() - startedAtMs).toBeLessThan(2_000);
-  bundle.proxy.mode = "pass";
-  bundle.proxy.cut();
+  // What went into the hole stays in it.
+  bundle.proxy.reset();
+  bundle.proxy.heal();
   const seen = await store.task(during.taskId);
   await store.commit([inserted(after)]);
   expect(await store.task(during.taskId)).toEqual(seen);

@@ -16,6 +16,7 @@ import type {
   TaskState,
 } from "../../src/tasks/stored-task.ts";
 import { StoreUnavailable, type TaskPage, type TaskStore } from "../../src/tasks/task-store.ts";
+import { storedTask } from "./stored-task.ts";
 
 /** Tasks in memory behind the two interfaces that the HTTP side sees; a test plays the nodes. */
 export class FakeTasks {
@@ -180,25 +181,6 @@ export class FakeTasks {
     });
     return { ended, giveUp };
   }
-}
-
-function storedTask({ pipeline, ...task }: NewTask): StoredTask {
-  return {
-    ...task,
-    pipelineType: pipeline.type,
-    state: "queued",
-    eventNumber: 1,
-    lastAttempt: 0,
-    faults: 0,
-    losses: 0,
-    failedNodeIds: [],
-    handedBack: false,
-    notBeforeMs: 0,
-    startedAtMs: null,
-    settledAtMs: null,
-    artifacts: [],
-    error: null,
-  };
 }
 
 /** A picture in our own store. */

@@ -14,6 +14,7 @@ import type {
   TaskStore,
 } from "../../../src/tasks/task-store.ts";
 import type { TryOutcome } from "../../../src/webhooks/delivery-store.ts";
+import { storedTask } from "../../support/stored-task.ts";
 
 interface Held {
   task: StoredTask;
@@ -103,22 +104,8 @@ export class ModelTaskStore implements TaskStore {
       place: this.#places++,
       claimed: change.claimed,
       hook: null,
-      task: {
-        ...task,
-        pipelineType: pipeline.type,
-        state: "queued",
-        eventNumber: 0,
-        lastAttempt: 0,
-        faults: 0,
-        losses: 0,
-        failedNodeIds: [],
-        handedBack: false,
-        notBeforeMs: 0,
-        startedAtMs: null,
-        settledAtMs: null,
-        artifacts: [],
-        error: null,
-      },
+      // The move below writes its first event.
+      task: { ...storedTask(change.task), eventNumber: 0 },
     });
     this.#usageOf(task.userId).tasks.queued += 1;
     return this.#move({ ...change, taskId: task.taskId }, {});
