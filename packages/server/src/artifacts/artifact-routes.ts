@@ -1,3 +1,4 @@
+import { Transform } from "node:stream";
 import { DirectUploadBody } from "@genai/protocol";
 import { type Request, type Response, Router } from "express";
 import type { NodeEvents } from "../coordinator/node-events.ts";
@@ -46,13 +47,17 @@ async function upload(options: ArtifactRoutesOptions, request: Request, response
   if (Number(request.headers["content-length"] ?? 0) > bytesMax) throw tooLarge(bytesMax);
   request.setTimeout(UPLOAD_STALL_MS, () => request.destroy(new Error("the upload stalled")));
   try {
-    const { sha256, bytes } = await options.artifacts.put(key, request, {
+    const whileOpen = untilClosed(options.events, String(request.params.attemptId));
+    request.once("error", (error) => whileOpen.destroy(error));
+    request.once("aborted", () => whileOpen.destroy(new Error("the upload broke off")));
+    const { sha256, bytes } = await options.artifacts.put(key, request.pipe(whileOpen), {
       bytesMax,
       mime: request.headers["content-type"] ?? "application/octet-stream",
     });
     response.status(201).json({ sha256, bytes });
   } catch (error) {
     if (error instanceof ArtifactTooLarge) throw tooLarge(bytesMax);
+    if (error instanceof AttemptClosed) throw closed(error.attemptId);
     if (request.destroyed && !request.complete) return;
     throw new HttpRefusal("unavailable", {
       detail: "the picture could not be stored; try again",
@@ -60,6 +65,28 @@ async function upload(options: ArtifactRoutesOptions, request: Request, response
       cause: error,
     });
   }
+}
+
+/** An upload's attempt ended while it was under way. */
+class AttemptClosed extends Error {
+  override readonly name = "AttemptClosed";
+  readonly attemptId: string;
+
+  constructor(attemptId: string) {
+    super(`Attempt ${attemptId} ended before its upload did.`);
+    this.attemptId = attemptId;
+  }
+}
+
+/** Passes bytes on, and fails at their end where the attempt is over by then: an upload that was begun in time must not replace
+ *  a picture that a client has already. */
+function untilClosed(events: Pick<NodeEvents, "mayUpload">, attemptId: string): Transform {
+  return new Transform({
+    transform: (chunk, _encoding, done) => done(null, chunk),
+    flush: (done) => {
+      events.mayUpload(null, attemptId).then((open) => done(open ? null : new AttemptClosed(attemptId)), done);
+    },
+  });
 }
 
 /** Where the node may put the picture by itself. */

@@ -1,9 +1,27 @@
+const IMAGE_MIMES = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/avif"] as const;
+type ImageMime = (typeof IMAGE_MIMES)[number];
+
+/** True for the types that are served as pictures. SVG is none: it can hold scripts. */
+export function isImageMime(mime: string | undefined): mime is ImageMime {
+  return IMAGE_MIMES.some((each) => each === mime);
+}
+
 /** What the first bytes of a file say that it is. */
 export interface ImageHeader {
-  readonly mime: "image/png" | "image/jpeg" | "image/webp" | "image/gif" | "image/avif";
+  readonly mime: ImageMime;
   /** Pixels, or null where the header read so far does not tell. */
   readonly width: number | null;
   readonly height: number | null;
+}
+
+/** Most pixels that a picture may claim: 16,384 × 16,384, beyond what any engine draws. A few bytes that claim more make whoever
+ *  opens the picture ask for gigabytes. */
+const PIXELS_MAX = 2 ** 28;
+
+/** Whether a picture's claim about its size is one that a viewer can open: some pixels, and not too many. What says nothing passes. */
+export function hasUsableSize({ width, height }: Pick<ImageHeader, "width" | "height">): boolean {
+  if (width === null || height === null) return true;
+  return width > 0 && height > 0 && width * height <= PIXELS_MAX;
 }
 
 /** So many bytes from the start are enough for the type, and nearly always for the size. */

@@ -18,7 +18,7 @@ import {
   type StoredArtifact,
   type UploadTarget,
 } from "./artifact-store.ts";
-import { readImageHeader } from "./image-header.ts";
+import { isImageMime, readImageHeader } from "./image-header.ts";
 import { RecentHashes } from "./recent-hashes.ts";
 import { uploadObject } from "./s3-upload.ts";
 
@@ -96,8 +96,8 @@ export class S3ArtifactStore implements ArtifactStore {
         key,
         sha256: await this.#hashOf(key, head.ChecksumSHA256),
         bytes: head.ContentLength ?? 0,
-        // What another program copied here has no type worth the name.
-        mime: head.ContentType?.startsWith("image/") ? head.ContentType : await this.#mimeOf(key),
+        // What another program copied here has no type worth the name; and a type that can hold scripts is not believed.
+        mime: isImageMime(head.ContentType) ? head.ContentType : await this.#mimeOf(key),
         modifiedAtMs,
       };
     } catch (error) {

@@ -61,6 +61,9 @@ export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
       if (typeof subject !== "string" || subject === "" || subject.length > USER_ID_CHARS_MAX) {
         return refused(`the token's sub must be a string of 1 to ${USER_ID_CHARS_MAX} characters`);
       }
+      if (/[\p{Cc}\p{Cs}]/u.test(subject)) {
+        return refused("the token's sub must be text without control characters");
+      }
       return { type: "caller", caller: { userId: subject, role: "user", anonymous: false } };
     } catch (error) {
       if (error instanceof JwksUnavailable) {

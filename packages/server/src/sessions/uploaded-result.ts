@@ -2,6 +2,7 @@ import type { ResultArtifact } from "@genai/protocol";
 import { artifactKey } from "../artifacts/artifact-key.ts";
 import type { ArtifactStore } from "../artifacts/artifact-store.ts";
 import { describeArtifact } from "../artifacts/describe-artifact.ts";
+import { hasUsableSize } from "../artifacts/image-header.ts";
 import type { TaskArtifact } from "../tasks/stored-task.ts";
 
 /** Pictures that are looked at side by side. */
@@ -12,7 +13,8 @@ export type UploadedResult =
   /** Numbers of the pictures that are not there, or are not what the node says. */
   | { readonly type: "incomplete"; readonly missing: readonly number[] };
 
-/** Holds a result against what was uploaded for its attempt: hash, size and type of each picture must be equal. */
+/** Holds a result against what was uploaded for its attempt: hash, size and type of each picture must be equal,
+ *  and it must have pixels, though not too many. */
 export async function checkUploadedResult(
   store: ArtifactStore,
   attemptId: string,
@@ -38,7 +40,7 @@ async function check(
   const head = await store.head(key);
   if (head === null || head.sha256 !== declared.sha256 || head.bytes !== declared.bytes) return null;
   const image = await describeArtifact(store, key);
-  if (image === null || image.mime !== declared.mime) return null;
+  if (image === null || image.mime !== declared.mime || !hasUsableSize(image)) return null;
   return {
     index,
     key,

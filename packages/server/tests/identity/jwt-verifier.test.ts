@@ -138,3 +138,12 @@ test("check 31: clocks may be a minute apart and no more, at a token's end and a
     message: "the token is not valid yet",
   });
 });
+
+test.each([
+  ["a NUL, which PostgreSQL can't store", "ann\u0000"],
+  ["a line break, which forges lines of reports", "ann\nbob"],
+  ["an escape, which a terminal obeys", "\u001b[2Jann"],
+])("a user id with %s is refused", async (_what, subject) => {
+  const token = await new SignJWT({}).setProtectedHeader({ alg: "HS256" }).setSubject(subject).sign(SECRET_BYTES);
+  expect((await verifier()(token)).type).toBe("refused");
+});

@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import type { AckFrame, HeartbeatAckFrame, RegisteredFrame, TaskFrame, UploadFrame } from "@genai/protocol";
 import { expect, test } from "@jest/globals";
 import { described, png } from "./support/pictures.ts";
@@ -211,6 +213,43 @@ test.each([
   peer.say(result);
   expect(await gateway.events.next("failed")).toMatchObject({ attemptId, fault: "node" });
   expect(gateway.events.of("completed")).toEqual([]);
+});
+
+test.each([
+  ["of 2,147,483,647 pixels a side", 0x7fff_ffff],
+  ["of no pixels", 0],
+])("check 35: a picture whose header claims to be %s never becomes a result", async (_what, side) => {
+  await using gateway = await setup();
+  const peer = await gateway.modern("n");
+  const attemptId = gateway.attempt("n");
+  const picture = png();
+  picture.writeUInt32BE(side, 16);
+  picture.writeUInt32BE(side, 20);
+  const url = gateway.httpUrl + gateway.urls.upload(attemptId, 60_000).replace("{n}", "0");
+  await fetch(url, { method: "PUT", body: new Uint8Array(picture) });
+  for (let round = 1; round <= 4; round++) peer.say({ type: "result", attemptId, artifacts: [described(picture)] });
+  expect(await gateway.events.next("failed")).toMatchObject({ attemptId, fault: "node" });
+  expect(gateway.events.of("completed")).toEqual([]);
+});
+
+test("an upload that began in time and ends after its attempt replaces nothing", async () => {
+  await using gateway = await setup();
+  await gateway.modern("n");
+  const attemptId = gateway.attempt("n");
+  const url = gateway.httpUrl + gateway.urls.upload(attemptId, 60_000).replace("{n}", "0");
+  const good = png();
+  const evil = Buffer.from("GIF89a<html><script>alert(1)</script></html>");
+  const slow = request(url, { method: "PUT", headers: { "content-length": evil.length } });
+  const answered = once(slow, "response");
+  slow.write(evil.subarray(0, 10));
+  expect((await fetch(url, { method: "PUT", body: new Uint8Array(good) })).status).toBe(201);
+  gateway.events.open.delete(attemptId);
+  slow.end(evil.subarray(10));
+  const [answer] = (await answered) as [IncomingMessage];
+  answer.resume();
+  expect(answer.statusCode).toBe(409);
+  const served = await fetch(gateway.httpUrl + gateway.urls.download(`attempts/${attemptId}/0`, 60_000));
+  expect(Buffer.from(await served.arrayBuffer())).toEqual(good);
 });
 
 test("a picture that is uploaded when it was asked for makes the result good", async () => {
