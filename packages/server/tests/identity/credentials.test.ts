@@ -167,6 +167,35 @@ test("check 33: a revoked node is disconnected within 2 s, and its key opens not
   expect(await (await node("n1", await enrol("n1"))).next()).toMatchObject({ type: "registered" });
 });
 
+test("check 33: what a revoked node ran goes to another node at once", async () => {
+  await using bundle = await setup();
+  const { server, admin, node, enrol } = bundle;
+  const revoked = await node("n1", await enrol("n1"));
+  await revoked.next();
+  await postJson(`${server.url}/v2/tasks`, { pipeline: { type: "standard", prompt: "a fox" } }, admin);
+  const first = (await revoked.next()) as { type: string; attemptId: string };
+  revoked.say({ type: "accepted", attemptId: first.attemptId });
+  const other = await node("n2", await enrol("n2"));
+  await other.next();
+  const startedAtMs = performance.now();
+  await rawHttp("DELETE", `${server.url}/v2/nodes/n1/key`, { headers: admin });
+  const second = (await other.next()) as { type: string; attemptId: string };
+  const tookMs = Math.round(performance.now() - startedAtMs);
+  console.info(`check 33: the task of a revoked node was another's after ${tookMs} ms`);
+  expect([first.type, second.type]).toEqual(["task", "task"]);
+  expect(second.attemptId).not.toBe(first.attemptId);
+});
+
+test("check 33: two nodes that bring one token at once get one key between them", async () => {
+  await using bundle = await setup();
+  const { server, admin } = bundle;
+  const { token } = (await postJson(`${server.url}/v2/enrolments`, {}, admin)).json();
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, n) => postJson(`${server.url}/v2/nodes/enrol`, { token, nodeId: `n${n}` })),
+  );
+  expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array.from({ length: 19 }, () => 401)]);
+});
+
 test("check 33: what another server revokes is heard of within 2 s", async () => {
   const home = await mkdtemp(join(tmpdir(), "genai-keys-"));
   const store = await openTaskStore({ databaseUrl: null, home });
