@@ -20,6 +20,8 @@ export async function checkUploadedResult(
   attemptId: string,
   declared: readonly ResultArtifact[],
 ): Promise<UploadedResult> {
+  // No engine that did its work made nothing; and who waits for a picture is not told that all went well without one.
+  if (declared.length === 0) return { type: "incomplete", missing: [0] };
   const found: (TaskArtifact | null)[] = [];
   for (let at = 0; at < declared.length; at += AT_ONCE) {
     const some = declared.slice(at, at + AT_ONCE);

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import type { AckFrame, HeartbeatAckFrame, RegisteredFrame, TaskFrame, UploadFrame } from "@genai/protocol";
 import { expect, test } from "@jest/globals";
-import { described, png } from "./support/pictures.ts";
+import { described, png, sha256 } from "./support/pictures.ts";
 import { registerFrame, setup } from "./support/setup.ts";
 
 const PIPELINE = { type: "standard", prompt: "a fox", model: "", seed: 7 } as const;
@@ -231,6 +231,40 @@ test.each([
   expect(await gateway.events.next("failed")).toMatchObject({ attemptId, fault: "node" });
   expect(gateway.events.of("completed")).toEqual([]);
 });
+
+test("check 35: a result without a picture is none", async () => {
+  await using gateway = await setup();
+  const peer = await gateway.modern("n");
+  const attemptId = gateway.attempt("n");
+  for (let round = 1; round <= 4; round++) peer.say({ type: "result", attemptId, artifacts: [] });
+  expect(await gateway.events.next("failed")).toMatchObject({ attemptId, fault: "node" });
+  expect(gateway.events.of("completed")).toEqual([]);
+});
+
+test("check 35: a thousand bad results never reach a client", async () => {
+  await using gateway = await setup();
+  const peer = await gateway.modern("n");
+  const bomb = png();
+  bomb.writeUInt32BE(0x7fff_ffff, 16);
+  const bad = [
+    bomb,
+    Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"),
+    Buffer.from("<html>"),
+    Buffer.from("GIF8"),
+  ];
+  const attempts = Array.from({ length: 1_000 }, () => gateway.attempt("n"));
+  for (const [index, attemptId] of attempts.entries()) {
+    const body = bad[index % bad.length] ?? bomb;
+    const url = gateway.httpUrl + gateway.urls.upload(attemptId, 60_000).replace("{n}", "0");
+    expect((await fetch(url, { method: "PUT", body: new Uint8Array(body) })).status).toBe(201);
+    const artifacts = [{ ...described(body), ...(index % 8 === 0 ? { sha256: sha256(png()) } : {}) }];
+    for (let round = 1; round <= 4; round++) peer.say({ type: "result", attemptId, artifacts });
+    expect(await gateway.events.next("failed", index + 1)).toMatchObject({ attemptId, fault: "node" });
+  }
+  const reached = gateway.events.of("completed").length;
+  console.info(`check 35: ${attempts.length} bad results, ${reached} reached a client`);
+  expect(reached).toBe(0);
+}, 60_000);
 
 test("an upload that began in time and ends after its attempt replaces nothing", async () => {
   await using gateway = await setup();
