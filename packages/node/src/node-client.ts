@@ -201,7 +201,7 @@ export class NodeClient {
         if (isCurrent()) this.#feed({ type: "heard" });
       });
     }
-    socket.on("error", (error) => logger.warn({ reason: error.message }, "the connection failed"));
+    socket.on("error", (error) => logger.warn({ reason: connectionFault(error.message) }, "the connection failed"));
     socket.on("close", (code, reason) => {
       if (!isCurrent()) return;
       this.#socket = null;
@@ -326,4 +326,11 @@ export class NodeClient {
     await Promise.all(this.#removals);
     this.#over?.();
   }
+}
+
+/** The WebSocket library's words for a refused upgrade say nothing of what to do. */
+function connectionFault(message: string): string {
+  return message.endsWith("server response: 401")
+    ? "the server did not take this node's credentials (401): --token or NODE_TOKEN is missing or wrong, or node.key in its home was revoked"
+    : message;
 }

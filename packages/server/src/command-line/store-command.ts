@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactStore } from "../artifacts/artifact-store.ts";
 import { FolderArtifactStore } from "../artifacts/folder-artifact-store.ts";
@@ -37,9 +36,9 @@ export async function runStoreCommand(
   }
 }
 
-/** The artifacts to look for, in a folder or a bucket; null where nobody has made the folder yet. */
-async function artifactsOf(configuration: Configuration): Promise<Pick<ArtifactStore, "list"> | null> {
+/** The artifacts to look for, in a folder or a bucket. A folder that is not there is an empty one: a store that was restored without its
+ *  pictures is not sound. */
+async function artifactsOf(configuration: Configuration): Promise<Pick<ArtifactStore, "list">> {
   if (configuration.ARTIFACT_STORE !== null) return await openArtifactStore(configuration);
-  const folder = join(configuration.GENAI_HOME, "artifacts");
-  return existsSync(folder) ? FolderArtifactStore.toRead(folder) : null;
+  return FolderArtifactStore.toRead(join(configuration.GENAI_HOME, "artifacts"));
 }

@@ -13,6 +13,11 @@ const PAGE = 1_000;
 /** How a secret begins, so that scanners of source code and logs know it for one. */
 const PREFIXES = { api_key: "genai_sk_", enrolment: "genai_ne_", node_key: "genai_nk_" } as const;
 
+/** Whether a token has the form of a node's own key, live or not. */
+export function isNodeKey(token: string): boolean {
+  return token.startsWith(PREFIXES.node_key);
+}
+
 const ApiKeyDetails = z.object({
   name: z.string(),
   role: z.enum(["user", "admin"]),

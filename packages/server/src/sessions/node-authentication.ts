@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { tokenHash } from "../identity/api-keys.ts";
-import type { Credentials } from "../identity/credentials.ts";
+import { type Credentials, isNodeKey } from "../identity/credentials.ts";
 import { isLoopback } from "./is-loopback.ts";
 
 /** What came of a node's credentials. */
@@ -39,6 +39,9 @@ export function nodeKeyAuthentication(
       const allows = (nodeId: string): boolean => credentials.nodeOf(tokenHash(token))?.nodeId === nodeId;
       return { ok: true, credential: `key ${key.credentialId}`, allows };
     }
+    // Also where no token is needed: a node whose key was revoked must not come back as one without a key.
+    if (token !== null && isNodeKey(token))
+      return { ok: false, status: 401, error: "the node's key is revoked or of another server" };
     const authentication = await shared(request);
     if (!authentication.ok) return authentication;
     return { ...authentication, allows: (nodeId) => !credentials.nodeHasKey(nodeId) };

@@ -9,7 +9,7 @@ import { readCommandLine } from "../../src/command-line/command-line.ts";
 import { VARIABLES } from "../../src/configuration/variables.ts";
 import { openTaskStore } from "../../src/storage/index.ts";
 import { SQLITE_MIGRATIONS } from "../../src/storage/sqlite/migrations.ts";
-import { inserted, newTask } from "../storage/support/builders.ts";
+import { artifact, changed, inserted, newTask, opened, settled } from "../storage/support/builders.ts";
 
 const HOOKS = new URL("../../../../.ci/typescript-hooks.js", import.meta.url).href;
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
@@ -77,6 +77,21 @@ test("check says what it found, and ends with 1", async () => {
   });
   await writeFile(join(home, "tasks.db"), "not a database");
   expect(await run(home, "check")).toMatchObject({ code: 1, err: expect.stringContaining("is damaged") });
+}, 60_000);
+
+test("check misses the pictures of a store that came without their folder", async () => {
+  await using bundle = await setup();
+  const { home } = bundle;
+  const store = await openTaskStore({ databaseUrl: null, home });
+  const task = newTask();
+  const open = opened(task.taskId);
+  await store.commit([inserted(task)]);
+  await store.commit([open, changed(open.attemptId), settled(task.taskId, { artifacts: [artifact("attempts/a/0")] })]);
+  await store.close();
+  expect(await run(home, "check")).toMatchObject({
+    code: 1,
+    out: expect.stringContaining("that tasks name are missing"),
+  });
 }, 60_000);
 
 test("help names each command and each variable", async () => {

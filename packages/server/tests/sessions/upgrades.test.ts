@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { handshake } from "@genai/protocol/conformance";
 import { expect, test } from "@jest/globals";
 import { isLoopback } from "../../src/sessions/is-loopback.ts";
-import { sharedTokenAuthentication } from "../../src/sessions/node-authentication.ts";
+import { nodeKeyAuthentication, sharedTokenAuthentication } from "../../src/sessions/node-authentication.ts";
 import { UnregisteredSockets } from "../../src/sessions/unregistered-sockets.ts";
 import { setup } from "./support/setup.ts";
 
@@ -161,4 +161,14 @@ test.each([
   [undefined, false],
 ])("%s is loopback: %s", (address, expected) => {
   expect(isLoopback(address)).toBe(expected);
+});
+
+test("a node whose key is revoked stays out of a server that needs no token", async () => {
+  const shared = sharedTokenAuthentication({ token: null, anywhereWithoutToken: false });
+  const authenticate = nodeKeyAuthentication({ nodeOf: () => null, nodeHasKey: () => false }, shared);
+  await using bundle = await setup({ authenticate });
+  const bearer = (token: string) => ({ headers: { Authorization: `Bearer ${token}` } });
+  expect(await upgrade(bundle.port, bearer("genai_nk_revoked"))).toMatchObject({ status: 401 });
+  expect(await upgrade(bundle.port, bearer("any-other"))).toMatchObject({ status: 101 });
+  expect(await upgrade(bundle.port)).toMatchObject({ status: 101 });
 });
