@@ -37,3 +37,13 @@ test("a provider that is slow for good is left alone while quicker ones are idle
   const shares = sharesOf(oneByOne(200, (n, name) => (name === "b" ? 12_000 : 6_000) * (1 + 0.1 * noise(n))));
   expect(shares.b).toBeLessThanOrEqual(20);
 });
+
+test("a provider that was slow for its first two tasks alone gets its share again, though its equals are idle", () => {
+  let ofB = 0;
+  const ran = oneByOne(800, (n, name) => (name === "b" && ofB++ < 2 ? 24_000 : 6_000) * (1 + 0.1 * noise(n)));
+  const { b, ...others } = sharesOf(ran.slice(-200));
+  console.info(`The last 200 tasks: b ${b}, others ${JSON.stringify(others)}.`);
+  expect(b).toBeGreaterThanOrEqual(28);
+  // It was left alone before, so this is not for want of having looked slow.
+  expect(sharesOf(ran.slice(0, 200)).b).toBeLessThanOrEqual(20);
+});

@@ -98,6 +98,7 @@ export function forgetProviderWhereGone(core: Core, provider: ProviderRecord): v
   const goodConduct = provider.breaker === "closed" && provider.faultsInRow === 0;
   if (!provider.online && provider.attempts.size === 0 && goodConduct) {
     core.timers.clear(provider.restTimer);
+    core.timers.clear(provider.slownessTimer);
     core.providers.delete(provider.providerId);
   }
 }

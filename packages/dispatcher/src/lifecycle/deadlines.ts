@@ -39,6 +39,9 @@ export function fire(core: Core, timer: Timer): void {
     case "restEnds":
       endRest(core, timer.subject);
       break;
+    case "slownessAges":
+      core.placement.ageSlowness(timer.subject);
+      break;
   }
 }
 

@@ -7,6 +7,11 @@ import { SPEED_STEP } from "./fleet.ts";
 const SLOWNESS_SHARE = 0.2;
 /** How far the mean must be from the middle of its bucket, in buckets, before the bucket changes: more than half, so that it does not flutter. */
 const BUCKET_HYSTERESIS = 0.75;
+/** Time without a measurement after which half of a provider's own slowness is forgotten: while its equals are idle, whoever looked slow
+ *  gets nothing that could show otherwise. What was seen counts less the older it is, as in the discounted bandits of Garivier and
+ *  Moulines (arXiv 0805.3415). One that is twice as slow for good costs the fleet a slow task in about half an hour. */
+export const SLOWNESS_HALVES_MS = 600_000;
+
 /** Farthest bucket: 1.2 to the 13th is over ten times slower or faster. */
 const BUCKET_MAX = 13;
 
@@ -52,6 +57,17 @@ export function learnFrom(estimates: Estimates, attempt: AttemptRecord, gpuMs: n
 /** Takes a provider's own error into account, as the logarithm of measured by expected; true where that moved it into another bucket. */
 function moveBucket(provider: ProviderRecord, error: number): boolean {
   provider.slownessLog += (error - provider.slownessLog) * SLOWNESS_SHARE;
+  return followBucket(provider);
+}
+
+/** Forgets half of a provider's own slowness; true where that moved it into another bucket. */
+export function ageSlowness(provider: ProviderRecord): boolean {
+  provider.slownessLog /= 2;
+  return followBucket(provider);
+}
+
+/** Puts a provider into the bucket of its slowness where that has clearly left the last one. */
+function followBucket(provider: ProviderRecord): boolean {
   const bucket = provider.slownessLog / Math.log(SPEED_STEP);
   if (Math.abs(bucket - provider.speedBucket) < BUCKET_HYSTERESIS) return false;
   const before = provider.speedBucket;

@@ -19,7 +19,7 @@ import {
 } from "./choose.ts";
 import { Fleet } from "./fleet.ts";
 import { heldCeiling, holdFor } from "./hold.ts";
-import { learnFrom } from "./learn.ts";
+import { ageSlowness, learnFrom, SLOWNESS_HALVES_MS } from "./learn.ts";
 
 /** How often a task may see a later one of its user go before it because that one's model is warm. */
 const OVERTAKEN_MAX = 4;
@@ -148,7 +148,19 @@ export class Placement {
   learn(attempt: AttemptRecord, gpuMs: number, loadMs: number | null): void {
     const learned = learnFrom(this.#core.estimates, attempt, gpuMs, loadMs);
     if (learned.bucketMoved) this.providerChanged(attempt.provider);
+    this.#armAgeing(attempt.provider);
     if (learned.estimatesMoved) this.#wakeHeld();
+  }
+
+  /** A provider was not measured for long: what was thought of its speed counts for less. */
+  ageSlowness(provider: ProviderRecord): void {
+    if (ageSlowness(provider)) this.providerChanged(provider);
+    this.#armAgeing(provider);
+  }
+
+  #armAgeing({ slownessTimer, speedBucket }: ProviderRecord): void {
+    if (speedBucket === 0) this.#core.timers.clear(slownessTimer);
+    else this.#core.timers.set(slownessTimer, this.#core.nowMs + SLOWNESS_HALVES_MS);
   }
 
   /** The next thing to send, or null where nothing more can be sent now. */

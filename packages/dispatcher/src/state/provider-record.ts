@@ -36,6 +36,8 @@ export class ProviderRecord {
   slownessLog = 0;
   /** Bucket of that, a fifth wide each; part of its kind, so it moves only when the mean has clearly left it. */
   speedBucket = 0;
+  /** Armed while the bucket is another than the middle one. */
+  readonly slownessTimer: Timer = providerTimer("slownessAges", this);
 
   /** Tasks that are held for it, first come, first served. */
   readonly holders: TaskRecord[] = [];
