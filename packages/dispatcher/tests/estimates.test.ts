@@ -27,7 +27,9 @@ function experienced(): Fleet {
 function thoughtOf(dispatcher: Dispatcher, gpuType: string) {
   const provider = aProvider("cold", { gpuType, warmModel: null });
   dispatcher.step(1e9, { type: "providerJoined", provider, held: [] });
-  const [only] = dispatcher.whatIf(aTask("asked")).providers;
+  const answer = dispatcher.whatIf(aTask("asked"));
+  if (!answer.ok) throw new Error(answer.refusal.message);
+  const [only] = answer.providers;
   dispatcher.step(1e9, { type: "providerLost", providerId: "cold", how: "left" });
   return { loadSeconds: only?.parts?.loadSeconds, runSeconds: only?.parts?.runSeconds };
 }
