@@ -30,6 +30,13 @@ test.each([
   120 * SECONDS,
 );
 
+test.each([
+  // A hold outlived its worth where two attempts overran one behind the other.
+  20_122,
+])("seed %s, which once broke a promise, breaks none", (seed) => {
+  expect(simulate(seed, 100).violation).toBeNull();
+});
+
 test.each(PLANTED_FAULTS)(
   "%s, planted, is caught",
   (fault) => {

@@ -48,17 +48,19 @@ function scheduledMs(provider: ProviderRecord, nowMs: number, slots: number, hol
 }
 
 /** The next instant at which what is ahead stops falling steadily: an attempt passes its estimate, or overruns by more than its spread.
- *  `growsAfterMs` is how long the estimate may grow once one has. Infinity where nothing is ahead. */
-export function nextBendAtMs(provider: ProviderRecord, nowMs: number, growsAfterMs: number): number {
+ *  `growsByMs` is by how much the estimate may grow once some have: it grows by a millisecond in each for every one that has, since those
+ *  that were sent ahead stand behind one another. Infinity where nothing is ahead. */
+export function nextBendAtMs(provider: ProviderRecord, nowMs: number, growsByMs: number): number {
   let bendAtMs = Infinity;
+  let growing = 0;
   for (const attempt of provider.attempts) {
     const endMs = attempt.startedAtMs + attempt.expectedMs;
     if (nowMs < endMs) bendAtMs = Math.min(bendAtMs, endMs);
     else if (nowMs < endMs + attempt.spreadMs) bendAtMs = Math.min(bendAtMs, endMs + attempt.spreadMs);
-    // Whole milliseconds, so that a tie is not missed by the last digit.
-    else bendAtMs = Math.min(bendAtMs, Math.floor(nowMs + growsAfterMs));
+    else growing += 1;
   }
-  return bendAtMs;
+  // Whole milliseconds, so that a tie is not missed by the last digit.
+  return growing === 0 ? bendAtMs : Math.min(bendAtMs, Math.floor(nowMs + growsByMs / growing));
 }
 
 /** Whether an attempt of it is past its estimate. */

@@ -17,12 +17,12 @@ const GRAPH = {
 const FRAMES_MAX = 40;
 const STANDARD = { type: "standard", prompt: "a fox", model: "", width: 64, height: 64, steps: 4 } as const;
 
-async function setup(version: ComfyVersion, faults: ComfyFaults = {}) {
+async function setup(version: ComfyVersion, faults: ComfyFaults = {}, absentMs = 200) {
   const comfy = await FakeComfyUi.start(version);
   Object.assign(comfy.faults, faults);
   const scratch = mkdtempSync(join(tmpdir(), "genai-comfy-"));
   const engine = new ComfyUiEngine({
-    ...{ url: comfy.url, scratch, pollMs: 50, lookMs: 500, silenceMs: 300, cancelMs: 1_000, absentMs: 200 },
+    ...{ url: comfy.url, scratch, pollMs: 50, lookMs: 500, silenceMs: 300, cancelMs: 1_000, absentMs },
     fetchInput: () => Promise.reject(new Error("nothing is fetched here")),
   });
   await engine.probe(AbortSignal.timeout(5_000));
@@ -287,7 +287,8 @@ describe.each(["new", "old"] as const)("ComfyUI, %s", (version) => {
   });
 
   test("a history that lags behind the end is waited for", async () => {
-    await using bundle = await setup(version, { historyLag: 2 });
+    // Longer than two looks may take on a busy machine.
+    await using bundle = await setup(version, { historyLag: 2 }, 10_000);
     expect(await bundle.run({ type: "comfy", workflow: GRAPH })).toMatchObject({ type: "succeeded" });
   });
 
