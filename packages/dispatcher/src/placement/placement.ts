@@ -189,6 +189,8 @@ export class Placement {
         this.backlog.addKind(added);
         this.#wakeHeld();
       }
+      const isNews = standingBefore === "unavailable" || provider.indexedCost < costBefore;
+      if (isNews && provider.standing !== "unavailable") this.#releaseFromFailed();
       const classesBefore = standingBefore === "unavailable" || kindBefore === null ? [] : [...kindBefore.classes];
       if (gone !== null) this.backlog.dropKind(gone);
       if (provider.standing === "free" || provider.indexedRoom) this.#offers.add(provider);
@@ -199,6 +201,17 @@ export class Placement {
       for (const taskClass of classesBefore) {
         if (taskClass.frugal || taskClass.exclusion !== null) this.#rechecks.add(taskClass);
       }
+    }
+  }
+
+  /** Where all had failed a task it may be held for one of them; once there is one that has not, it waits for that one alone. Before
+   *  any slot is offered, since a hold bears only with slots that are worth more to its task than the one it waits for. */
+  #releaseFromFailed(): void {
+    for (const task of [...this.#held]) {
+      const { hold } = task;
+      if (hold === null || !task.class.excludes(hold.provider, this.letsFailedIn(task.class))) continue;
+      this.#release(task);
+      this.wake(task);
     }
   }
 
