@@ -127,7 +127,11 @@ export async function startServer(
     legacyNodeCost: configuration.LEGACY_NODE_COST,
     artifactBytesMax: configuration.MAX_ARTIFACT_BYTES,
   });
-  credentials.onNodeKeyChanged((nodeId) => gateway.disconnect(nodeId, "this id's key has changed"));
+  credentials.onNodeKeyChanged((nodeId) => {
+    // For good: what it ran is another's at once, and what it may still say counts no more.
+    coordinator.nodes.nodeLost(nodeId, "left");
+    gateway.disconnect(nodeId, "this id's key has changed");
+  });
   const egress = createEgress(createAddressPolicy(configuration.EGRESS_ALLOW ?? []));
   const webhookSecrets = new WebhookSecrets(configuration.WEBHOOK_SECRET ?? secrets.webhookSecret, store);
   const deliverer = new WebhookDeliverer({
