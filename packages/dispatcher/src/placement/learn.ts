@@ -5,6 +5,9 @@ import { SPEED_STEP } from "./fleet.ts";
 
 /** How much the newest measurement counts for a provider's own slowness. */
 const SLOWNESS_SHARE = 0.2;
+/** How far from the mean a measurement counts in full, in buckets; what lies beyond counts as if it were there, as in Huber's estimate of a
+ *  location. One task during which the machine stood still says little: it takes three in a row to be taken for slowness. */
+const SURPRISE_BUCKETS_MAX = 1.5;
 /** How far the mean must be from the middle of its bucket, in buckets, before the bucket changes: more than half, so that it does not flutter. */
 const BUCKET_HYSTERESIS = 0.75;
 /** Time without a measurement after which half of a provider's own slowness is forgotten: while its equals are idle, whoever looked slow
@@ -56,7 +59,9 @@ export function learnFrom(estimates: Estimates, attempt: AttemptRecord, gpuMs: n
 
 /** Takes a provider's own error into account, as the logarithm of measured by expected; true where that moved it into another bucket. */
 function moveBucket(provider: ProviderRecord, error: number): boolean {
-  provider.slownessLog += (error - provider.slownessLog) * SLOWNESS_SHARE;
+  const surpriseMax = SURPRISE_BUCKETS_MAX * Math.log(SPEED_STEP);
+  const surprise = Math.min(surpriseMax, Math.max(-surpriseMax, error - provider.slownessLog));
+  provider.slownessLog += surprise * SLOWNESS_SHARE;
   return followBucket(provider);
 }
 
