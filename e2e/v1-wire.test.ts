@@ -13,8 +13,15 @@ const GRAPH = JSON.stringify({ "1": { class_type: "SaveImage", inputs: {} } });
 
 interface Answer {
   readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: a raw client reads whatever came
-  readonly body: any;
+  readonly body: {
+    readonly ok: boolean;
+    readonly error: string;
+    readonly task_id: string;
+    readonly status: string;
+    readonly result: { readonly images: readonly string[] };
+    readonly count: number;
+    readonly data: Readonly<Record<string, unknown>>;
+  };
 }
 
 async function call(service: Service, method: string, path: string, body?: unknown, token?: string): Promise<Answer> {
@@ -25,7 +32,7 @@ async function call(service: Service, method: string, path: string, body?: unkno
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(30_000),
   });
-  return { status: response.status, body: await response.json() };
+  return { status: response.status, body: (await response.json()) as Answer["body"] };
 }
 
 const socketUrl = (service: Service) => service.url.replace("http", "ws");
@@ -75,7 +82,7 @@ test("from a v1 client over a real server to a legacy node and back, each call w
     return answer.body.status === "SUCCESS" && answer;
   });
   expect(done.status).toBe(201);
-  const [ours, theirs] = done.body.result.images as string[];
+  const [ours, theirs] = done.body.result.images;
   expect(theirs).toBe("https://elsewhere.example/a.png");
   const picture = await fetch(ours ?? "");
   expect([picture.status, picture.headers.get("content-type")]).toEqual([200, "image/png"]);
