@@ -80,6 +80,14 @@ BEGIN
     outcomes[n] := '{"conflict": null}';
     IF c ->> 'type' = 'taskInserted' THEN
       u := genai.user_seq_of(c ->> 'userId');
+      -- A task that is there already leaves its user's keys as they are.
+      SELECT count(*) INTO changed FROM genai.tasks WHERE task_id = c ->> 'taskId';
+      IF changed > 0 THEN
+        SELECT i.task_id INTO held FROM genai.idempotency_keys i JOIN genai.tasks USING (task_id)
+          WHERE i.user_seq = u AND key = c ->> 'key' AND i.created_at_ms > now_at - 86400000;
+        outcomes[n] := jsonb_build_object('conflict', coalesce(held, c ->> 'taskId'));
+        CONTINUE;
+      END IF;
       IF c ? 'key' THEN
         INSERT INTO genai.idempotency_keys AS i (user_seq, key, task_id, body_hash, created_at_ms)
           VALUES (u, c ->> 'key', c ->> 'taskId', c ->> 'bodyHash', now_at)
