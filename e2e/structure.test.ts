@@ -7,9 +7,10 @@ import { root } from "./support/program.ts";
  *  package; so it is enough that no manifest names more than this. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
+  tracing: [],
   dispatcher: ["protocol"],
-  server: ["protocol", "dispatcher"],
-  node: ["protocol", "dispatcher"],
+  server: ["protocol", "dispatcher", "tracing"],
+  node: ["protocol", "dispatcher", "tracing"],
   scaler: ["protocol", "dispatcher"],
   cli: ["protocol", "dispatcher"],
   // Private: it measures all of them.

@@ -58,9 +58,9 @@ export class Service implements AsyncDisposable {
     });
   }
 
-  startNode(args: readonly string[]): Program {
+  startNode(args: readonly string[], env: Readonly<Record<string, string>> = {}): Program {
     const home = join(this.home, `node-${this.#nodes.length}`);
-    const node = new Program("node", { args: ["-b", `ws://127.0.0.1:${this.port}`, "--home", home, ...args] });
+    const node = new Program("node", { args: ["-b", `ws://127.0.0.1:${this.port}`, "--home", home, ...args], env });
     this.#nodes.push(node);
     return node;
   }

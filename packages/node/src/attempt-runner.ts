@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import type { AttemptId, ErrorFrame, ResultArtifact } from "@genai/protocol";
+import { NO_SPAN, type Span, type Tracing } from "@genai/tracing";
 import type { Logger } from "pino";
 import type { Engine, EngineOutcome } from "./engines/engine.ts";
 import { taskFault } from "./engines/failed-outcome.ts";
@@ -12,8 +13,8 @@ import type { Spool } from "./spool/spool.ts";
 export interface RunnerReport {
   progressed(attemptId: string, value: number, stage: string): void;
   previewed(attemptId: string, mime: PreviewMime, bytes: Uint8Array): void;
-  /** The last word is on the disk. */
-  finished(attemptId: string, final: FinalFrame): void;
+  /** The last word is on the disk. `traceparent`: of the span of the run, from which its delivery continues. */
+  finished(attemptId: string, final: FinalFrame, traceparent: string | null): void;
   /** It stopped because it was told to. */
   stopped(attemptId: string): void;
   /** The engine went away under an attempt; said before the attempt's last word. */
@@ -29,13 +30,15 @@ export class AttemptRunner {
   readonly #spool: Spool;
   readonly #report: RunnerReport;
   readonly #logger: Logger;
+  readonly #tracing: Tracing;
   readonly #running = new Map<string, { readonly controller: AbortController; readonly ended: Promise<void> }>();
 
-  constructor(engine: Engine, spool: Spool, report: RunnerReport, logger: Logger) {
+  constructor(engine: Engine, spool: Spool, report: RunnerReport, logger: Logger, tracing: Tracing) {
     this.#engine = engine;
     this.#spool = spool;
     this.#report = report;
     this.#logger = logger;
+    this.#tracing = tracing;
   }
 
   /** Starts an attempt; its end comes through the report. `resolveUrl` makes the server's URLs absolute. */
@@ -63,33 +66,46 @@ export class AttemptRunner {
     const { attemptId } = order;
     const startedMs = performance.now();
     this.#logger.info({ attemptId }, "attempt started");
-    const outcome = await this.#outcome(order, resolveUrl, signal);
+    const span = this.#tracing.start("run the attempt", {
+      parent: order.traceparent,
+      kind: "consumer",
+      attributes: { "genai.attempt.id": attemptId },
+    });
+    const outcome = await this.#outcome(order, resolveUrl, signal, span);
     const tookMs = Math.round(performance.now() - startedMs);
     if (outcome.type === "canceled") {
       this.#logger.info({ attemptId, tookMs }, "attempt stopped");
+      span.end({ attributes: { "genai.outcome": "stopped" } });
       this.#report.stopped(attemptId);
       return;
     }
     if (outcome.type === "failed" && outcome.code === "engine_down") this.#report.engineDown();
     const aside = outcome.type === "failed" ? outcome.detail : outcome.warnings;
     if (aside !== undefined && aside !== "") this.#logger.warn({ attemptId, aside }, "the engine said beside it");
-    const final = await this.#keep(order, outcome);
+    const final = await this.#keep(order, outcome, span.traceparent);
+    span.end(
+      final.type === "error" ? { failure: final.code } : { attributes: { "genai.artifacts": final.artifacts.length } },
+    );
     const how = final.type === "error" ? { code: final.code } : { artifacts: final.artifacts.length };
     this.#logger.info({ attemptId, tookMs, ...how }, final.type === "error" ? "attempt failed" : "attempt succeeded");
-    this.#report.finished(attemptId, final);
+    this.#report.finished(attemptId, final, span.traceparent);
   }
 
   async #outcome(
     order: AttemptOrder,
     resolveUrl: (url: string) => string,
     signal: AbortSignal,
+    run: Span,
   ): Promise<EngineOutcome> {
+    let span = NO_SPAN;
     try {
       const { attemptId, limitMs, pipeline } = order;
       const work =
         pipeline === null
           ? await fetchPipeline(resolveUrl(order.pipelineUrl ?? ""), this.#spool.inputFolder(attemptId), signal)
           : { pipeline };
+      const { type } = work.pipeline;
+      span = this.#tracing.start("engine", { parent: run.traceparent, attributes: { "genai.pipeline": type } });
       const outcome = await this.#engine.run(
         { attemptId, limitMs, ...work },
         {
@@ -98,6 +114,7 @@ export class AttemptRunner {
         },
         signal,
       );
+      span.end({ failure: outcome.type === "failed" ? outcome.code : null });
       // Nobody here asked for that: silence would leave the server waiting.
       if (outcome.type === "canceled" && !signal.aborted)
         return {
@@ -114,6 +131,7 @@ export class AttemptRunner {
       const message = error instanceof Error ? error.message : String(error);
       return { type: "failed", fault: "node", code: "engine_error", message };
     } finally {
+      span.end({ failure: "engine_error" });
       await this.#spool.removeInputs(order.attemptId).catch((error: unknown) => {
         this.#logger.warn({ err: error, attemptId: order.attemptId }, "input pictures could not be removed");
       });
@@ -121,7 +139,11 @@ export class AttemptRunner {
   }
 
   /** Writes the outcome to the disk; where that fails it is the node's fault, and told from memory. */
-  async #keep(order: AttemptOrder, outcome: Exclude<EngineOutcome, { type: "canceled" }>): Promise<FinalFrame> {
+  async #keep(
+    order: AttemptOrder,
+    outcome: Exclude<EngineOutcome, { type: "canceled" }>,
+    traceparent: string | null,
+  ): Promise<FinalFrame> {
     const attemptId = order.attemptId as AttemptId;
     let final: FinalFrame;
     try {
@@ -134,7 +156,7 @@ export class AttemptRunner {
         }
         final = { type: "result", attemptId, artifacts, metrics: outcome.metrics };
       }
-      await this.#spool.writeRecord(attemptId, { final, uploadUrl: order.uploadUrl });
+      await this.#spool.writeRecord(attemptId, { final, uploadUrl: order.uploadUrl, traceparent });
       return final;
     } catch (error) {
       this.#logger.error({ err: error, attemptId }, "the result could not be written to the disk");

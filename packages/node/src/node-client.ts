@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { type Capabilities, PREVIEW_BYTES_MAX } from "@genai/protocol";
+import type { Span, Tracing } from "@genai/tracing";
 import type { Logger } from "pino";
 import { WebSocket } from "ws";
 import { AttemptRunner } from "./attempt-runner.ts";
@@ -10,7 +11,7 @@ import type { NodeEffect } from "./session/node-effect.ts";
 import type { NodeInput } from "./session/node-input.ts";
 import { NodeSession } from "./session/node-session.ts";
 import type { Spool, SpoolRecord } from "./spool/spool.ts";
-import { upload } from "./upload.ts";
+import { type UploadOutcome, upload } from "./upload.ts";
 
 export interface NodeClientOptions {
   /** ws: or wss: URL of the server. */
@@ -29,6 +30,7 @@ export interface NodeClientOptions {
   /** The engine went away under a task. */
   readonly engineDown?: () => void;
   readonly logger: Logger;
+  readonly tracing: Tracing;
 }
 
 /** Longest frame that is read: a v1 server puts whole input images into its frames. */
@@ -44,6 +46,8 @@ export class NodeClient {
   readonly #runner: AttemptRunner;
   readonly #uploads = new Map<string, AbortController>();
   readonly #finals = new Map<string, SpoolRecord>();
+  /** From the disk of the node to the server's word that it has it. */
+  readonly #deliveries = new Map<string, Span>();
   /** Removals from the disk that are on their way: the process ends after them. */
   readonly #removals = new Set<Promise<void>>();
   #capabilities: Capabilities;
@@ -54,7 +58,7 @@ export class NodeClient {
   constructor(options: NodeClientOptions) {
     this.#options = options;
     this.#capabilities = options.capabilities;
-    for (const record of options.kept) this.#finals.set(record.final.attemptId, record);
+    for (const record of options.kept) this.#keepFinal(record);
     const { nodeId, bootId, slots, capabilities, kept } = options;
     this.#session = new NodeSession({ nodeId, bootId, slots, capabilities, kept });
     this.#runner = new AttemptRunner(
@@ -63,14 +67,15 @@ export class NodeClient {
       {
         progressed: (attemptId, value, stage) => this.#feed({ type: "progressed", attemptId, value, stage }),
         previewed: (attemptId, mime, bytes) => this.#feed({ type: "previewed", attemptId, mime, bytes }),
-        finished: (attemptId, final) => {
-          this.#finals.set(attemptId, { final, uploadUrl: null });
+        finished: (attemptId, final, traceparent) => {
+          this.#keepFinal({ final, uploadUrl: null, traceparent });
           this.#feed({ type: "finished", attemptId, final });
         },
         stopped: (attemptId) => this.#feed({ type: "stopped", attemptId }),
         engineDown: () => options.engineDown?.(),
       },
       options.logger,
+      options.tracing,
     );
   }
 
@@ -163,6 +168,8 @@ export class NodeClient {
       case "forget":
         this.#uploads.get(effect.attemptId)?.abort();
         this.#finals.delete(effect.attemptId);
+        this.#deliveries.get(effect.attemptId)?.end();
+        this.#deliveries.delete(effect.attemptId);
         this.#remove(spool, effect.attemptId);
         break;
       case "exit":
@@ -231,11 +238,21 @@ export class NodeClient {
     return (this.#socket?.bufferedAmount ?? 0) > CONGESTED_BYTES;
   }
 
+  #keepFinal(record: SpoolRecord): void {
+    const { attemptId } = record.final;
+    this.#finals.set(attemptId, record);
+    const span = this.#options.tracing.start("deliver the result", {
+      parent: record.traceparent,
+      attributes: { "genai.attempt.id": attemptId },
+    });
+    this.#deliveries.set(attemptId, span);
+  }
+
   // ── results ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #upload(effect: Extract<NodeEffect, { type: "upload" }>): Promise<void> {
     const { attemptId, uploadUrl, missing } = effect;
-    const final = this.#finals.get(attemptId)?.final;
+    const { final, traceparent } = this.#finals.get(attemptId) ?? { final: null, traceparent: null };
     if (final?.type !== "result" || uploadUrl === null) {
       this.#feed({ type: "uploaded", attemptId });
       return;
@@ -251,7 +268,17 @@ export class NodeClient {
         if (artifact === undefined) continue;
         const url = this.#resolveUrl(uploadUrl.replace("{n}", String(n)));
         const path = this.#options.spool.artifactPath(attemptId, n);
-        const outcome = await upload(path, url, artifact, controller.signal);
+        const span = this.#options.tracing.start("upload", {
+          parent: traceparent,
+          kind: "client",
+          attributes: { "genai.attempt.id": attemptId, "genai.artifact": n, "genai.bytes": artifact.bytes },
+        });
+        let outcome: UploadOutcome = "failed";
+        try {
+          outcome = await upload(path, url, { ...artifact, traceparent: span.traceparent }, controller.signal);
+        } finally {
+          span.end({ failure: outcome === "uploaded" ? null : outcome });
+        }
         // A server that does not want the picture says so in its answer to the result.
         if (outcome === "refused") break;
         if (outcome === "failed") {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { openTracing } from "@genai/tracing";
 import { pino } from "pino";
 import type { Flags } from "./command-line/flags.ts";
 import { createEngine } from "./create-engine.ts";
@@ -15,6 +16,7 @@ import { readNodeKey } from "./node-key.ts";
 import { provision } from "./provisioning.ts";
 import { Spool } from "./spool/spool.ts";
 import { serveStatus } from "./status-page.ts";
+import { VERSION } from "./version.ts";
 
 /** What is read from the environment beside the flags. */
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -45,7 +47,13 @@ export async function runNode(flags: Flags, environment: Environment): Promise<v
   });
   const capabilities = await watch.start();
   logger.info({ nodeId, engine: flags.type, ready: capabilities.ready, kept: kept.length }, "starting");
+  const tracing = await openTracing(environment, {
+    serviceName: "genai-node",
+    version: VERSION,
+    onFailure: (reason) => logger.warn({ reason }, "traces can't be sent"),
+  });
   client = new NodeClient({
+    tracing,
     ...{ backend, token, nodeId, bootId: randomUUID(), slots, capabilities, engine, spool, kept, once, logger },
     engineDown: () => watch.engineDown(),
   });
@@ -68,6 +76,7 @@ export async function runNode(flags: Flags, environment: Environment): Promise<v
   await client.run();
   watch.close();
   await status?.close();
+  await tracing.close();
   lock?.close();
   logger.info("stopped");
 }

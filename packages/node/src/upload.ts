@@ -17,7 +17,7 @@ const STALL_MS = 30_000;
 export async function upload(
   path: string,
   url: string,
-  picture: { readonly sha256: string; readonly mime: string },
+  picture: { readonly sha256: string; readonly mime: string; readonly traceparent: string | null },
   signal: AbortSignal,
 ): Promise<UploadOutcome> {
   const { size } = await stat(path);
@@ -26,7 +26,8 @@ export async function upload(
     if (uploaded) return "uploaded";
     if (signal.aborted) return "failed";
   }
-  const headers = { "content-type": picture.mime, "content-length": String(size) };
+  const trace = picture.traceparent === null ? {} : { traceparent: picture.traceparent };
+  const headers = { "content-type": picture.mime, "content-length": String(size), ...trace };
   for (let attempt = 1; attempt <= TRIES; attempt++) {
     const status = await put(path, url, headers, signal).catch(() => null);
     if (signal.aborted) return "failed";

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { NO_TRACING } from "@genai/tracing";
 import { expect, test } from "@jest/globals";
 import { pino } from "pino";
 import { ComfyUiEngine } from "../src/engines/comfy-ui/comfy-ui-engine.ts";
@@ -29,6 +30,7 @@ async function setup(create: (home: string) => Promise<{ engine: Engine; close?:
   const probe = await engine.probe(AbortSignal.timeout(5_000));
   const capabilities = capabilitiesOf(engine.type, probe, null, { models: [], minCost: 0 });
   const client = new NodeClient({
+    tracing: NO_TRACING,
     ...{ backend: server.backend, token: null, nodeId: "n", bootId: randomUUID(), slots: 1, capabilities },
     ...{ engine, spool, kept, logger: pino({ level: "silent" }) },
   });

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { openTracing } from "@genai/tracing";
 import { ArtifactStoreRefused } from "./artifacts/artifact-store.ts";
 import { type Command, readCommandLine, UsageError } from "./command-line/command-line.ts";
 import { helpText } from "./command-line/help-text.ts";
@@ -7,6 +8,7 @@ import { ConfigurationError, readConfiguration } from "./configuration/configura
 import { createLogger } from "./logger.ts";
 import { startServer } from "./server.ts";
 import { StoreRefused, StoreUnavailable } from "./storage/index.ts";
+import { VERSION } from "./version.ts";
 
 /** How long a clean end may take before the process ends anyway, in milliseconds. */
 const CLOSE_MS_MAX = 9_000;
@@ -36,7 +38,12 @@ async function serve(): Promise<void> {
     logger.fatal({ err: error }, "a bug: an error that nobody handled");
     process.exit(70);
   });
-  const server = await startServer(configuration, logger);
+  const tracing = await openTracing(process.env, {
+    serviceName: "genai-server",
+    version: VERSION,
+    onFailure: (reason) => logger.warn({ reason }, "traces can't be sent"),
+  });
+  const server = await startServer(configuration, logger, { tracing });
   let closing = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
@@ -47,7 +54,10 @@ async function serve(): Promise<void> {
         logger.error("the clean end took too long; what is stored is safe");
         process.exit(0);
       }, CLOSE_MS_MAX).unref();
-      void server.close().then(() => process.exit(0));
+      void server
+        .close()
+        .then(() => tracing.close())
+        .then(() => process.exit(0));
     });
   }
 }

@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { buffer } from "node:stream/consumers";
+import { NO_TRACING, type Tracing } from "@genai/tracing";
 import type { Logger } from "pino";
 import { artifactRoutes } from "./artifacts/artifact-routes.ts";
 import { ArtifactUrls } from "./artifacts/artifact-urls.ts";
@@ -29,6 +29,7 @@ import type { TaskArtifact } from "./tasks/stored-task.ts";
 import { TraceRecorder } from "./trace-recorder.ts";
 import { Uploads } from "./uploads/uploads.ts";
 import { configuredUserLimits } from "./user-limits.ts";
+import { VERSION } from "./version.ts";
 import { WebhookDeliverer } from "./webhooks/webhook-deliverer.ts";
 import { WebhookSecrets } from "./webhooks/webhook-secrets.ts";
 
@@ -45,15 +46,21 @@ export interface RunningServer {
 const RECONNECT_MS_MAX = 1_000;
 /** How long open requests have to end once the server stops, in milliseconds. */
 const HTTP_CLOSE_MS = 3_000;
-const VERSION = (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string })
-  .version;
 
-/** Puts the parts together and listens; `limits` are bounds of nodes' sockets that differ from the gateway's own. Rejects with a sentence for people: {@link ConfigurationError}, `StoreRefused`, or a system
+/** What a server may be given beside its configuration. */
+export interface ServerOptions {
+  /** Bounds of nodes' sockets that differ from the gateway's own. */
+  readonly limits?: Partial<GatewayLimits>;
+  /** Where spans go; whoever gives it closes it, after the server. Default nowhere. */
+  readonly tracing?: Tracing;
+}
+
+/** Puts the parts together and listens. Rejects with a sentence for people: {@link ConfigurationError}, `StoreRefused`, or a system
  *  error of the port. */
 export async function startServer(
   configuration: Configuration,
   logger: Logger,
-  limits: Partial<GatewayLimits> = {},
+  { limits = {}, tracing = NO_TRACING }: ServerOptions = {},
 ): Promise<RunningServer> {
   const home = configuration.GENAI_HOME;
   const secrets = readSecrets(home);
@@ -90,6 +97,7 @@ export async function startServer(
     leaseMs: configuration.LEASE,
     taskTtlMs: configuration.TASK_TTL,
     userLimits: configuredUserLimits(configuration, credentials),
+    tracing,
     trace: metrics.trace(trace),
     onCommitted: (changes, outcomes, ms) => metrics.committed(changes, outcomes, ms),
   });
@@ -177,6 +185,7 @@ export async function startServer(
     ],
     uploads,
     credentials,
+    tracing,
     metrics,
     webhooks: { deliveries: store, secrets: webhookSecrets, objection: (url) => egress.objection(url) },
     fleet: runningFleet({

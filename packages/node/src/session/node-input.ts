@@ -55,4 +55,6 @@ export interface AttemptOrder {
   readonly limitMs: number;
   /** With `{n}` for the number of the picture; null on v1, where pictures travel in the result. */
   readonly uploadUrl: string | null;
+  /** What this node's spans of it continue from, where its server traces it. */
+  readonly traceparent: string | null;
 }

@@ -236,6 +236,7 @@ export class NodeSession {
           pipelineUrl: frame.pipelineUrl ?? null,
           limitMs: frame.limitMs,
           uploadUrl: frame.uploadUrl,
+          traceparent: frame.traceparent ?? null,
         });
         break;
       case "abort":
@@ -452,8 +453,11 @@ export class NodeSession {
     }
     const pipeline = pipelineOfV1(frame);
     // v1 has no word for "no": what comes is run, one after the other.
-    if (pipeline !== null)
-      this.#run({ attemptId, pipeline, pipelineUrl: null, limitMs: V1_LIMIT_MS, uploadUrl: null }, true);
+    if (pipeline === null) return;
+    this.#run(
+      { attemptId, pipeline, pipelineUrl: null, limitMs: V1_LIMIT_MS, uploadUrl: null, traceparent: null },
+      true,
+    );
   }
 
   // ── small words ───────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,6 +12,8 @@ import type { EngineArtifact } from "../engines/engine.ts";
 const SpoolRecord = z.object({
   final: z.discriminatedUnion("type", [ResultFrame, ErrorFrame]),
   uploadUrl: z.string().nullable(),
+  /** What the spans of its way to the server continue from; absent where nothing was traced. */
+  traceparent: z.string().nullable().default(null),
 });
 export type SpoolRecord = z.infer<typeof SpoolRecord>;
 

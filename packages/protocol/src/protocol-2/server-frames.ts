@@ -27,6 +27,9 @@ export const TaskFrame = z.object({
   limitMs: z.int().min(1),
   /** Signed; picture number n (from 0) is PUT to it with `{n}` replaced by n. */
   uploadUrl: z.string().max(8_192),
+  /** Where the server records traces: what the node's own spans continue from, as W3C's `traceparent` header has it. One that can't be
+   *  read is no reason to refuse a task. */
+  traceparent: z.string().max(256).optional(),
 });
 export type TaskFrame = z.infer<typeof TaskFrame>;
 

@@ -189,6 +189,12 @@ export const VARIABLES = {
     "What the secrets of the users' webhooks are derived from, 32 characters or more; one for all servers of a database. Without it the server makes one.",
   ),
   METRICS_TOKEN: secret(z.string().min(1), "Bearer token of /metrics. Without it /metrics answers on loopback only."),
+  OTEL_EXPORTER_OTLP_ENDPOINT: variable(
+    z.url({ protocol: /^https?$/ }),
+    null,
+    "URL",
+    "Collector of traces (OTLP over HTTP, in JSON). Without it nothing is traced; the other `OTEL_*` variables hold beside it.",
+  ),
   LOG_LEVEL: variable(
     z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]),
     "info",

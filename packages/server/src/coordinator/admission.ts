@@ -1,8 +1,10 @@
 import { requirementClassKey, type TaskHistory } from "@genai/dispatcher";
+import { NO_SPAN } from "@genai/tracing";
 import type { StoredAttempt, StoredTask } from "../tasks/stored-task.ts";
 import { type ClaimedTask, StoreUnavailable } from "../tasks/task-store.ts";
 import type { CoordinatorState } from "./coordinator-state.ts";
 import { type LiveAttempt, type LiveTask, newLiveAttempt } from "./live-task.ts";
+import { endSpans, startWait } from "./task-spans.ts";
 import { toDispatcherTask } from "./to-dispatcher-task.ts";
 import { Window } from "./window.ts";
 
@@ -51,6 +53,7 @@ export class Admission {
   withdraw(live: LiveTask): void {
     if (this.#state.tasks.get(live.stored.taskId) !== live) return;
     this.#state.loop.feed({ type: "withdraw", taskId: live.stored.taskId });
+    endSpans(live, "withdrawn");
     this.left(live);
   }
 
@@ -156,11 +159,13 @@ export class Admission {
 
   /** Brings a stored task into the window; false where the dispatcher refused it. */
   #admit({ task, classKey }: ClaimedTask, open: readonly StoredAttempt[]): boolean {
-    const { tasks, attempts, clock, taskTtlMs, loop, logger } = this.#state;
+    const { tasks, attempts, clock, taskTtlMs, loop, logger, tracing } = this.#state;
     if (tasks.has(task.taskId)) return true;
     const nowMs = clock.wallMs();
     this.announce(task.userId);
-    const live: LiveTask = { stored: { ...task }, classKey, pipeline: null, attempts: new Map() };
+    const live: LiveTask = { stored: { ...task }, classKey, pipeline: null, attempts: new Map(), waitSpan: NO_SPAN };
+    // What was handed back waits anew; how long it had waited before nobody knows any more.
+    if (open.length === 0) startWait(tracing, live, task.handedBack ? null : task.createdAtMs);
     for (const { attemptId, attempt, nodeId } of open) {
       const one: LiveAttempt = newLiveAttempt({ attemptId, taskId: task.taskId, attempt, nodeId });
       attempts.add(one);

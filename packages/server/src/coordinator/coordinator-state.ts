@@ -1,4 +1,5 @@
 import type { Provider, UserLimits } from "@genai/dispatcher";
+import type { Tracing } from "@genai/tracing";
 import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
 import type { TaskStore } from "../tasks/task-store.ts";
@@ -18,6 +19,7 @@ export interface CoordinatorState {
   readonly sessions: NodeSessions;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly tracing: Tracing;
   /** A task without a deadline is given up after this long, in milliseconds. */
   readonly taskTtlMs: number;
   readonly userLimits: (userId: string) => UserLimits;

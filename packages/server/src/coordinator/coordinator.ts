@@ -1,4 +1,5 @@
 import type { Dispatcher, UserLimits } from "@genai/dispatcher";
+import { NO_TRACING, type Tracing } from "@genai/tracing";
 import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
 import type { NewTask } from "../tasks/stored-task.ts";
@@ -30,6 +31,8 @@ export interface CoordinatorOptions {
   readonly taskTtlMs: number;
   /** What each user may do. */
   readonly userLimits: (userId: string) => UserLimits;
+  /** Where spans of waits, attempts and results go. Default nowhere. */
+  readonly tracing?: Tracing;
   readonly trace?: DispatcherTrace;
   readonly onCommitted?: OnCommitted;
 }
@@ -81,6 +84,7 @@ export class Coordinator implements TaskService {
       sessions,
       clock,
       logger,
+      tracing: options.tracing ?? NO_TRACING,
       taskTtlMs,
       userLimits,
       loop,

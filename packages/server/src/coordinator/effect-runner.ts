@@ -5,6 +5,7 @@ import type { TaskError, TaskEvent } from "../tasks/stored-task.ts";
 import type { ChangeOutcome, StoreChange } from "../tasks/task-store.ts";
 import type { CoordinatorState } from "./coordinator-state.ts";
 import { type LiveAttempt, type LiveTask, newLiveAttempt } from "./live-task.ts";
+import { endAttempt, endSpans, startAttempt, startResult, startWait } from "./task-spans.ts";
 
 type EffectOf<Type extends DispatcherEffect["type"]> = Extract<DispatcherEffect, { type: Type }>;
 
@@ -93,6 +94,8 @@ export class EffectRunner {
     task.stored.state = "running";
     task.stored.lastAttempt = attempt.attempt;
     task.stored.startedAtMs ??= atMs;
+    task.waitSpan.end({ attributes: { "genai.attempt": attempt.attempt } });
+    attempt.span = startAttempt(this.#state.tracing, task, attempt);
     commits.change({
       change: {
         type: "attemptOpened",
@@ -109,6 +112,7 @@ export class EffectRunner {
         if (!this.#applied(outcome, task)) {
           logger.warn({ taskId: task.stored.taskId }, "task was taken or ended elsewhere");
           this.#state.loop.feed({ type: "withdraw", taskId: task.stored.taskId });
+          endSpans(task, "taken elsewhere");
           return;
         }
         void this.#deliver(task, attempt, effect.limitMs);
@@ -133,7 +137,8 @@ export class EffectRunner {
       }
     }
     if (!attempt.open || pipeline === null) return;
-    sessions.deliver(attempt.nodeId, { attemptId: attempt.attemptId, pipeline, limitMs });
+    const { traceparent } = attempt.span;
+    sessions.deliver(attempt.nodeId, { attemptId: attempt.attemptId, pipeline, limitMs, traceparent });
     logger.debug({ taskId: ref.taskId, attemptId: attempt.attemptId, nodeId: attempt.nodeId }, "attempt sent");
     this.#state.loop.feed({ type: "sent", ...ref });
   }
@@ -167,6 +172,7 @@ export class EffectRunner {
     }
     this.#steps.delete(attempt.attemptId);
     attempt.open = false;
+    endAttempt(attempt, effect.state);
     attempts.retire(attempt);
     this.#state.tallies.closed(attempt.nodeId, effect.state);
     commits.change({ change });
@@ -177,6 +183,7 @@ export class EffectRunner {
     const task = this.#state.tasks.get(attempt.taskId);
     if (task === undefined || task.stored.state !== "queued") return;
     task.stored.state = "running";
+    task.waitSpan.end();
     this.#state.queued.add(task.stored.userId, -1);
     this.#state.commits.change({
       change: {
@@ -196,6 +203,7 @@ export class EffectRunner {
     if (task.stored.state !== "queued") this.#state.queued.add(task.stored.userId, 1);
     task.stored.state = "queued";
     task.stored.handedBack = true;
+    startWait(this.#state.tracing, task, null);
     task.stored.faults = effect.faults;
     task.stored.losses = effect.losses;
     task.stored.failedNodeIds = effect.failedProviderIds;
@@ -237,6 +245,8 @@ export class EffectRunner {
     task.stored.artifacts = artifacts;
     task.stored.error = error;
     this.#left(task);
+    task.waitSpan.end();
+    const result = startResult(this.#state.tracing, task, attempt);
     commits.change({
       change: {
         type: "taskSettled",
@@ -253,6 +263,7 @@ export class EffectRunner {
           "task ended",
         );
         this.#applied(outcome, task);
+        result.end({ failure: error?.code ?? null });
         this.#state.waiters.settled({ ...task.stored });
       },
     });

@@ -1,5 +1,6 @@
 import type { AbortReason } from "@genai/dispatcher";
 import type { Pipeline } from "@genai/protocol";
+import { NO_SPAN, type Span } from "@genai/tracing";
 import type { NewTask, StoredTask, TaskArtifact, TaskError } from "../tasks/stored-task.ts";
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -16,6 +17,8 @@ export interface LiveAttempt {
   artifacts: readonly TaskArtifact[];
   error: TaskError | null;
   abortReason: AbortReason | null;
+  /** From its send to its end. */
+  span: Span;
 }
 
 /** A new open attempt, of which nothing was heard yet. */
@@ -33,6 +36,7 @@ export function newLiveAttempt(
     artifacts: [],
     error: null,
     abortReason: null,
+    span: NO_SPAN,
   };
 }
 
@@ -43,6 +47,8 @@ export interface LiveTask {
   /** Null where it is too large to be kept: it is read again when it is sent. */
   readonly pipeline: Pipeline | null;
   readonly attempts: Map<number, LiveAttempt>;
+  /** The wait in the queue that is under way, or the last. */
+  waitSpan: Span;
 }
 
 /** What the store will say of a task right after its birth. Written out field by field: a rest spread of so many costs 15 µs a task. */
@@ -63,6 +69,7 @@ export function storedAtBirth(task: NewTask): Mutable<StoredTask> {
     maxAttempts: task.maxAttempts,
     metadata: task.metadata,
     webhook: task.webhook,
+    traceparent: task.traceparent,
     state: "queued",
     eventNumber: 1,
     lastAttempt: 0,

@@ -6,6 +6,8 @@ export interface Delivery {
   readonly attemptId: string;
   readonly pipeline: Pipeline;
   readonly limitMs: number;
+  /** What the node's spans continue from; null or absent where nothing is traced. */
+  readonly traceparent?: string | null;
 }
 
 /** What the coordinator asks of the connected nodes. Implemented by the session registry; called only after the commit.

@@ -1,10 +1,12 @@
 import type { StepResult } from "@genai/dispatcher";
+import { NO_SPAN } from "@genai/tracing";
 import type { NewTask, StoredTask } from "../tasks/stored-task.ts";
 import { StoreUnavailable } from "../tasks/task-store.ts";
 import { type Admission, classKeyOf } from "./admission.ts";
 import { type CoordinatorState, STORE_AWAY_RETRY_MS } from "./coordinator-state.ts";
 import { isSmall, type LiveTask, storedAtBirth } from "./live-task.ts";
 import type { CancelOutcome, SubmitOutcome } from "./task-service.ts";
+import { endSpans, startWait } from "./task-spans.ts";
 import { toDispatcherTask } from "./to-dispatcher-task.ts";
 
 /** A key that makes repeats of a submission one task. `bodyHash` tells a repeat from another task under the same key. */
@@ -88,6 +90,7 @@ export class Submissions {
       classKey: classKeyOf(task),
       pipeline: isSmall(task.pipeline) ? task.pipeline : null,
       attempts: new Map(),
+      waitSpan: NO_SPAN,
     };
     if (!this.#admission.window.admits(live.classKey, userId)) return this.#store(task, live, idempotency, null);
     const step = loop.step({ type: "submit", task: toDispatcherTask(live.stored, clock.wallMs(), taskTtlMs) });
@@ -112,10 +115,14 @@ export class Submissions {
     const { classKey } = live;
     queued.add(userId, 1);
     if (step === null) window.staysOutside(classKey, userId);
-    else this.#admission.enter(live);
+    else {
+      startWait(this.#state.tracing, live, null);
+      this.#admission.enter(live);
+    }
     const undo = (): void => {
       // A task that runs does not count as waiting any more.
       if (live.stored.state === "queued") queued.add(userId, -1);
+      endSpans(live, "not stored");
       if (step === null) window.neverArrived(classKey);
       else this.#admission.withdraw(live);
     };

@@ -9,6 +9,7 @@ import { HttpRefusal } from "./http-refusal.ts";
 import { metricsRouter } from "./metrics-router.ts";
 import { requestId } from "./request-id.ts";
 import { RequestLimits } from "./request-limits.ts";
+import { traceRequests } from "./request-tracing.ts";
 import { securityHeaders } from "./security-headers.ts";
 import { mountV1 } from "./v1/mount-v1.ts";
 import { v2Router } from "./v2/v2-router.ts";
@@ -24,6 +25,7 @@ export function createHttpApp(options: HttpAppOptions): Express {
   app.set("trust proxy", [...options.settings.trustedProxies]);
   app.set("query parser", "simple");
 
+  if (options.tracing.isOn) app.use(traceRequests(options.tracing));
   app.use(requestId);
   app.use(cors);
   app.use(securityHeaders);

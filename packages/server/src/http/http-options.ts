@@ -1,3 +1,4 @@
+import type { Tracing } from "@genai/tracing";
 import type { Router } from "express";
 import type { Logger } from "pino";
 import type { TaskService } from "../coordinator/task-service.ts";
@@ -54,6 +55,7 @@ export interface HttpAppOptions {
   readonly webhooks: WebhookDesk;
   readonly metrics: { text(): Promise<string>; readonly contentType: string };
   readonly credentials: Credentials;
+  readonly tracing: Tracing;
   readonly logger: Logger;
   /** Fires when the server stops: waiting calls are answered, streams end. */
   readonly stopping: AbortSignal;

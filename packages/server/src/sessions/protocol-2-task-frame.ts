@@ -15,10 +15,11 @@ export function protocol2TaskFrame(
   const limitMs = Math.max(1, Math.round(delivery.limitMs));
   const expiresInMs = limitMs + URL_GRACE_MS;
   const uploadUrl = options.baseUrl + urls.upload(attemptId, expiresInMs);
-  const frame: TaskFrame = { type: "task", attemptId, pipeline: delivery.pipeline, limitMs, uploadUrl };
+  const trace = delivery.traceparent == null ? {} : { traceparent: delivery.traceparent };
+  const frame: TaskFrame = { type: "task", attemptId, pipeline: delivery.pipeline, limitMs, uploadUrl, ...trace };
   const text = JSON.stringify(frame);
   if (Buffer.byteLength(text) <= options.bytesMax) return text;
   const pipelineUrl = options.baseUrl + urls.pipeline(attemptId, expiresInMs);
-  const short: TaskFrame = { type: "task", attemptId, pipelineUrl, limitMs, uploadUrl };
+  const short: TaskFrame = { type: "task", attemptId, pipelineUrl, limitMs, uploadUrl, ...trace };
   return JSON.stringify(short);
 }

@@ -33,6 +33,7 @@ type TaskSpec = Pick<
   | "limitMs"
   | "maxAttempts"
   | "metadata"
+  | "traceparent"
 >;
 
 /** A task's columns as every adapter selects them. */
@@ -71,6 +72,7 @@ export function encodeSpec(task: NewTask | StoredTask): string {
     limitMs: task.limitMs,
     maxAttempts: task.maxAttempts,
     metadata: task.metadata,
+    traceparent: task.traceparent,
   };
   return JSON.stringify(spec);
 }
@@ -98,6 +100,7 @@ export function decodeTask(row: TaskRow): StoredTask {
     maxAttempts: spec.maxAttempts,
     metadata: spec.metadata,
     webhook: row.webhook,
+    traceparent: spec.traceparent,
     state,
     eventNumber: row.eventNumber,
     lastAttempt: row.lastAttempt,

@@ -25,6 +25,8 @@ export interface SubmissionContext {
   readonly defaultModel: string;
   /** How long one attempt at a graph may take, in milliseconds. */
   readonly graphTimeoutMs: number;
+  /** Of the request's span, where it is traced. */
+  readonly traceparent?: string | undefined;
 }
 
 /** A ComfyUI graph in API format, parsed. */
@@ -61,6 +63,7 @@ export function newTaskFromV1(submission: V1Submission, context: SubmissionConte
     maxAttempts: MAX_ATTEMPTS_DEFAULT,
     metadata: null,
     webhook: null,
+    traceparent: context.traceparent,
   };
 }
 
@@ -91,6 +94,7 @@ export function newTaskFromV2(body: CreateTaskBody, inputs: TaskInputs, context:
     maxAttempts: body.maxAttempts,
     metadata: body.metadata === undefined ? null : JSON.stringify(body.metadata),
     webhook: body.webhook ?? null,
+    traceparent: context.traceparent,
   };
 }
 
@@ -98,7 +102,7 @@ export function newTaskFromV2(body: CreateTaskBody, inputs: TaskInputs, context:
 export function retriedTask(
   ended: StoredTask,
   pipeline: Pipeline,
-  born: { readonly taskId: string; readonly nowMs: number },
+  born: Pick<SubmissionContext, "taskId" | "nowMs" | "traceparent">,
 ): NewTask {
   const { userId, priority, maxCost, timeToMoneyRatio, requirements, work, limitMs, maxAttempts, metadata, webhook } =
     ended;
@@ -118,6 +122,7 @@ export function retriedTask(
     maxAttempts,
     metadata,
     webhook,
+    traceparent: born.traceparent,
   };
 }
 

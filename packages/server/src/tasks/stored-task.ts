@@ -49,6 +49,8 @@ export interface NewTask {
   readonly metadata: string | null;
   /** Where to announce the end, or null. */
   readonly webhook: string | null;
+  /** The span of the request that made it (W3C `traceparent`), from which all of its others continue; absent where nothing was traced. */
+  readonly traceparent?: string | undefined;
 }
 
 /** A task as it stands. Without its pipeline, which may be megabytes: {@link TaskStore.pipelineOf}. */

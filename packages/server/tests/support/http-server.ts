@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { NO_TRACING } from "@genai/tracing";
 import type { Express } from "express";
 import { pino } from "pino";
 import { artifactRoutes } from "../../src/artifacts/artifact-routes.ts";
@@ -113,6 +114,7 @@ export class TestHttpServer implements AsyncDisposable {
         secrets: new WebhookSecrets("root", { readDocument: async () => null, writeDocument: async () => {} }),
         objection: (url) => (url.startsWith("http://10.") ? "10.0.0.1 is not on the public internet." : null),
       },
+      tracing: NO_TRACING,
       version: "0.0.0",
       logger: pino({ level: "silent" }),
       stopping: new AbortController().signal,

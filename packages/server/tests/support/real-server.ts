@@ -78,5 +78,5 @@ async function run(
   environment: Readonly<Record<string, string>>,
   limits: Partial<GatewayLimits>,
 ): Promise<RunningServer> {
-  return await startServer(readConfiguration(environment), pino({ level: "silent" }), limits);
+  return await startServer(readConfiguration(environment), pino({ level: "silent" }), { limits });
 }

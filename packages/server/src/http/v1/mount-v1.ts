@@ -9,6 +9,7 @@ import type { HttpAppOptions } from "../http-options.ts";
 import { HttpRefusal } from "../http-refusal.ts";
 import { readJsonBody } from "../request-body.ts";
 import type { RequestLimits } from "../request-limits.ts";
+import { traceparentOf } from "../request-tracing.ts";
 import { sendJson } from "../send-json.ts";
 import { idempotencyOf, submitTask } from "../submission.ts";
 import { waitForEnd } from "../wait-for-end.ts";
@@ -37,6 +38,7 @@ export function mountV1(app: IRouter, options: HttpAppOptions, limits: RequestLi
       nowMs: options.wallMs(),
       defaultModel: settings.defaultModel,
       graphTimeoutMs: settings.graphTimeoutMs,
+      traceparent: traceparentOf(request),
     });
     const key = request.get("idempotency-key");
     const idempotency = key === undefined ? null : idempotencyOf(key, request.path, withoutToken(body));

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { CreateTaskBody, V2Operations } from "@genai/protocol";
 import type { Files } from "../multipart-body.ts";
+import { traceparentOf } from "../request-tracing.ts";
 import { idempotencyOf, submitTask } from "../submission.ts";
 import type { OperationHandler } from "./operation-router.ts";
 import { taskOfBody } from "./task-of-body.ts";
@@ -9,7 +10,8 @@ import type { V2Context } from "./v2-context.ts";
 export function createTask(context: V2Context): OperationHandler<V2Operations["createTask"]> {
   const { options } = context;
   return async ({ body, files, headers, caller, request, response }) => {
-    const task = await taskOfBody(options, body, files, caller.userId);
+    const { userId } = caller;
+    const task = await taskOfBody(options, body, files, { userId, traceparent: traceparentOf(request) });
     const idempotency = idempotencyOf(headers["idempotency-key"], "POST /v2/tasks", wholeRequest(body, files));
     const submitted = await submitTask(options.tasks, task, idempotency);
     return {

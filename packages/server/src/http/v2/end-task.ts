@@ -2,6 +2,7 @@ import type { V2Operations } from "@genai/protocol";
 import { retriedTask } from "../../tasks/new-task.ts";
 import type { StoredTask } from "../../tasks/stored-task.ts";
 import { HttpRefusal } from "../http-refusal.ts";
+import { traceparentOf } from "../request-tracing.ts";
 import { idempotencyOf, submitTask } from "../submission.ts";
 import type { OperationHandler } from "./operation-router.ts";
 import type { V2Context } from "./v2-context.ts";
@@ -29,7 +30,8 @@ export function retryTask(context: V2Context): OperationHandler<V2Operations["re
     const ended = mustHaveEnded(await context.taskOf(caller, params.taskId));
     const pipeline = await store.pipelineOf(ended.taskId);
     if (pipeline === null) throw notFound(ended.taskId);
-    const task = retriedTask(ended, pipeline, { taskId: newTaskId(), nowMs: wallMs() });
+    const born = { taskId: newTaskId(), nowMs: wallMs(), traceparent: traceparentOf(request) };
+    const task = retriedTask(ended, pipeline, born);
     const idempotency = idempotencyOf(headers["idempotency-key"], `POST /v2/tasks/${ended.taskId}/retry`, {});
     const submitted = await submitTask(tasks, task, idempotency);
     return {

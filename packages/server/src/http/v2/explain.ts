@@ -31,7 +31,7 @@ export function explainTask(context: V2Context): OperationHandler<V2Operations["
 export function explain(context: V2Context): OperationHandler<V2Operations["explain"]> {
   const { fleet, wallMs } = context.options;
   return async ({ body, files, caller }) => {
-    const standing = fleet.explain(await taskOfBody(context.options, body, files, caller.userId));
+    const standing = fleet.explain(await taskOfBody(context.options, body, files, { userId: caller.userId }));
     if (standing === null) throw new HttpRefusal("invalid_request", { detail: "such a task could not be submitted" });
     return { status: 200, body: explanation(null, standing, null, wallMs()) };
   };

@@ -1,5 +1,5 @@
 import type { CreateTaskBody } from "@genai/protocol";
-import { newTaskFromV2 } from "../../tasks/new-task.ts";
+import { newTaskFromV2, type SubmissionContext } from "../../tasks/new-task.ts";
 import type { NewTask } from "../../tasks/stored-task.ts";
 import type { HttpAppOptions } from "../http-options.ts";
 import { HttpRefusal } from "../http-refusal.ts";
@@ -12,7 +12,7 @@ export async function taskOfBody(
   { settings, uploads, webhooks, newTaskId, wallMs }: HttpAppOptions,
   body: CreateTaskBody,
   files: Files,
-  userId: string,
+  { userId, traceparent }: Pick<SubmissionContext, "userId" | "traceparent">,
 ): Promise<NewTask> {
   const nowMs = wallMs();
   check(body, settings.promptCharsMax, nowMs);
@@ -24,6 +24,7 @@ export async function taskOfBody(
     nowMs,
     defaultModel: settings.defaultModel,
     graphTimeoutMs: settings.graphTimeoutMs,
+    traceparent,
   });
 }
 
