@@ -2,9 +2,10 @@ import { createServer } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { NO_TRACING, type Tracing } from "@genai/tracing";
 import type { Logger } from "pino";
-import { artifactRoutes } from "./artifacts/artifact-routes.ts";
+import { artifactRoutes, DIRECT_UPLOAD_MS } from "./artifacts/artifact-routes.ts";
 import { ArtifactUrls } from "./artifacts/artifact-urls.ts";
 import { openArtifactStore } from "./artifacts/open-artifact-store.ts";
+import { UploadRemover } from "./artifacts/upload-remover.ts";
 import { systemClock } from "./clock.ts";
 import { type Configuration, ConfigurationError } from "./configuration/configuration.ts";
 import { readHomeSecrets } from "./configuration/home-secrets.ts";
@@ -74,6 +75,7 @@ export async function startServer(
   });
   const keptElsewhere = configuration.ARTIFACT_STORE !== null && configuration.S3_PRESIGN;
   const urls = new ArtifactUrls(secrets.urlSecret, () => Date.now(), keptElsewhere);
+  const remover = new UploadRemover(artifacts, logger, keptElsewhere ? DIRECT_UPLOAD_MS : null);
   const trace = configuration.TRACE_FILE === null ? null : new TraceRecorder(configuration.TRACE_FILE, logger);
   const stopping = new AbortController();
 
@@ -97,6 +99,8 @@ export async function startServer(
     leaseMs: configuration.LEASE,
     taskTtlMs: configuration.TASK_TTL,
     userLimits: configuredUserLimits(configuration, credentials),
+    uploadLimits: { graphPicturesMax: configuration.MAX_GRAPH_PICTURES, bytesMax: configuration.MAX_ATTEMPT_BYTES },
+    discard: (keys) => remover.remove(keys),
     tracing,
     trace: metrics.trace(trace),
     onCommitted: (changes, outcomes, ms) => metrics.committed(changes, outcomes, ms),
@@ -228,6 +232,7 @@ export async function startServer(
         stopSweeping();
         deliverer.close();
         credentials.close();
+        remover.close();
         listening.close();
         const openRequests = setTimeout(() => http.closeAllConnections(), HTTP_CLOSE_MS);
         http.closeIdleConnections();

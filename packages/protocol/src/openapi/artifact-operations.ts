@@ -66,7 +66,7 @@ export const ARTIFACT_OPERATIONS = {
         schema: z.object({ sha256: Sha256, bytes: z.int() }).meta({ id: "StoredArtifact" }),
       },
     },
-    problems: ["artifact_not_found", "attempt_closed", "body_too_large"],
+    problems: ["artifact_not_found", "attempt_closed", "attempt_busy", "too_many_artifacts", "body_too_large"],
   },
   offerArtifact: {
     id: "offerArtifact",
@@ -84,7 +84,14 @@ export const ARTIFACT_OPERATIONS = {
       200: { description: "There.", schema: DirectUploadTarget },
       204: { description: "Bring it here.", schema: null },
     },
-    problems: ["artifact_not_found", "attempt_closed", "body_too_large", "invalid_json"],
+    problems: [
+      "artifact_not_found",
+      "attempt_closed",
+      "attempt_busy",
+      "too_many_artifacts",
+      "body_too_large",
+      "invalid_json",
+    ],
   },
   attemptPipeline: {
     id: "attemptPipeline",

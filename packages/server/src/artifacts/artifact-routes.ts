@@ -5,25 +5,24 @@ import type { NodeEvents } from "../coordinator/node-events.ts";
 import { HttpRefusal } from "../http/http-refusal.ts";
 import { readJsonBody } from "../http/request-body.ts";
 import type { TaskStore } from "../tasks/task-store.ts";
-import { artifactKey } from "./artifact-key.ts";
+import { artifactKey, directArtifactKey } from "./artifact-key.ts";
 import { type ArtifactStore, ArtifactTooLarge, isArtifactKey } from "./artifact-store.ts";
 import type { ArtifactUrls } from "./artifact-urls.ts";
+import { type AttemptUploads, type UploadRefusal, UploadRefused } from "./attempt-uploads.ts";
 
 export interface ArtifactRoutesOptions {
   readonly artifacts: ArtifactStore;
   readonly urls: ArtifactUrls;
-  readonly events: Pick<NodeEvents, "mayUpload">;
+  readonly events: Pick<NodeEvents, "uploadsOf">;
   readonly store: Pick<TaskStore, "attempt" | "pipelineOf">;
   /** Largest upload, in bytes. */
   readonly bytesMax: number;
 }
 
-/** Pictures of one attempt are numbered below this. */
-const ARTIFACTS_MAX = 1_000;
 /** An upload that sends nothing for this long is given up. */
 const UPLOAD_STALL_MS = 30_000;
 /** How long a node has for an upload to where pictures are kept, and a client for a download from there, in milliseconds. */
-const DIRECT_UPLOAD_MS = 15 * 60_000;
+export const DIRECT_UPLOAD_MS = 15 * 60_000;
 const REDIRECT_MS = 3_600_000;
 /** Longest question about an upload, in bytes. */
 const QUESTION_BYTES_MAX = 4_096;
@@ -42,74 +41,98 @@ export function artifactRoutes(options: ArtifactRoutesOptions): Router {
 }
 
 async function upload(options: ArtifactRoutesOptions, request: Request, response: Response): Promise<void> {
-  const key = await uploadableKey(options, request);
+  const place = uploadPlace(options, request);
+  const { attemptId, n, uploads } = place;
   const { bytesMax } = options;
   if (Number(request.headers["content-length"] ?? 0) > bytesMax) throw tooLarge(bytesMax);
   request.setTimeout(UPLOAD_STALL_MS, () => request.destroy(new Error("the upload stalled")));
+  // Where it is stopped before its end nothing of it is stored: a picture appears only when it is whole.
+  const counted = new Transform({
+    transform: (chunk: Buffer, _encoding, done) =>
+      coming.grow(chunk.length) ? done(null, chunk) : done(new UploadRefused("too_large")),
+  });
+  // It may be stopped before anybody reads from it.
+  counted.on("error", () => {});
+  const coming = uploads.begin(artifactKey(attemptId, n), (why) => counted.destroy(why));
+  let isStored = false;
   try {
-    const whileOpen = untilClosed(options.events, String(request.params.attemptId));
-    request.once("error", (error) => whileOpen.destroy(error));
-    request.once("aborted", () => whileOpen.destroy(new Error("the upload broke off")));
-    const { sha256, bytes } = await options.artifacts.put(key, request.pipe(whileOpen), {
+    request.once("error", (error) => counted.destroy(error));
+    request.once("aborted", () => counted.destroy(new Error("the upload broke off")));
+    const { sha256, bytes } = await options.artifacts.put(coming.key, request.pipe(counted), {
       bytesMax,
       mime: request.headers["content-type"] ?? "application/octet-stream",
     });
+    isStored = true;
     response.status(201).json({ sha256, bytes });
   } catch (error) {
     if (error instanceof ArtifactTooLarge) throw tooLarge(bytesMax);
-    if (error instanceof AttemptClosed) throw closed(error.attemptId);
+    if (error instanceof UploadRefused) throw refused(error.refusal, place);
     if (request.destroyed && !request.complete) return;
     throw new HttpRefusal("unavailable", {
       detail: "the picture could not be stored; try again",
       retryAfterMs: STORE_RETRY_MS,
       cause: error,
     });
+  } finally {
+    coming.end(isStored);
   }
-}
-
-/** An upload's attempt ended while it was under way. */
-class AttemptClosed extends Error {
-  override readonly name = "AttemptClosed";
-  readonly attemptId: string;
-
-  constructor(attemptId: string) {
-    super(`Attempt ${attemptId} ended before its upload did.`);
-    this.attemptId = attemptId;
-  }
-}
-
-/** Passes bytes on, and fails at their end where the attempt is over by then: an upload that was begun in time must not replace
- *  a picture that a client has already. */
-function untilClosed(events: Pick<NodeEvents, "mayUpload">, attemptId: string): Transform {
-  return new Transform({
-    transform: (chunk, _encoding, done) => done(null, chunk),
-    flush: (done) => {
-      events.mayUpload(null, attemptId).then((open) => done(open ? null : new AttemptClosed(attemptId)), done);
-    },
-  });
 }
 
 /** Where the node may put the picture by itself. */
 async function offerDirect(options: ArtifactRoutesOptions, request: Request, response: Response): Promise<void> {
-  const key = await uploadableKey(options, request);
+  const { attemptId, n } = uploadPlace(options, request);
   const asked = DirectUploadBody.safeParse(await readJsonBody(request, QUESTION_BYTES_MAX));
   if (!asked.success) throw new HttpRefusal("invalid_request", { detail: "sha256, bytes and mime are needed" });
   if (asked.data.bytes > options.bytesMax) throw tooLarge(options.bytesMax);
+  // Its attempt may have ended while the question was read.
+  const place = uploadPlace(options, request);
+  const key = directArtifactKey(attemptId, n, asked.data.sha256);
   const target = await options.artifacts.uploadTo(key, asked.data, { expiresInMs: DIRECT_UPLOAD_MS });
+  const refusal = target === null ? null : place.uploads.offer(key, asked.data.bytes);
+  if (refusal !== null) throw refused(refusal, place);
   if (target === null) response.status(204).end();
   else response.set("cache-control", "no-store").json(target);
 }
 
-/** The key under which a picture of an open attempt is put. */
-async function uploadableKey({ urls, events }: ArtifactRoutesOptions, request: Request): Promise<string> {
+/** Which picture of which attempt is meant. */
+interface UploadPlace {
+  readonly attemptId: string;
+  readonly n: number;
+  readonly uploads: AttemptUploads;
+}
+
+/** The place of an upload that is taken now; throws where none is. */
+function uploadPlace({ urls, events }: ArtifactRoutesOptions, request: Request): UploadPlace {
   const attemptId = String(request.params.attemptId);
-  const n = Number(request.params.n);
+  const number = String(request.params.n);
   mustBeSigned(urls, "upload", attemptId, request);
-  if (!Number.isInteger(n) || n < 0 || n >= ARTIFACTS_MAX) {
-    throw new HttpRefusal("artifact_not_found", { detail: `pictures are numbered from 0 to ${ARTIFACTS_MAX - 1}` });
+  // One way to write each number.
+  if (!/^(?:0|[1-9]\d{0,5})$/.test(number)) {
+    throw new HttpRefusal("artifact_not_found", { detail: "pictures are numbered 0, 1, 2 …" });
   }
-  if (!(await events.mayUpload(null, attemptId))) throw closed(attemptId);
-  return artifactKey(attemptId, n);
+  const uploads = events.uploadsOf(null, attemptId);
+  if (uploads === null) throw closed(attemptId);
+  const place = { attemptId, n: Number(number), uploads };
+  const refusal = uploads.refusal(place.n);
+  if (refusal !== null) throw refused(refusal, place);
+  return place;
+}
+
+function refused(refusal: UploadRefusal, { attemptId, uploads }: UploadPlace): HttpRefusal {
+  switch (refusal) {
+    case "closed":
+      return closed(attemptId);
+    case "busy":
+      return new HttpRefusal("attempt_busy", { detail: `the result of attempt ${attemptId} is being looked at` });
+    case "too_many":
+      return new HttpRefusal("too_many_artifacts", {
+        detail: `attempt ${attemptId} may bring ${uploads.picturesMax} pictures, numbered from 0`,
+      });
+    case "too_large":
+      return new HttpRefusal("body_too_large", {
+        detail: `the pictures of an attempt may have ${uploads.bytesMax} bytes together`,
+      });
+  }
 }
 
 async function sendPipeline(options: ArtifactRoutesOptions, request: Request, response: Response): Promise<void> {

@@ -132,6 +132,19 @@ export const VARIABLES = {
     "Largest WebSocket frame of a legacy node; more closes its socket with 1009.",
   ),
   MAX_ARTIFACT_BYTES: variable(size({ min: 1_024, max: 17_179_869_184 }), "256MiB", "bytes", "Largest picture."),
+  // Ten seconds of frames at 24 a second, rounded up.
+  MAX_GRAPH_PICTURES: variable(
+    integer({ min: 1, max: 1_000 }),
+    "256",
+    "pictures",
+    "Most pictures of one attempt at a graph; a standard task gets as many as it asked for.",
+  ),
+  MAX_ATTEMPT_BYTES: variable(
+    size({ min: 1_024, max: 17_179_869_184 }),
+    "1GiB",
+    "bytes",
+    "Most bytes that the pictures of one attempt may have together.",
+  ),
   MAX_PROMPT_CHARS: variable(integer({ min: 1, max: 100_000 }), "10000", "characters", "Longest prompt on /v2."),
   LEASE: variable(
     duration({ minMs: 1_000, maxMs: 600_000 }),

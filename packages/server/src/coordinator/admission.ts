@@ -3,7 +3,7 @@ import { NO_SPAN } from "@genai/tracing";
 import type { StoredAttempt, StoredTask } from "../tasks/stored-task.ts";
 import { type ClaimedTask, StoreUnavailable } from "../tasks/task-store.ts";
 import type { CoordinatorState } from "./coordinator-state.ts";
-import { type LiveAttempt, type LiveTask, newLiveAttempt } from "./live-task.ts";
+import { type LiveAttempt, type LiveTask, newLiveAttempt, uploadsFor } from "./live-task.ts";
 import { endSpans, startWait } from "./task-spans.ts";
 import { toDispatcherTask } from "./to-dispatcher-task.ts";
 import { Window } from "./window.ts";
@@ -167,7 +167,10 @@ export class Admission {
     // What was handed back waits anew; how long it had waited before nobody knows any more.
     if (open.length === 0) startWait(tracing, live, task.handedBack ? null : task.createdAtMs);
     for (const { attemptId, attempt, nodeId } of open) {
-      const one: LiveAttempt = newLiveAttempt({ attemptId, taskId: task.taskId, attempt, nodeId });
+      const one: LiveAttempt = newLiveAttempt({
+        ...{ attemptId, taskId: task.taskId, attempt, nodeId },
+        uploads: uploadsFor(task, { legacy: false }, this.#state.uploadLimits),
+      });
       attempts.add(one);
       live.attempts.set(attempt, one);
     }

@@ -1,6 +1,7 @@
 import type { Provider, UserLimits } from "@genai/dispatcher";
 import type { Tracing } from "@genai/tracing";
 import type { Logger } from "pino";
+import type { UploadLimits } from "../artifacts/attempt-uploads.ts";
 import type { Clock } from "../clock.ts";
 import type { TaskStore } from "../tasks/task-store.ts";
 import type { AttemptIndex } from "./attempt-index.ts";
@@ -34,6 +35,9 @@ export interface CoordinatorState {
   /** Nodes with an open session. */
   readonly providers: Map<string, Provider>;
   readonly tallies: NodeTallies;
+  readonly uploadLimits: UploadLimits;
+  /** Removes pictures that no result names. Fire and forget: what a fault leaves is swept later. */
+  readonly discard: (keys: readonly string[]) => void;
 }
 
 /** What a caller is told to wait while the store is away, in milliseconds. */

@@ -1,6 +1,7 @@
 import type { Dispatcher, UserLimits } from "@genai/dispatcher";
 import { NO_TRACING, type Tracing } from "@genai/tracing";
 import type { Logger } from "pino";
+import type { UploadLimits } from "../artifacts/attempt-uploads.ts";
 import type { Clock } from "../clock.ts";
 import type { NewTask } from "../tasks/stored-task.ts";
 import { StoreUnavailable, type TaskStore } from "../tasks/task-store.ts";
@@ -31,6 +32,10 @@ export interface CoordinatorOptions {
   readonly taskTtlMs: number;
   /** What each user may do. */
   readonly userLimits: (userId: string) => UserLimits;
+  /** What each attempt may upload. */
+  readonly uploadLimits: UploadLimits;
+  /** Removes pictures that no result names. */
+  readonly discard: (keys: readonly string[]) => void;
   /** Where spans of waits, attempts and results go. Default nowhere. */
   readonly tracing?: Tracing;
   readonly trace?: DispatcherTrace;
@@ -96,6 +101,8 @@ export class Coordinator implements TaskService {
       attempts: new AttemptIndex(),
       providers: new Map(),
       tallies: new NodeTallies(),
+      uploadLimits: options.uploadLimits,
+      discard: options.discard,
     };
     this.#admission = new Admission(this.#state);
     this.#submissions = new Submissions(this.#state, this.#admission);

@@ -4,7 +4,7 @@ import type { DispatcherEffect } from "@genai/dispatcher";
 import type { TaskError, TaskEvent } from "../tasks/stored-task.ts";
 import type { ChangeOutcome, StoreChange } from "../tasks/task-store.ts";
 import type { CoordinatorState } from "./coordinator-state.ts";
-import { type LiveAttempt, type LiveTask, newLiveAttempt } from "./live-task.ts";
+import { type LiveAttempt, type LiveTask, newLiveAttempt, uploadsFor } from "./live-task.ts";
 import { endAttempt, endSpans, startAttempt, startResult, startWait } from "./task-spans.ts";
 
 type EffectOf<Type extends DispatcherEffect["type"]> = Extract<DispatcherEffect, { type: Type }>;
@@ -86,6 +86,7 @@ export class EffectRunner {
       taskId: effect.taskId,
       attempt: effect.attempt,
       nodeId: effect.providerId,
+      uploads: uploadsFor(task.stored, { legacy }, this.#state.uploadLimits),
     });
     attempts.add(attempt);
     task.attempts.set(attempt.attempt, attempt);
@@ -173,9 +174,16 @@ export class EffectRunner {
     this.#steps.delete(attempt.attemptId);
     attempt.open = false;
     endAttempt(attempt, effect.state);
+    void this.#discardUploads(attempt, effect.state === "succeeded");
     attempts.retire(attempt);
     this.#state.tallies.closed(attempt.nodeId, effect.state);
     commits.change({ change });
+  }
+
+  /** What a closed attempt brought and no result names is of no use to anybody. */
+  async #discardUploads({ uploads, artifacts }: LiveAttempt, succeeded: boolean): Promise<void> {
+    const left = await uploads.close(succeeded ? artifacts.map(({ key }) => key) : []);
+    if (left.length > 0) this.#state.discard(left);
   }
 
   /** A task that waited again, because its node was silent, runs on where it was. */

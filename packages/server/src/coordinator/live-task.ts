@@ -1,6 +1,7 @@
 import type { AbortReason } from "@genai/dispatcher";
 import type { Pipeline } from "@genai/protocol";
 import { NO_SPAN, type Span } from "@genai/tracing";
+import { AttemptUploads, type UploadLimits } from "../artifacts/attempt-uploads.ts";
 import type { NewTask, StoredTask, TaskArtifact, TaskError } from "../tasks/stored-task.ts";
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -17,15 +18,16 @@ export interface LiveAttempt {
   artifacts: readonly TaskArtifact[];
   error: TaskError | null;
   abortReason: AbortReason | null;
+  readonly uploads: AttemptUploads;
   /** From its send to its end. */
   span: Span;
 }
 
 /** A new open attempt, of which nothing was heard yet. */
 export function newLiveAttempt(
-  identity: Pick<LiveAttempt, "attemptId" | "taskId" | "attempt" | "nodeId">,
+  identity: Pick<LiveAttempt, "attemptId" | "taskId" | "attempt" | "nodeId" | "uploads">,
 ): LiveAttempt {
-  const { attemptId, taskId, attempt, nodeId } = identity;
+  const { attemptId, taskId, attempt, nodeId, uploads } = identity;
   return {
     attemptId,
     taskId,
@@ -36,8 +38,18 @@ export function newLiveAttempt(
     artifacts: [],
     error: null,
     abortReason: null,
+    uploads,
     span: NO_SPAN,
   };
+}
+
+/** What an attempt at a task may upload: as many pictures as the task asked for, where it could say so to its node. */
+export function uploadsFor(
+  task: Pick<StoredTask, "pictureCount">,
+  { legacy }: { readonly legacy: boolean },
+  { graphPicturesMax, bytesMax }: UploadLimits,
+): AttemptUploads {
+  return new AttemptUploads(legacy ? graphPicturesMax : (task.pictureCount ?? graphPicturesMax), bytesMax);
 }
 
 /** A task in this server's window: what the store has of it, and its attempts. */
@@ -69,6 +81,7 @@ export function storedAtBirth(task: NewTask): Mutable<StoredTask> {
     maxAttempts: task.maxAttempts,
     metadata: task.metadata,
     webhook: task.webhook,
+    pictureCount: task.pictureCount,
     traceparent: task.traceparent,
     state: "queued",
     eventNumber: 1,

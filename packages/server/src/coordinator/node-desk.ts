@@ -1,5 +1,6 @@
 import type { AttemptRef, DispatcherInput, Provider } from "@genai/dispatcher";
 import type { Metrics, Verdict } from "@genai/protocol";
+import type { AttemptUploads } from "../artifacts/attempt-uploads.ts";
 import type { TaskArtifact } from "../tasks/stored-task.ts";
 import { StoreUnavailable } from "../tasks/task-store.ts";
 import type { Admission } from "./admission.ts";
@@ -131,9 +132,9 @@ export class NodeDesk implements NodeEvents {
     this.#answered(nodeId, attemptId, attempt, (ref) => ({ type: "failed", providerId: nodeId, ...ref, fault, code }));
   }
 
-  mayUpload(nodeId: string | null, attemptId: string): Promise<boolean> {
+  uploadsOf(nodeId: string | null, attemptId: string): AttemptUploads | null {
     const attempt = this.#state.attempts.byId(attemptId);
-    return Promise.resolve(attempt?.open === true && (nodeId === null || attempt.nodeId === nodeId));
+    return attempt?.open && (nodeId === null || attempt.nodeId === nodeId) ? attempt.uploads : null;
   }
 
   /** A node's last word on an attempt. */

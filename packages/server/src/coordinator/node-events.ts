@@ -1,5 +1,6 @@
 import type { Provider } from "@genai/dispatcher";
 import type { Metrics } from "@genai/protocol";
+import type { AttemptUploads } from "../artifacts/attempt-uploads.ts";
 import type { TaskArtifact } from "../tasks/stored-task.ts";
 
 /** An attempt that a node says it still has. */
@@ -36,6 +37,6 @@ export interface NodeEvents {
     error: { readonly code: string; readonly message: string },
     fault: "task" | "node" | "unexplained",
   ): void;
-  /** May this node upload for this attempt now? (It is open and was given to it.) */
-  mayUpload(nodeId: string | null, attemptId: string): Promise<boolean>;
+  /** What was and may be uploaded for an attempt, where it is open and was given to this node (null: to any); else null. */
+  uploadsOf(nodeId: string | null, attemptId: string): AttemptUploads | null;
 }

@@ -1,38 +1,73 @@
 import { artifactKey } from "../artifacts/artifact-key.ts";
+import { type ArtifactStore, ArtifactTooLarge, type StoredArtifact } from "../artifacts/artifact-store.ts";
+import type { AttemptUploads } from "../artifacts/attempt-uploads.ts";
 import { DataUrl } from "../artifacts/data-url.ts";
 import { describeArtifact } from "../artifacts/describe-artifact.ts";
+import { hasUsableSize } from "../artifacts/image-header.ts";
 import type { TaskArtifact } from "../tasks/stored-task.ts";
 import type { SessionDeps } from "./session-deps.ts";
 
 /** Longest URL that a node may give for a picture, in characters. */
 const URL_CHARS_MAX = 8_192;
 
-/** A result that holds something other than pictures' URLs. */
+/** A result that holds something other than pictures' URLs, or too much. */
 export class UnusableResult extends Error {
   override readonly name = "UnusableResult";
+  readonly code: "result_unusable" | "too_many_artifacts";
+
+  constructor(message: string, code: UnusableResult["code"] = "result_unusable") {
+    super(message);
+    this.code = code;
+  }
 }
 
-/** Unpacks the data URLs of a legacy result into the store, one after the other; http(s) URLs stay as they are and are never fetched. */
+/** Unpacks the data URLs of a legacy result into the store, one after the other; http(s) URLs stay as they are and are never fetched.
+ *  Throws {@link UnusableResult} where they are none, or more than `uploads` allows; what was stored by then goes with the attempt. */
 export async function storeLegacyResult(
   { artifacts, artifactBytesMax }: Pick<SessionDeps, "artifacts" | "artifactBytesMax">,
   attemptId: string,
   resultUrls: readonly string[],
+  uploads: AttemptUploads,
 ): Promise<readonly TaskArtifact[]> {
+  const { picturesMax, bytesMax } = uploads;
+  if (resultUrls.length > picturesMax) {
+    const message = `The result has ${resultUrls.length} pictures, ${picturesMax} are allowed.`;
+    throw new UnusableResult(message, "too_many_artifacts");
+  }
   const entries = resultUrls.map(readEntry);
   const stored: TaskArtifact[] = [];
+  let bytesLeft = bytesMax;
   for (const [index, entry] of entries.entries()) {
     if (entry.type === "url") {
       stored.push({ ...NOTHING_KNOWN, index, url: entry.url });
       continue;
     }
     const key = artifactKey(attemptId, index);
-    const mime = "application/octet-stream";
-    const { sha256, bytes } = await artifacts.put(key, entry.data.stream(), { bytesMax: artifactBytesMax, mime });
-    const header = await describeArtifact(artifacts, key);
-    const { width, height } = header ?? NOTHING_KNOWN;
-    stored.push({ ...NOTHING_KNOWN, index, key, sha256, bytes, mime: header?.mime ?? mime, width, height });
+    const picture = await storePicture(artifacts, key, entry.data, Math.min(artifactBytesMax, bytesLeft));
+    uploads.offer(key, picture.bytes);
+    bytesLeft -= picture.bytes;
+    stored.push({ ...NOTHING_KNOWN, index, ...picture });
   }
   return stored;
+}
+
+async function storePicture(
+  artifacts: ArtifactStore,
+  key: string,
+  data: DataUrl,
+  bytesMax: number,
+): Promise<Pick<TaskArtifact, "mime" | "width" | "height"> & StoredArtifact> {
+  const mime = "application/octet-stream";
+  try {
+    const kept = await artifacts.put(key, data.stream(), { bytesMax, mime });
+    const header = await describeArtifact(artifacts, key);
+    // What claims more pixels than anybody can open is shown to nobody as a picture.
+    if (header === null || !hasUsableSize(header)) return { ...kept, mime, width: null, height: null };
+    return { ...kept, ...header };
+  } catch (error) {
+    if (!(error instanceof ArtifactTooLarge)) throw error;
+    throw new UnusableResult(`A picture of the result has over ${bytesMax} bytes.`, "too_many_artifacts");
+  }
 }
 
 const NOTHING_KNOWN = {

@@ -94,14 +94,13 @@ export class LegacySession implements NodeSession {
     if (!attemptId.success) return this.#deps.badFrame("a result of no attempt");
     const { events, logger } = this.#deps;
     // Nothing is written for a stranger. The node has answered all the same, which frees its slot.
-    if (!(await events.mayUpload(this.#nodeId, attemptId.data))) {
-      return this.#failed(taskId, "not_open", "The attempt was over.");
-    }
+    const uploads = events.uploadsOf(this.#nodeId, attemptId.data);
+    if (uploads === null) return this.#failed(taskId, "not_open", "The attempt was over.");
     try {
-      const artifacts = await storeLegacyResult(this.#deps, attemptId.data, resultUrls);
+      const artifacts = await storeLegacyResult(this.#deps, attemptId.data, resultUrls, uploads);
       events.attemptCompleted(this.#nodeId, attemptId.data, artifacts, {});
     } catch (error) {
-      if (error instanceof UnusableResult) return this.#failed(taskId, "result_unusable", error.message);
+      if (error instanceof UnusableResult) return this.#failed(taskId, error.code, error.message);
       logger.error({ err: error, nodeId: this.#nodeId, attemptId: attemptId.data }, "a result could not be stored");
       this.#failed(taskId, "storage_unavailable", "The server could not store the result.");
     }

@@ -11,6 +11,7 @@ import {
   type ServerFrame,
   type Verdict,
 } from "@genai/protocol";
+import type { AttemptUploads } from "../artifacts/attempt-uploads.ts";
 import { readImageHeader } from "../artifacts/image-header.ts";
 import type { Delivery } from "../coordinator/node-sessions.ts";
 import { GivenAttempts } from "./given-attempts.ts";
@@ -22,6 +23,13 @@ import type { SessionDeps } from "./session-deps.ts";
 import { checkUploadedResult } from "./uploaded-result.ts";
 
 const FRAME_TYPES: ReadonlySet<string> = new Set(NodeFrame.options.map((option) => option.shape.type.value));
+
+/** Why a result brings more than its attempt may, in a sentence; null where it does not. */
+function excessOf(artifacts: ResultFrame["artifacts"], { picturesMax, bytesMax }: AttemptUploads): string | null {
+  if (artifacts.length > picturesMax) return `The result has ${artifacts.length} pictures, ${picturesMax} are allowed.`;
+  const bytes = artifacts.reduce((sum, artifact) => sum + artifact.bytes, 0);
+  return bytes > bytesMax ? `The result's pictures have ${bytes} bytes, ${bytesMax} are allowed.` : null;
+}
 
 /** A node that speaks protocol 2. */
 export class Protocol2Session implements NodeSession {
@@ -169,11 +177,16 @@ export class Protocol2Session implements NodeSession {
 
   async #result({ attemptId, artifacts, metrics }: ResultFrame): Promise<void> {
     const { artifacts: store, events, logger } = this.#deps;
+    const uploads = events.uploadsOf(this.#nodeId, attemptId);
+    const excess = uploads === null ? null : excessOf(artifacts, uploads);
+    if (excess !== null) return this.#failed(attemptId, "too_many_artifacts", excess, "node");
+    // Nothing is taken between the look at its pictures and the decision: what was checked is what a client gets.
+    await uploads?.hold();
     try {
       const checked = await checkUploadedResult(store, attemptId, artifacts);
       if (checked.type === "complete") {
         events.attemptCompleted(this.#nodeId, attemptId, checked.artifacts, metrics);
-      } else if (await events.mayUpload(this.#nodeId, attemptId)) {
+      } else if (events.uploadsOf(this.#nodeId, attemptId) !== null) {
         this.#askForUploads(attemptId, checked.missing);
       } else {
         // Nobody waits for it; it gets its verdict, and nothing else can come of a failure of what is over.
@@ -182,6 +195,8 @@ export class Protocol2Session implements NodeSession {
     } catch (error) {
       // Without an answer the node keeps it and sends it again.
       logger.error({ err: error, nodeId: this.#nodeId, attemptId }, "a result could not be checked");
+    } finally {
+      uploads?.release();
     }
   }
 

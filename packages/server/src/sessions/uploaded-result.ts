@@ -1,5 +1,5 @@
 import type { ResultArtifact } from "@genai/protocol";
-import { artifactKey } from "../artifacts/artifact-key.ts";
+import { artifactKey, directArtifactKey } from "../artifacts/artifact-key.ts";
 import type { ArtifactStore } from "../artifacts/artifact-store.ts";
 import { describeArtifact } from "../artifacts/describe-artifact.ts";
 import { hasUsableSize } from "../artifacts/image-header.ts";
@@ -38,7 +38,21 @@ async function check(
   index: number,
   declared: ResultArtifact,
 ): Promise<TaskArtifact | null> {
-  const key = artifactKey(attemptId, index);
+  // It came through the server, or was put by the node itself where pictures are kept.
+  const keys = [artifactKey(attemptId, index), directArtifactKey(attemptId, index, declared.sha256)];
+  for (const key of keys) {
+    const found = await checkAt(store, key, index, declared);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+async function checkAt(
+  store: ArtifactStore,
+  key: string,
+  index: number,
+  declared: ResultArtifact,
+): Promise<TaskArtifact | null> {
   const head = await store.head(key);
   if (head === null || head.sha256 !== declared.sha256 || head.bytes !== declared.bytes) return null;
   const image = await describeArtifact(store, key);

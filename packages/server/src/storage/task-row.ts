@@ -33,6 +33,7 @@ type TaskSpec = Pick<
   | "limitMs"
   | "maxAttempts"
   | "metadata"
+  | "pictureCount"
   | "traceparent"
 >;
 
@@ -72,6 +73,7 @@ export function encodeSpec(task: NewTask | StoredTask): string {
     limitMs: task.limitMs,
     maxAttempts: task.maxAttempts,
     metadata: task.metadata,
+    pictureCount: task.pictureCount,
     traceparent: task.traceparent,
   };
   return JSON.stringify(spec);
@@ -100,6 +102,7 @@ export function decodeTask(row: TaskRow): StoredTask {
     maxAttempts: spec.maxAttempts,
     metadata: spec.metadata,
     webhook: row.webhook,
+    pictureCount: spec.pictureCount,
     traceparent: spec.traceparent,
     state,
     eventNumber: row.eventNumber,

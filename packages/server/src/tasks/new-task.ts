@@ -56,6 +56,7 @@ export function newTaskFromV1(submission: V1Submission, context: SubmissionConte
     requirements: parts.requirements,
     work: parts.work,
     limitMs: parts.limitMs,
+    pictureCount: parts.pictureCount,
     priority: 0,
     maxCost: submission.body.max_cost ?? V1_MAX_COST_DEFAULT,
     timeToMoneyRatio: submission.body.time_to_money_ratio ?? V1_TIME_TO_MONEY_RATIO_DEFAULT,
@@ -118,6 +119,7 @@ export function retriedTask(
     requirements,
     work,
     limitMs,
+    pictureCount: ended.pictureCount,
     deadlineAtMs: ended.deadlineAtMs === null ? null : born.nowMs + (ended.deadlineAtMs - ended.createdAtMs),
     maxAttempts,
     metadata,
@@ -126,7 +128,7 @@ export function retriedTask(
   };
 }
 
-type Parts = Pick<NewTask, "pipeline" | "requirements" | "work" | "limitMs">;
+type Parts = Pick<NewTask, "pipeline" | "requirements" | "work" | "limitMs" | "pictureCount">;
 
 function standardParts(pipeline: StandardPipeline, { v1 }: { readonly v1: boolean }): Parts {
   return {
@@ -142,6 +144,7 @@ function standardParts(pipeline: StandardPipeline, { v1 }: { readonly v1: boolea
     },
     work: standardWork(pipeline),
     limitMs: attemptLimitMs(pipeline),
+    pictureCount: pipeline.count ?? 1,
   };
 }
 

@@ -49,6 +49,8 @@ export interface NewTask {
   readonly metadata: string | null;
   /** Where to announce the end, or null. */
   readonly webhook: string | null;
+  /** How many pictures it asked for; absent for a graph, which does not say. */
+  readonly pictureCount?: number | undefined;
   /** The span of the request that made it (W3C `traceparent`), from which all of its others continue; absent where nothing was traced. */
   readonly traceparent?: string | undefined;
 }

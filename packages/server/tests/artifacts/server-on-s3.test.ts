@@ -53,6 +53,10 @@ test("a node that speaks protocol 2 puts its picture straight into S3, and the s
   const uploadUrl = task.uploadUrl.replace("{n}", "0");
   expect(uploadUrl).toContain("&direct=1");
   const picture = png(48, 48);
+  const evil = await api("")
+    .post(uploadUrl)
+    .send(described(png(8, 8)))
+    .expect(200);
   const offered = await api("").post(uploadUrl).send(described(picture)).expect(200);
   expect(new URL(offered.body.url).origin).toBe(s3.endpoint);
   const { "content-length": _length, ...headers } = offered.body.headers as Record<string, string>;
@@ -63,5 +67,11 @@ test("a node that speaks protocol 2 puts its picture straight into S3, and the s
   expect(artifact).toMatchObject({ ...described(picture), width: 48, height: 48 });
   expect(Buffer.from(await (await fetch(artifact?.url ?? "")).arrayBuffer())).toEqual(picture);
   await api("").post(uploadUrl).send(described(picture)).expect(409);
+  // What it was told of another picture, before, is good for that one alone.
+  const { "content-length": _other, ...more } = evil.body.headers as Record<string, string>;
+  expect((await fetch(evil.body.url, { method: "PUT", headers: more, body: new Uint8Array(png(8, 8)) })).status).toBe(
+    200,
+  );
+  expect(Buffer.from(await (await fetch(artifact?.url ?? "")).arrayBuffer())).toEqual(picture);
   node.terminate();
 });

@@ -126,6 +126,7 @@ export async function setup(
 ) {
   const home = mkdtempSync(join(tmpdir(), "genai-coordinator-"));
   const sessions = new RecordedSessions();
+  const discarded: string[] = [];
   const start = async () => {
     const store = await openTaskStore({ databaseUrl: options.databaseUrl ?? null, home });
     const coordinator = new Coordinator({
@@ -135,6 +136,8 @@ export async function setup(
       logger: pino({ level: "silent" }),
       leaseMs: 30_000,
       taskTtlMs: 30 * 86_400_000,
+      uploadLimits: { graphPicturesMax: 256, bytesMax: 2 ** 30 },
+      discard: (keys) => discarded.push(...keys),
       userLimits: () => ({ weight: 1, userClass: 0, queuedMax: options.queuedMax ?? 10_000, runningMax: null }),
     });
     await coordinator.start();
@@ -144,6 +147,8 @@ export async function setup(
   const bundle = {
     ...first,
     sessions,
+    /** Keys of pictures that nobody needs. */
+    discarded,
     newId: randomUUID,
     /** Ends the process in effect, without a word to anybody, and starts the next on the same folder. */
     async restart() {

@@ -275,9 +275,10 @@ test("an upload that began in time and ends after its attempt replaces nothing",
   const evil = Buffer.from("GIF89a<html><script>alert(1)</script></html>");
   const slow = request(url, { method: "PUT", headers: { "content-length": evil.length } });
   const answered = once(slow, "response");
+  slow.on("error", () => {});
   slow.write(evil.subarray(0, 10));
   expect((await fetch(url, { method: "PUT", body: new Uint8Array(good) })).status).toBe(201);
-  gateway.events.open.delete(attemptId);
+  await gateway.events.end(attemptId);
   slow.end(evil.subarray(10));
   const [answer] = (await answered) as [IncomingMessage];
   answer.resume();

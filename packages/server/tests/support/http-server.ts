@@ -100,7 +100,7 @@ export class TestHttpServer implements AsyncDisposable {
         artifactRoutes({
           artifacts,
           urls: new ArtifactUrls("a secret of a test, long enough for it", () => 1_700_000_000_000),
-          events: { mayUpload: async () => false },
+          events: { uploadsOf: () => null },
           store: this.tasks.store,
           bytesMax: 1_000_000,
         }),

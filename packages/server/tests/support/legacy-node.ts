@@ -34,8 +34,8 @@ export class LegacyNode implements AsyncDisposable {
       .flatMap(({ taskId, type }) => (taskId === undefined || type !== undefined ? [] : [taskId]));
   }
 
-  finish(taskId: string): void {
-    this.#peer.say({ type: "result", status: "ready", taskId, resultsUrl: [PIXEL] });
+  finish(taskId: string, resultsUrl: readonly string[] = [PIXEL]): void {
+    this.#peer.say({ type: "result", status: "ready", taskId, resultsUrl });
   }
 
   /** Answers every task as it comes, until its connection is gone. */

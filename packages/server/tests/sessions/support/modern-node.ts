@@ -6,7 +6,7 @@ import { registerFrame } from "./setup.ts";
 type FrameOf<Type extends ServerFrame["type"]> = Extract<ServerFrame, { type: Type }>;
 
 /** A protocol-2 node of a test on a whole server: it does what its test tells it, and nothing by itself. */
-export class ModernNode {
+export class ModernNode implements AsyncDisposable {
   readonly nodeId: string;
   readonly peer: Peer;
 
@@ -35,6 +35,11 @@ export class ModernNode {
   /** Ends its connection without a word of its protocol; the server knows when it resolves. */
   async breakOff(): Promise<void> {
     this.peer.close();
+    await this.peer.closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.peer.terminate();
     await this.peer.closed;
   }
 

@@ -1,5 +1,6 @@
 import type { Provider } from "@genai/dispatcher";
 import type { HeldAttempt, Metrics } from "@genai/protocol";
+import { AttemptUploads } from "../../../src/artifacts/attempt-uploads.ts";
 import type { NodeEvents } from "../../../src/coordinator/node-events.ts";
 import type { TaskArtifact } from "../../../src/tasks/stored-task.ts";
 
@@ -47,6 +48,9 @@ export class RecordingEvents implements NodeEvents {
   readonly all: RecordedEvent[] = [];
   /** Attempts that are open, by the node that has them. */
   readonly open = new Map<string, string>();
+  readonly uploads = new Map<string, AttemptUploads>();
+  /** What each attempt may bring. */
+  uploadLimits = { picturesMax: 1_000, bytesMax: 2 ** 30 };
   heard = 0;
   /** How a node is answered when it joins. */
   join = (_provider: Provider, held: readonly HeldAttempt[]): Promise<{ keep: string[]; stop: string[] }> =>
@@ -120,9 +124,21 @@ export class RecordingEvents implements NodeEvents {
     this.#record({ type: "failed", nodeId, attemptId, error, fault });
   }
 
-  mayUpload(nodeId: string | null, attemptId: string): Promise<boolean> {
+  uploadsOf(nodeId: string | null, attemptId: string): AttemptUploads | null {
     const holder = this.open.get(attemptId);
-    return Promise.resolve(holder !== undefined && (nodeId === null || holder === nodeId));
+    if (holder === undefined || (nodeId !== null && holder !== nodeId)) return null;
+    let uploads = this.uploads.get(attemptId);
+    if (uploads === undefined) {
+      uploads = new AttemptUploads(this.uploadLimits.picturesMax, this.uploadLimits.bytesMax);
+      this.uploads.set(attemptId, uploads);
+    }
+    return uploads;
+  }
+
+  /** An attempt is over, whoever had it. */
+  async end(attemptId: string): Promise<void> {
+    this.open.delete(attemptId);
+    await this.uploads.get(attemptId)?.close([]);
   }
 
   #record(event: RecordedEvent): void {

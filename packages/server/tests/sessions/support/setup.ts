@@ -9,6 +9,7 @@ import express from "express";
 import { pino } from "pino";
 import type { ClientOptions } from "ws";
 import { artifactRoutes } from "../../../src/artifacts/artifact-routes.ts";
+import type { ArtifactStore } from "../../../src/artifacts/artifact-store.ts";
 import { ArtifactUrls } from "../../../src/artifacts/artifact-urls.ts";
 import { FolderArtifactStore } from "../../../src/artifacts/folder-artifact-store.ts";
 import { errorHandler } from "../../../src/http/error-handler.ts";
@@ -21,12 +22,15 @@ export interface SetupOptions
   extends Partial<Pick<NodeGatewayOptions, "limits" | "authenticate" | "legacyNodeCost" | "clock">> {
   readonly artifactBytesMax?: number;
   readonly pipelines?: ReadonlyMap<string, unknown>;
+  /** Stands before the store of pictures. */
+  readonly before?: (real: ArtifactStore) => ArtifactStore;
 }
 
 /** A gateway on a free port with a folder of pictures, and a coordinator that only listens. */
 export async function setup(options: SetupOptions = {}) {
   const folder = await mkdtemp(join(tmpdir(), "genai-gateway-"));
-  const artifacts = await FolderArtifactStore.open(folder);
+  const real = await FolderArtifactStore.open(folder);
+  const artifacts = options.before?.(real) ?? real;
   const urls = new ArtifactUrls("a secret of a test, long enough for it", () => Date.now());
   const events = new RecordingEvents();
   const logger = pino({ level: "silent" });

@@ -1,0 +1,147 @@
+/** What one attempt may bring. */
+export interface UploadLimits {
+  /** Pictures of one attempt at a graph, which does not say how many it makes; and of any attempt of a legacy node, whose tasks can't
+   *  say it. A standard task on a protocol-2 node is held to its own `count`. */
+  readonly graphPicturesMax: number;
+  /** Bytes of all pictures of one attempt together. */
+  readonly bytesMax: number;
+}
+
+/** Why an upload is not taken.
+ *  `closed`: the attempt is over. `busy`: its result is being looked at. `too_many`, `too_large`: more than the task asked for, or than an
+ *  attempt may have. */
+export type UploadRefusal = "closed" | "busy" | "too_many" | "too_large";
+
+/** An upload was refused while its bytes came. */
+export class UploadRefused extends Error {
+  override readonly name = "UploadRefused";
+  readonly refusal: UploadRefusal;
+
+  constructor(refusal: UploadRefusal) {
+    super(`The upload was refused: ${refusal}.`);
+    this.refusal = refusal;
+  }
+}
+
+/** How often a picture may be offered with other bytes: once, and again for each time that the server asks for it. */
+const OFFERS_PER_PICTURE = 4;
+
+/** What was brought for one attempt, and what may still be. While its result is looked at nothing is taken: what was checked is what stays. */
+export class AttemptUploads {
+  /** Pictures are numbered below this. */
+  readonly picturesMax: number;
+  readonly bytesMax: number;
+  /** Bytes by key: of what is stored, or may be put at any time by who was told where. */
+  readonly #stored = new Map<string, number>();
+  readonly #underWay = new Set<Upload>();
+  /** Looks at results that are under way. */
+  #holds = 0;
+  #closed = false;
+
+  constructor(picturesMax: number, bytesMax: number) {
+    this.picturesMax = picturesMax;
+    this.bytesMax = bytesMax;
+  }
+
+  /** Why picture `n` would not be taken now, or null. */
+  refusal(n: number): UploadRefusal | null {
+    if (n >= this.picturesMax) return "too_many";
+    if (this.#closed) return "closed";
+    return this.#holds > 0 ? "busy" : null;
+  }
+
+  /** The bytes of a picture begin to come. Ask {@link refusal} before. `stop` is called where they are to come no longer. */
+  begin(key: string, stop: (why: UploadRefused) => void): Upload {
+    const upload = new Upload(this, key, stop);
+    this.#underWay.add(upload);
+    return upload;
+  }
+
+  /** Somebody is told where to put a picture by himself. Gives why not, or null. */
+  offer(key: string, bytes: number): UploadRefusal | null {
+    if (!this.#stored.has(key) && this.#stored.size >= this.picturesMax * OFFERS_PER_PICTURE) return "too_many";
+    if (this.#bytesBeside(key) + bytes > this.bytesMax) return "too_large";
+    this.#stored.set(key, bytes);
+    return null;
+  }
+
+  /** Stops what is under way and resolves when nothing moves any more; nothing is taken until {@link release}. */
+  async hold(): Promise<void> {
+    this.#holds += 1;
+    const ends = [...this.#underWay].map((upload) => upload.ended);
+    for (const upload of this.#underWay) upload.stop("busy");
+    await Promise.all(ends);
+  }
+
+  release(): void {
+    this.#holds -= 1;
+  }
+
+  /** The attempt is over: nothing is taken from now on. Resolves, when nothing moves any more, with the keys that were put and are not
+   *  among those to keep. */
+  async close(kept: readonly (string | null)[]): Promise<readonly string[]> {
+    this.#closed = true;
+    const ends = [...this.#underWay].map((upload) => upload.ended);
+    for (const upload of this.#underWay) upload.stop("closed");
+    await Promise.all(ends);
+    return [...this.#stored.keys()].filter((key) => !kept.includes(key));
+  }
+
+  /** Whether so many bytes of an upload fit beside everything else. */
+  fits(upload: Upload): boolean {
+    let bytes = this.#bytesBeside(upload.key);
+    for (const each of this.#underWay) bytes += each.bytes;
+    return bytes <= this.bytesMax;
+  }
+
+  end(upload: Upload, isStored: boolean): void {
+    this.#underWay.delete(upload);
+    if (isStored) this.#stored.set(upload.key, upload.bytes);
+  }
+
+  #bytesBeside(key: string): number {
+    let sum = 0;
+    for (const [each, bytes] of this.#stored) if (each !== key) sum += bytes;
+    return sum;
+  }
+}
+
+/** One upload of one picture that is under way. */
+export class Upload {
+  readonly key: string;
+  /** Resolves when nothing of it moves any more. */
+  readonly ended: Promise<void>;
+  readonly #of: AttemptUploads;
+  readonly #stop: (why: UploadRefused) => void;
+  #end: () => void = () => {};
+  #bytes = 0;
+
+  constructor(of: AttemptUploads, key: string, stop: (why: UploadRefused) => void) {
+    this.#of = of;
+    this.key = key;
+    this.#stop = stop;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** More bytes came. False where they are too many. */
+  grow(bytes: number): boolean {
+    this.#bytes += bytes;
+    return this.#of.fits(this);
+  }
+
+  stop(refusal: UploadRefusal): void {
+    this.#stop(new UploadRefused(refusal));
+  }
+
+  /** Nothing of it moves any more. Call it once, in any case. */
+  end(isStored: boolean): void {
+    this.#of.end(this, isStored);
+    this.#end();
+  }
+}
