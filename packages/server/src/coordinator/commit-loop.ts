@@ -14,23 +14,41 @@ export interface PendingChange {
 /** Told of each transaction and how many milliseconds it took, before anybody else. */
 export type OnCommitted = (changes: readonly StoreChange[], outcomes: readonly ChangeOutcome[], ms: number) => void;
 
-type Turn = (PendingChange | (() => void))[];
+type Entry = PendingChange | (() => void);
+
+/** Changes on their way together, in one transaction or in a part of a larger one. */
+interface Turn {
+  readonly entries: readonly Entry[];
+  /** What became of it; null as long as it is under way. */
+  result: { readonly outcomes: readonly ChangeOutcome[] } | { readonly failure: StoreUnavailable } | null;
+}
 
 /** First wait after a failed commit, doubled up to the second number. Short, because a user waits at the other end. */
 const RETRY_MS = { first: 50, most: 1_000 };
 
-/** Group commit: all that comes up while one commit is under way is the next one, and nobody hears of anything before its commit.
+/** A change waits this long for others of its turn of the event loop, in milliseconds. In a turn that takes longer, what nodes brought is on its
+ *  way to the disk while the turn goes on with its HTTP requests. */
+const GATHER_MS = 0.5;
+
+/** Turns on their way to the store at once. Behind a slow disk they wait here, and the next one is the larger for it. */
+const UNDER_WAY_MAX = 4;
+
+/** Group commit: what comes up in one turn of the event loop goes to the store together, and nobody hears of anything before its
+ *  commit. The store takes turns in order, and what is told is told in that order.
  *
  *  While the store is away, submissions are given up at once (their callers get a 503) and everything else waits here; that is
  *  bounded by the attempts that are open, since nothing new is accepted. */
 export class CommitLoop {
-  readonly #store: TaskStore;
+  readonly #store: Pick<TaskStore, "commit">;
   readonly #onOutage: (away: boolean, forMs: number, error: unknown) => void;
   readonly #onCommitted: OnCommitted | undefined;
   readonly #nowMs: () => number;
-  #pending: Turn = [];
-  #running = false;
+  #pending: Entry[] = [];
+  #pendingSinceMs = 0;
+  /** Oldest first. */
+  readonly #underWay: Turn[] = [];
   #scheduled = false;
+  #early = false;
   #awaySinceMs: number | null = null;
   #retryTimer: NodeJS.Timeout | null = null;
   #retryMs = RETRY_MS.first;
@@ -38,7 +56,7 @@ export class CommitLoop {
   #closed = false;
 
   constructor(
-    store: TaskStore,
+    store: Pick<TaskStore, "commit">,
     options: {
       readonly nowMs: () => number;
       /** Called when the store goes away (once) and when it is back, with how long it was away. */
@@ -57,21 +75,19 @@ export class CommitLoop {
     return this.#awaySinceMs !== null;
   }
 
-  /** Adds a change to the turn's transaction. */
+  /** Adds a change to the turn's transaction. Changes that are added without a pause in between stay together. */
   change(pending: PendingChange): void {
-    this.#pending.push(pending);
-    this.#schedule();
+    this.#add(pending);
   }
 
   /** Calls back after everything that was added before it is on the disk. */
   after(callback: () => void): void {
-    this.#pending.push(callback);
-    this.#schedule();
+    this.#add(callback);
   }
 
   /** Resolves when nothing is under way any more. */
   settled(): Promise<void> {
-    if (!this.#running && this.#pending.length === 0) return Promise.resolve();
+    if (this.#underWay.length === 0 && this.#pending.length === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
@@ -82,45 +98,76 @@ export class CommitLoop {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
+  #add(entry: Entry): void {
+    if (this.#pending.length === 0) this.#pendingSinceMs = this.#nowMs();
+    else if (!this.#early && this.#nowMs() - this.#pendingSinceMs > GATHER_MS) {
+      this.#early = true;
+      // Behind the decision that this entry is a part of, which must not be torn in two.
+      queueMicrotask(() => {
+        this.#early = false;
+        this.#send();
+      });
+    }
+    this.#pending.push(entry);
+    this.#schedule();
+  }
+
   #schedule(): void {
-    if (this.#scheduled || this.#running || this.#retryTimer !== null || this.#closed) return;
+    if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      void this.#run();
+      this.#send();
     });
   }
 
-  async #run(): Promise<void> {
-    this.#running = true;
-    let last: { readonly turn: Turn; readonly outcomes: readonly ChangeOutcome[] } | null = null;
-    while (last !== null || (this.#pending.length > 0 && !this.#closed)) {
-      const turn: Turn = this.#closed ? [] : this.#pending.splice(0);
-      // What came up meanwhile is on its way to the disk while the last turn is told: both take their time.
-      const commit = turn.length === 0 ? null : this.#commit(turn);
-      if (last !== null) tell(last.turn, last.outcomes);
-      last = null;
-      if (commit === null) continue;
-      try {
-        last = { turn, outcomes: await commit };
-        this.#back();
-      } catch (error) {
-        this.#failed(turn, error);
-        break;
-      }
-    }
-    this.#running = false;
-    if (this.#pending.length === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  #send(): void {
+    if (
+      this.#pending.length === 0 ||
+      this.#underWay.length >= UNDER_WAY_MAX ||
+      this.#retryTimer !== null ||
+      this.#closed
+    )
+      return;
+    // Behind a turn that failed the next one would fail with it.
+    if (this.#underWay.some(({ result }) => result !== null && "failure" in result)) return;
+    const turn: Turn = { entries: this.#pending.splice(0), result: null };
+    this.#underWay.push(turn);
+    this.#commit(turn.entries).then(
+      (outcomes) => this.#ended(turn, { outcomes }),
+      (error: unknown) => {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        this.#ended(turn, { failure: error });
+      },
+    );
   }
 
-  async #commit(turn: Turn): Promise<readonly ChangeOutcome[]> {
+  async #commit(entries: readonly Entry[]): Promise<readonly ChangeOutcome[]> {
     const changes: StoreChange[] = [];
-    for (const entry of turn) if (typeof entry !== "function") changes.push(entry.change);
+    for (const entry of entries) if (typeof entry !== "function") changes.push(entry.change);
     if (changes.length === 0) return [];
     const startedAtMs = this.#nowMs();
     const outcomes = await this.#store.commit(changes);
     this.#onCommitted?.(changes, outcomes, this.#nowMs() - startedAtMs);
     return outcomes;
+  }
+
+  #ended(turn: Turn, result: NonNullable<Turn["result"]>): void {
+    turn.result = result;
+    if ("failure" in result) this.#wentAway(result.failure);
+    for (let first = this.#underWay[0]; first?.result != null; first = this.#underWay[0]) {
+      if ("failure" in first.result) {
+        if (this.#underWay.every((each) => each.result !== null)) this.#takeBack();
+        break;
+      }
+      this.#underWay.shift();
+      this.#back();
+      // What came up meanwhile is on its way while this turn is told: both take their time.
+      this.#send();
+      tell(first.entries, first.result.outcomes);
+    }
+    if (this.#underWay.length === 0 && this.#pending.length === 0)
+      for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   #back(): void {
@@ -131,26 +178,33 @@ export class CommitLoop {
     this.#onOutage(false, forMs, null);
   }
 
-  #failed(turn: Turn, error: unknown): void {
-    if (!(error instanceof StoreUnavailable)) throw error;
-    if (this.#awaySinceMs === null) {
-      this.#awaySinceMs = this.#nowMs();
-      this.#onOutage(true, 0, error);
-    }
-    this.#pending = [...withoutSubmissions(turn, error.outcome === "unknown"), ...this.#pending];
+  #wentAway(failure: StoreUnavailable): void {
+    if (this.#awaySinceMs !== null) return;
+    this.#awaySinceMs = this.#nowMs();
+    this.#onOutage(true, 0, failure);
+  }
+
+  /** Everything from the failed turn on waits again, without what may be given up. */
+  #takeBack(): void {
+    const givenUp = new Set<string>();
+    const left = this.#underWay.splice(0).flatMap(({ entries, result }) => {
+      const unknown = result !== null && "failure" in result && result.failure.outcome === "unknown";
+      return withoutSubmissions(entries, unknown, givenUp);
+    });
+    this.#pending = [...left, ...this.#pending];
     this.#retryTimer = setTimeout(() => {
       this.#retryTimer = null;
       // What was submitted while we waited is given up too: its callers have waited long enough.
-      this.#pending = withoutSubmissions(this.#pending, false);
+      this.#pending = withoutSubmissions(this.#pending, false, new Set());
       this.#schedule();
     }, this.#retryMs);
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.most);
   }
 }
 
-function tell(turn: Readonly<Turn>, outcomes: readonly ChangeOutcome[]): void {
+function tell(entries: readonly Entry[], outcomes: readonly ChangeOutcome[]): void {
   let next = 0;
-  for (const entry of turn) {
+  for (const entry of entries) {
     if (typeof entry === "function") {
       entry();
       continue;
@@ -160,12 +214,11 @@ function tell(turn: Readonly<Turn>, outcomes: readonly ChangeOutcome[]): void {
   }
 }
 
-/** The turn without what may be given up. A submission whose commit has an unknown outcome is deleted when the store is back: its
- *  caller was told that it is not accepted. Everything else of such a task goes with it. */
-function withoutSubmissions(turn: Readonly<Turn>, outcomeUnknown: boolean): Turn {
-  const givenUp = new Set<string>();
-  const rest: Turn = [];
-  for (const entry of turn) {
+/** The entries without what may be given up; its task ids are added to `givenUp`, and everything else of those tasks goes with them. A
+ *  submission whose commit has an unknown outcome is deleted when the store is back: its caller was told that it is not accepted. */
+function withoutSubmissions(entries: readonly Entry[], outcomeUnknown: boolean, givenUp: Set<string>): Entry[] {
+  const rest: Entry[] = [];
+  for (const entry of entries) {
     if (typeof entry === "function") {
       rest.push(entry);
     } else if (entry.abandoned !== undefined && entry.change.type === "taskInserted") {

@@ -154,7 +154,9 @@ export interface OutboxEntry {
  *  Instants are the store's own clock where a decision hangs on them, the caller's `atMs` where they are only shown.
  *  Every call may reject with {@link StoreUnavailable}. */
 export interface TaskStore {
-  /** Applies the changes in order in one transaction and resolves once they are on the disk. Outcomes stand in the changes' order. */
+  /** Applies the changes in order in one transaction and resolves once they are on the disk. Outcomes stand in the changes' order.
+   *  Calls may overlap and are carried out one after the other. Where one fails, those that were made before its failure was
+   *  known fail with it, `rolled_back`: nothing is ever applied out of order. */
   commit(changes: readonly StoreChange[]): Promise<readonly ChangeOutcome[]>;
 
   task(taskId: string): Promise<StoredTask | null>;

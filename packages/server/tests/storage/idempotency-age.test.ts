@@ -18,7 +18,7 @@ test("check 10: a key of idempotency counts for 24 hours of the store's clock, t
     const writer = new Writer(database, () => nowMs);
     const submit = () => {
       const change = inserted(newTask(), { idempotency: { key: "k", bodyHash: "h" } });
-      const [reply] = writer.run([{ call: "commit", request: { changes: [change] } }]);
+      const [reply] = writer.run([{ call: "commit", request: { changes: [change], failures: 0 } }]);
       return reply;
     };
     const sweep = () =>

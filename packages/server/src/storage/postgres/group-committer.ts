@@ -93,24 +93,35 @@ export class GroupCommitter {
     return group;
   }
 
-  async #send(group: readonly Waiting[]): Promise<void> {
+  /** False where it failed; then nothing is applied that was handed in behind it. */
+  async #send(group: readonly Waiting[]): Promise<boolean> {
     let applied: readonly AppliedChange[];
     try {
       applied = await this.#apply(group.map(({ text }) => text).join(","));
     } catch (error) {
       const failure = error as StoreUnavailable;
-      if (failure.outcome === "rolled_back" && group.length > 1 && !isAway(failure)) {
-        // One of them is what the database will not take; alone it fails alone.
-        for (const waiting of group) await this.#send([waiting]);
-        return;
-      }
+      if (failure.outcome === "rolled_back" && group.length > 1 && !isAway(failure)) return this.#sendEach(group);
       for (const { reject } of group) reject(failure);
-      return;
+      refuse(this.#waiting.splice(0));
+      this.#waitingChanges = 0;
+      this.#waitingChars = 0;
+      return false;
     }
     let next = 0;
     for (const { changes, resolve } of group) {
       resolve(changes.map((change) => changeOutcome(change, applied[next++] as AppliedChange)));
     }
+    return true;
+  }
+
+  /** One of them is what the database will not take; those before it are. */
+  async #sendEach(group: readonly Waiting[]): Promise<boolean> {
+    for (const [index, waiting] of group.entries()) {
+      if (await this.#send([waiting])) continue;
+      refuse(group.slice(index + 1));
+      return false;
+    }
+    return true;
   }
 
   /** Applies a group within {@link CALL_MS_MAX}, trying again where that can help. Throws {@link StoreUnavailable}. */
@@ -138,6 +149,12 @@ export class GroupCommitter {
         await setTimeout(pauseMs);
       }
     }
+  }
+}
+
+function refuse(behind: readonly Waiting[]): void {
+  for (const { reject } of behind) {
+    reject(new StoreUnavailable("What was to be written before it was not.", "rolled_back"));
   }
 }
 

@@ -70,7 +70,7 @@ export class SqliteTaskStore implements ServerStore {
   }
 
   commit(changes: readonly StoreChange[]): Promise<readonly ChangeOutcome[]> {
-    return this.#writer.call("commit", { changes });
+    return this.#writer.commit(changes);
   }
 
   async task(taskId: string): Promise<StoredTask | null> {

@@ -1,6 +1,6 @@
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
-import { StoreUnavailable } from "../../tasks/task-store.ts";
+import { type ChangeOutcome, type StoreChange, StoreUnavailable } from "../../tasks/task-store.ts";
 import type { WriterCall, WriterCalls, WriterReply } from "./writer-protocol.ts";
 import type { WriterMessage } from "./writer-thread.ts";
 
@@ -26,6 +26,8 @@ export class WriterClient {
   readonly #exited: Promise<void>;
   #waitingChars = 0;
   #answeredAtMs = 0;
+  /** Commits that are known to have failed in the thread. */
+  #failures = 0;
   #ended: StoreUnavailable | null = null;
 
   private constructor(worker: Worker) {
@@ -48,6 +50,11 @@ export class WriterClient {
     });
     worker.removeAllListeners("error");
     return new WriterClient(worker);
+  }
+
+  /** Commits in the order of the calls; none is written behind one whose failure was not known yet. */
+  commit(changes: readonly StoreChange[]): Promise<readonly ChangeOutcome[]> {
+    return this.call("commit", { changes, failures: this.#failures });
   }
 
   call<Call extends WriterCall>(
@@ -82,8 +89,12 @@ export class WriterClient {
     for (const [index, reply] of replies.entries()) {
       const { resolve, reject, chars } = answered[index] as Waiting;
       this.#waitingChars -= chars;
-      if (reply.ok) resolve(reply.reply);
-      else reject(new StoreUnavailable(`The store cannot be written: ${reply.message}.`, reply.outcome));
+      if (reply.ok) {
+        resolve(reply.reply);
+        continue;
+      }
+      this.#failures = reply.failures;
+      reject(new StoreUnavailable(`The store cannot be written: ${reply.message}.`, reply.outcome));
     }
   }
 

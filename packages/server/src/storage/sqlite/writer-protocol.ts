@@ -14,7 +14,11 @@ export interface ReplaySelection {
 
 /** What the writer can do, by name: arguments and answer. All of it is plain JSON. */
 export interface WriterCalls {
-  commit: { readonly request: { readonly changes: readonly StoreChange[] }; readonly reply: readonly ChangeOutcome[] };
+  /** `failures`: how many commits the caller knows to have failed. One that was asked for before it knew of the last fails too. */
+  commit: {
+    readonly request: { readonly changes: readonly StoreChange[]; readonly failures: number };
+    readonly reply: readonly ChangeOutcome[];
+  };
   claim: { readonly request: ClaimRequest; readonly reply: readonly ClaimedTask[] };
   recover: { readonly request: { readonly after: number }; readonly reply: RecoveredBatch };
   sweep: { readonly request: SweepOptions; readonly reply: SweepResult };
@@ -47,6 +51,12 @@ export type WriterRequest = {
   readonly [Call in WriterCall]: { readonly call: Call; readonly request: WriterCalls[Call]["request"] };
 }[WriterCall];
 
-export type WriterReply =
-  | { readonly ok: true; readonly reply: WriterCalls[WriterCall]["reply"] }
-  | { readonly ok: false; readonly message: string; readonly outcome: "rolled_back" | "unknown" };
+export interface FailedReply {
+  readonly ok: false;
+  readonly message: string;
+  readonly outcome: "rolled_back" | "unknown";
+  /** How many commits have failed in the thread so far, for the caller's next ones. */
+  readonly failures: number;
+}
+
+export type WriterReply = { readonly ok: true; readonly reply: WriterCalls[WriterCall]["reply"] } | FailedReply;

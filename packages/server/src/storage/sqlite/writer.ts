@@ -10,7 +10,7 @@ import { Outbox } from "./outbox.ts";
 import { Recovery } from "./recovery.ts";
 import { Sweeper } from "./sweeper.ts";
 import { Tallies } from "./tallies.ts";
-import type { WriterReply, WriterRequest } from "./writer-protocol.ts";
+import type { FailedReply, WriterReply, WriterRequest } from "./writer-protocol.ts";
 
 /** The one who writes: carries out requests in order, as many as there are in one transaction. */
 export class Writer {
@@ -26,6 +26,8 @@ export class Writer {
   readonly #outbox: Outbox;
   readonly #credentials: Credentials;
   readonly #sql;
+  /** Commits that failed so far. */
+  #failures = 0;
 
   constructor(database: Database, clock: StoreClock) {
     this.#database = database;
@@ -52,16 +54,18 @@ export class Writer {
   /** Replies in the requests' order, once everything is on the disk. Requests that fail together are tried again one by
    *  one, so that a single bad one (a text over SQLite's limit, say) fails alone. */
   run(requests: readonly WriterRequest[]): readonly WriterReply[] {
-    const replies = this.#transaction(requests);
-    if (replies[0]?.ok !== false || requests.length === 1) return replies;
-    return requests.flatMap((request) => this.#transaction([request]));
+    const result = this.#transaction(requests);
+    if (Array.isArray(result)) return result;
+    if (requests.length > 1) return requests.flatMap((request) => this.run([request]));
+    if (requests[0]?.call === "commit") this.#failures += 1;
+    return [{ ...result, failures: this.#failures }];
   }
 
-  #transaction(requests: readonly WriterRequest[]): readonly WriterReply[] {
+  #transaction(requests: readonly WriterRequest[]): WriterReply[] | Omit<FailedReply, "failures"> {
     let committing = false;
     try {
       this.#sql.begin.run();
-      const replies = requests.map((request): WriterReply => ({ ok: true, reply: this.#carryOut(request) }));
+      const replies = requests.map((request) => this.#replyTo(request));
       this.#tallies.flush();
       this.#events.flush();
       committing = true;
@@ -70,13 +74,19 @@ export class Writer {
       return replies;
     } catch (error) {
       this.#rollBack();
-      const failure: WriterReply = {
+      return {
         ok: false,
         message: errorReason(error),
         outcome: committing && wasIoError(error) ? "unknown" : "rolled_back",
       };
-      return requests.map(() => failure);
     }
+  }
+
+  #replyTo(request: WriterRequest): WriterReply {
+    const isBehindFailure = request.call === "commit" && request.request.failures < this.#failures;
+    if (!isBehindFailure) return { ok: true, reply: this.#carryOut(request) };
+    const message = "what was to be written before it was not";
+    return { ok: false, message, outcome: "rolled_back", failures: this.#failures };
   }
 
   #carryOut(request: WriterRequest) {

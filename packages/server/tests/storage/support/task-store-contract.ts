@@ -154,6 +154,38 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     expect(await store.lastPosition()).toBe(100);
   });
 
+  test("a commit that fails takes along those that were asked for behind it, and then the next is taken", async () => {
+    await using bundle = await setup();
+    const { store } = bundle;
+    const [before, impossible, behind, after] = [newTask(), newTask({ maxCost: NaN }), newTask(), newTask()];
+    const results = await Promise.allSettled(
+      [before, impossible, behind].map((task) => store.commit([inserted(task)])),
+    );
+    expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
+    expect(results[2]).toMatchObject({ reason: { name: "StoreUnavailable", outcome: "rolled_back" } });
+    await store.commit([inserted(after)]);
+    const found = await Promise.all([before, impossible, behind, after].map((task) => store.task(task.taskId)));
+    expect(found.map((task) => task?.taskId ?? null)).toEqual([before.taskId, null, null, after.taskId]);
+  });
+
+  test("a key stays with its task where another submission under it is refused for its id", async () => {
+    await using bundle = await setup();
+    const { store } = bundle;
+    const [first, other] = [newTask(), newTask()];
+    await store.commit([inserted(first, { idempotency: { key: "k", bodyHash: "h" } }), inserted(other)]);
+    const [refused] = await store.commit([inserted(other, { idempotency: { key: "l", bodyHash: "h" } })]);
+    expect(refused).toEqual({ type: "conflict", taskId: other.taskId });
+    const [repeated] = await store.commit([inserted(other, { idempotency: { key: "k", bodyHash: "h" } })]);
+    expect(repeated).toEqual({ type: "conflict", taskId: first.taskId });
+    expect(await store.idempotency("alice", "k")).toEqual({ taskId: first.taskId, bodyHash: "h" });
+    expect(await store.idempotency("alice", "l")).toBeNull();
+    await store.commit([settled(first.taskId, { state: "canceled", attempt: null })]);
+    await store.commit([{ type: "taskDeleted", taskId: first.taskId }]);
+    await store.commit([inserted(other, { idempotency: { key: "k", bodyHash: "h" } })]);
+    await store.commit([inserted(first)]);
+    expect(await store.idempotency("alice", "k")).toEqual({ taskId: first.taskId, bodyHash: "h" });
+  });
+
   test("an idempotency key names its task to its own user alone", async () => {
     await using bundle = await setup();
     const { store } = bundle;

@@ -1,0 +1,132 @@
+import { setImmediate } from "node:timers/promises";
+import { expect, test } from "@jest/globals";
+import { CommitLoop, type PendingChange } from "../../src/coordinator/commit-loop.ts";
+import { type ChangeOutcome, type StoreChange, StoreUnavailable } from "../../src/tasks/task-store.ts";
+import { inserted, newTask, opened } from "../storage/support/builders.ts";
+
+/** A store whose commits end when the test says so. */
+class HeldStore {
+  readonly commits: {
+    readonly changes: readonly StoreChange[];
+    readonly succeed: () => void;
+    readonly fail: (outcome: "rolled_back" | "unknown") => void;
+  }[] = [];
+
+  commit(changes: readonly StoreChange[]): Promise<readonly ChangeOutcome[]> {
+    return new Promise((resolve, reject) => {
+      this.commits.push({
+        changes,
+        succeed: () => resolve(changes.map(() => ({ type: "applied", event: null }))),
+        fail: (outcome) => reject(new StoreUnavailable("the disk is full", outcome)),
+      });
+    });
+  }
+
+  /** The task ids of each commit so far. */
+  get taskIds(): readonly (readonly string[])[] {
+    return this.commits.map(({ changes }) => changes.map(taskIdOf));
+  }
+}
+
+function taskIdOf(change: StoreChange): string {
+  return change.type === "taskInserted" ? change.task.taskId : "taskId" in change ? change.taskId : "";
+}
+
+function setup() {
+  const store = new HeldStore();
+  const clock = { nowMs: 0 };
+  const told: string[] = [];
+  const outages: boolean[] = [];
+  const loop = new CommitLoop(store, {
+    nowMs: () => clock.nowMs,
+    onOutage: (away) => outages.push(away),
+  });
+  const opening = (taskId: string): PendingChange => ({
+    change: opened(taskId),
+    committed: () => told.push(taskId),
+  });
+  const submission = (taskId: string): PendingChange => ({
+    change: inserted(newTask({ taskId })),
+    committed: () => told.push(taskId),
+    abandoned: () => told.push(`${taskId} abandoned`),
+  });
+  return { store, clock, told, outages, loop, opening, submission };
+}
+
+test("what comes up in one turn is one commit, the next turn does not wait for it, and all is told in order", async () => {
+  const { store, told, loop, opening } = setup();
+  loop.change(opening("a"));
+  loop.change(opening("b"));
+  await setImmediate();
+  loop.change(opening("c"));
+  loop.after(() => told.push("after c"));
+  await setImmediate();
+  expect(store.taskIds).toEqual([["a", "b"], ["c"]]);
+  store.commits[1]?.succeed();
+  await setImmediate();
+  expect(told).toEqual([]);
+  store.commits[0]?.succeed();
+  await loop.settled();
+  expect(told).toEqual(["a", "b", "c", "after c"]);
+});
+
+test("a turn that takes long sends what it has so far, and tears no decision in two", async () => {
+  const { store, clock, loop, opening } = setup();
+  loop.change(opening("a"));
+  clock.nowMs += 1;
+  loop.change(opening("b"));
+  loop.change(opening("b"));
+  await Promise.resolve();
+  expect(store.taskIds).toEqual([["a", "b", "b"]]);
+  loop.change(opening("c"));
+  await setImmediate();
+  expect(store.taskIds).toEqual([["a", "b", "b"], ["c"]]);
+});
+
+test("behind a slow disk turns grow instead of piling up", async () => {
+  const { store, loop, opening } = setup();
+  for (const taskId of ["a", "b", "c", "d", "e", "f"]) {
+    loop.change(opening(taskId));
+    await setImmediate();
+  }
+  expect(store.taskIds).toEqual([["a"], ["b"], ["c"], ["d"]]);
+  store.commits[0]?.succeed();
+  await setImmediate();
+  expect(store.taskIds[4]).toEqual(["e", "f"]);
+});
+
+test("what failed is tried again in its order, with everything that was sent behind it, and without submissions", async () => {
+  const { store, told, outages, loop, opening, submission } = setup();
+  loop.change(opening("a"));
+  loop.change(submission("b"));
+  await setImmediate();
+  loop.change(opening("b"));
+  loop.change(opening("c"));
+  await setImmediate();
+  loop.change(opening("d"));
+  store.commits[0]?.fail("rolled_back");
+  await setImmediate();
+  expect(loop.away).toBe(true);
+  expect(store.commits).toHaveLength(2);
+  store.commits[1]?.fail("rolled_back");
+  await until(() => store.commits.length === 3);
+  expect(store.taskIds[2]).toEqual(["a", "c", "d"]);
+  store.commits[2]?.succeed();
+  await loop.settled();
+  expect(told).toEqual(["b abandoned", "a", "c", "d"]);
+  expect(outages).toEqual([true, false]);
+});
+
+test("a submission of unknown outcome is taken back when the store is there again", async () => {
+  const { store, told, loop, submission } = setup();
+  loop.change(submission("a"));
+  await setImmediate();
+  store.commits[0]?.fail("unknown");
+  await until(() => store.commits.length === 2);
+  expect(store.commits[1]?.changes.map(({ type }) => type)).toEqual(["taskSettled", "taskDeleted"]);
+  expect(told).toEqual(["a abandoned"]);
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await setImmediate();
+}
