@@ -26,12 +26,12 @@ interface Turn {
 /** First wait after a failed commit, doubled up to the second number. Short, because a user waits at the other end. */
 const RETRY_MS = { first: 50, most: 1_000 };
 
-/** A change waits this long for others of its turn of the event loop, in milliseconds. In a turn that takes longer, what nodes brought is on its
- *  way to the disk while the turn goes on with its HTTP requests. */
-const GATHER_MS = 0.5;
+/** An attempt that is opened for a free slot waits this long for other changes of its turn of the event loop, in milliseconds. Where the
+ *  turn takes longer it is on its way to the disk while the turn goes on with HTTP requests; those wait for the turn's end. */
+const GATHER_MS = 1;
 
 /** Turns on their way to the store at once. Behind a slow disk they wait here, and the next one is the larger for it. */
-const UNDER_WAY_MAX = 4;
+const UNDER_WAY_MAX = 2;
 
 /** Group commit: what comes up in one turn of the event loop goes to the store together, and nobody hears of anything before its
  *  commit. The store takes turns in order, and what is told is told in that order.
@@ -44,7 +44,8 @@ export class CommitLoop {
   readonly #onCommitted: OnCommitted | undefined;
   readonly #nowMs: () => number;
   #pending: Entry[] = [];
-  #pendingSinceMs = 0;
+  /** When the first pending change came up that a node's free slot waits for. */
+  #slotWaitsSinceMs: number | null = null;
   /** Oldest first. */
   readonly #underWay: Turn[] = [];
   #scheduled = false;
@@ -99,8 +100,9 @@ export class CommitLoop {
   }
 
   #add(entry: Entry): void {
-    if (this.#pending.length === 0) this.#pendingSinceMs = this.#nowMs();
-    else if (!this.#early && this.#nowMs() - this.#pendingSinceMs > GATHER_MS) {
+    if (this.#slotWaitsSinceMs === null) {
+      if (typeof entry !== "function" && entry.change.type === "attemptOpened") this.#slotWaitsSinceMs = this.#nowMs();
+    } else if (!this.#early && this.#nowMs() - this.#slotWaitsSinceMs > GATHER_MS) {
       this.#early = true;
       // Behind the decision that this entry is a part of, which must not be torn in two.
       queueMicrotask(() => {
@@ -131,6 +133,7 @@ export class CommitLoop {
       return;
     // Behind a turn that failed the next one would fail with it.
     if (this.#underWay.some(({ result }) => result !== null && "failure" in result)) return;
+    this.#slotWaitsSinceMs = null;
     const turn: Turn = { entries: this.#pending.splice(0), result: null };
     this.#underWay.push(turn);
     this.#commit(turn.entries).then(

@@ -70,10 +70,10 @@ test("what comes up in one turn is one commit, the next turn does not wait for i
   expect(told).toEqual(["a", "b", "c", "after c"]);
 });
 
-test("a turn that takes long sends what it has so far, and tears no decision in two", async () => {
+test("a turn that takes long sends what a slot waits for, and tears no decision in two", async () => {
   const { store, clock, loop, opening } = setup();
   loop.change(opening("a"));
-  clock.nowMs += 1;
+  clock.nowMs += 2;
   loop.change(opening("b"));
   loop.change(opening("b"));
   await Promise.resolve();
@@ -85,14 +85,14 @@ test("a turn that takes long sends what it has so far, and tears no decision in 
 
 test("behind a slow disk turns grow instead of piling up", async () => {
   const { store, loop, opening } = setup();
-  for (const taskId of ["a", "b", "c", "d", "e", "f"]) {
+  for (const taskId of ["a", "b", "c", "d"]) {
     loop.change(opening(taskId));
     await setImmediate();
   }
-  expect(store.taskIds).toEqual([["a"], ["b"], ["c"], ["d"]]);
+  expect(store.taskIds).toEqual([["a"], ["b"]]);
   store.commits[0]?.succeed();
   await setImmediate();
-  expect(store.taskIds[4]).toEqual(["e", "f"]);
+  expect(store.taskIds[2]).toEqual(["c", "d"]);
 });
 
 test("what failed is tried again in its order, with everything that was sent behind it, and without submissions", async () => {
