@@ -48,7 +48,7 @@ export async function frameFuzzTrial({ frames, seed }: FrameFuzzTrialOptions): P
   bystander.cut();
   console.info(
     `frame-fuzz: ${report.frames} frames over ${report.connections} connections in ${(tookMs / 1_000).toFixed(1)} s, ` +
-      `close codes ${JSON.stringify(report.closeCodes)}`,
+      `close codes ${JSON.stringify(report.closeCodes)}, ${report.givenUp} given up`,
   );
   console.info(
     `frame-fuzz: a node is answered before the attack in ${timesOf(peace)}; during it in ${timesOf(answersMs)}`,

@@ -1,7 +1,10 @@
-import { once } from "node:events";
 import { Random } from "./random.ts";
 import { rawFrame } from "./raw-frame.ts";
 import { RawSocket } from "./raw-socket.ts";
+
+/** A connection on which the server answers nothing for so long is given up, in milliseconds. Noise that reads as the head of a long
+ *  frame swallows all that comes after it, pings and pongs too; and as long as pongs come, the server takes the node for one on a slow line. */
+const GIVE_UP_MS = 2_000;
 
 /** Frames that a connection is sent before the server's answer is waited for. */
 const AT_ONCE = 200;
@@ -61,6 +64,8 @@ export interface FuzzReport {
   readonly connections: number;
   /** How often the server closed with which code; `none` where it just ended the connection. */
   readonly closeCodes: Readonly<Record<string, number>>;
+  /** Connections on which the server waited for the rest of a frame, so that this side went away. */
+  readonly givenUp: number;
 }
 
 /** Sends so many hostile frames to a server that takes nodes on path `/`, by connections of which half have registered before, each a
@@ -69,11 +74,14 @@ export async function fuzzFrames(options: {
   readonly port: number;
   readonly frames: number;
   readonly seed: number;
+  /** A connection on which the server answers nothing for so long is given up. Default 2,000. */
+  readonly giveUpMs?: number;
 }): Promise<FuzzReport> {
   const random = new Random(options.seed);
   const closeCodes: Record<string, number> = {};
   let frames = 0;
   let connections = 0;
+  let givenUp = 0;
   while (frames < options.frames) {
     const socket = await RawSocket.connect(options.port);
     connections += 1;
@@ -82,16 +90,27 @@ export async function fuzzFrames(options: {
     for (let rounds = 0; socket.isOpen && rounds < 20 && frames < options.frames; rounds++) {
       const batch = Array.from({ length: AT_ONCE }, () => attack(random));
       frames += batch.length;
-      if (!socket.socket.write(Buffer.concat(batch))) {
-        await Promise.race([once(socket.socket, "drain"), socket.closed]).catch(() => {});
+      socket.socket.write(Buffer.concat(batch));
+      if (await isSilent(socket, options.giveUpMs ?? GIVE_UP_MS)) {
+        givenUp += 1;
+        break;
       }
-      await Promise.race([socket.settled(), socket.closed]);
     }
     if (socket.isOpen) socket.cut();
     const code = (await socket.closed) ?? "none";
     closeCodes[code] = (closeCodes[code] ?? 0) + 1;
   }
-  return { frames, connections, closeCodes };
+  return { frames, connections, closeCodes, givenUp };
+}
+
+/** Whether the server has neither read what was sent nor ended the connection after so long. */
+async function isSilent(socket: RawSocket, limitMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, limitMs, true);
+  });
+  const answered = Promise.race([socket.settled(), socket.closed]).then(() => false);
+  return await Promise.race([answered, limit]).finally(() => clearTimeout(timer));
 }
 
 function attack(random: Random): Buffer {
