@@ -16,3 +16,8 @@ export type AttemptId = z.infer<typeof AttemptId>;
 /** A node's own id: any non-empty string of up to 256 characters (the stock node's ids are not valid UUIDs). */
 export const NodeId = z.string().min(1).max(256);
 export type NodeId = z.infer<typeof NodeId>;
+
+/** The id of a node that speaks protocol 2: it is shown in terminals and logs, so nothing in it may move a cursor or end a line. */
+export const PlainNodeId = NodeId.refine((id) => !/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(id), {
+  error: "must have no control characters",
+});

@@ -8,6 +8,9 @@ import { type ComfyFaults, type ComfyVersion, FakeComfyUi } from "../support/fak
 import { plainPng, pngSize } from "../support/pictures.ts";
 import { until } from "../support/until.ts";
 
+/** The head of a PNG of 60,000 × 60,000 pixels. */
+const BOMB = Buffer.from("89504e470d0a1a0a0000000d494844520000ea600000ea600802000000", "hex").toString("base64");
+
 const ATTEMPT = "3f0c1f1e-55a4-4e0f-9a53-0c6f2a3e9f10";
 const GRAPH = {
   "1": { class_type: "EmptyImage", inputs: { width: 64, height: 32 } },
@@ -319,6 +322,16 @@ describe.each(["new", "old"] as const)("ComfyUI, %s", (version) => {
     ["a graph over 10 MB", { workflow: JSON.stringify({ a: "x".repeat(11_000_000) }) }, "longer than 10485760"],
     ["a graph whose node has no class", { workflow: { "1": { inputs: {} } } }, "Node 1 of the graph has no class_type"],
     ["an image that is no base64", { workflow: GRAPH, images: { "a.png": "!!!" } }, 'The image "a.png" is no base64.'],
+    [
+      "an image that claims 3.6 gigapixels",
+      { workflow: GRAPH, images: { "a.png": BOMB } },
+      'The image "a.png" claims 60000 × 60000 pixels',
+    ],
+    [
+      "the same in v1's text",
+      { workflow: GRAPH, images: JSON.stringify({ "a.png": BOMB }) },
+      'The image "a.png" claims',
+    ],
     ["v1's text where images should be", { workflow: GRAPH, images: "hello" }, "is no JSON object of file names"],
   ])("%s is the task's fault, said clearly, and the engine is not asked", async (_what, pipeline, message) => {
     await using bundle = await setup(version);

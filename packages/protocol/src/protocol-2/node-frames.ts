@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { AttemptId, NodeId } from "../ids.ts";
+import { AttemptId, PlainNodeId } from "../ids.ts";
 
 /** What a node offers. Sent whole on register and again, whole, when it changes. */
 export const Capabilities = z.object({
@@ -33,7 +33,7 @@ export type HeldAttempt = z.infer<typeof HeldAttempt>;
 export const RegisterFrame = z.object({
   type: z.literal("register"),
   protocol: z.literal(2),
-  nodeId: NodeId,
+  nodeId: PlainNodeId,
   /** New at each start of the node's process. */
   bootId: z.string().min(1).max(64),
   capabilities: Capabilities,

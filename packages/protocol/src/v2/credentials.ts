@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { NodeId } from "../ids.ts";
+import { PlainNodeId } from "../ids.ts";
 import { Instant } from "./task-state.ts";
 
 const DAY_MS = 86_400_000;
@@ -48,7 +48,7 @@ export const V2NewApiKey = z
 /** What lets nodes fetch keys of their own. */
 export const CreateEnrolmentBody = z
   .strictObject({
-    nodeId: NodeId.optional().meta({ description: "Good for this node only; without it for any." }),
+    nodeId: PlainNodeId.optional().meta({ description: "Good for this node only; without it for any." }),
     uses: z.int().min(1).max(100_000).default(1).meta({ description: "How many nodes it is good for." }),
     validForMs: z
       .int()
@@ -68,7 +68,7 @@ export const V2NewEnrolment = z
   .meta({ id: "NewEnrolment" });
 
 export const EnrolNodeBody = z
-  .strictObject({ token: z.string().min(1).max(200), nodeId: NodeId })
+  .strictObject({ token: z.string().min(1).max(200), nodeId: PlainNodeId })
   .meta({ id: "EnrolNode" });
 
 export const V2NodeKey = z

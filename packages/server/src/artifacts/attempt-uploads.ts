@@ -31,6 +31,8 @@ export class AttemptUploads {
   /** Pictures are numbered below this. */
   readonly picturesMax: number;
   readonly bytesMax: number;
+  /** Whose fault it is to bring more: a graph's, which makes what it makes, or a node's that was told a number. */
+  readonly excessIsOf: "task" | "node";
   /** Bytes by key: of what is stored, or may be put at any time by who was told where. */
   readonly #stored = new Map<string, number>();
   readonly #underWay = new Set<Upload>();
@@ -38,9 +40,10 @@ export class AttemptUploads {
   #holds = 0;
   #closed = false;
 
-  constructor(picturesMax: number, bytesMax: number) {
+  constructor(picturesMax: number, bytesMax: number, excessIsOf: "task" | "node" = "node") {
     this.picturesMax = picturesMax;
     this.bytesMax = bytesMax;
+    this.excessIsOf = excessIsOf;
   }
 
   /** Why picture `n` would not be taken now, or null. */

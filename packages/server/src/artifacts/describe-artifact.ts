@@ -1,5 +1,5 @@
+import { IMAGE_HEADER_BYTES, type ImageHeader, readImageHeader } from "@genai/protocol/pictures";
 import type { ArtifactStore } from "./artifact-store.ts";
-import { IMAGE_HEADER_BYTES, type ImageHeader, readImageHeader } from "./image-header.ts";
 
 /** What a stored picture is by its own first bytes, or null where it is none, or is not there. */
 export async function describeArtifact(store: ArtifactStore, key: string): Promise<ImageHeader | null> {

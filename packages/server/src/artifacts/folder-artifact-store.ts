@@ -4,8 +4,8 @@ import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { readImageHeader } from "@genai/protocol/pictures";
 import { type ArtifactStore, ArtifactTooLarge, isArtifactKey, type StoredArtifact } from "./artifact-store.ts";
-import { readImageHeader } from "./image-header.ts";
 import { RecentHashes } from "./recent-hashes.ts";
 
 /** Pictures in a folder, one file each. A file appears under its name only when it is whole and on the disk. */
@@ -64,7 +64,9 @@ export class FolderArtifactStore implements ArtifactStore {
   async head(key: string): Promise<(StoredArtifact & { mime: string; modifiedAtMs: number }) | null> {
     const path = this.#path(key);
     try {
-      const { size, mtimeMs } = await stat(path);
+      const status = await stat(path);
+      if (!status.isFile()) return null;
+      const { size, mtimeMs } = status;
       const sha256 = this.#hashes.of(key) ?? (await hashOf(path));
       this.#hashes.keep(key, sha256);
       return { key, sha256, bytes: size, mime: await mimeOf(path), modifiedAtMs: mtimeMs };

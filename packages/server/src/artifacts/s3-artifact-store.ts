@@ -10,6 +10,7 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
+import { isImageMime, readImageHeader } from "@genai/protocol/pictures";
 import {
   type ArtifactStore,
   ArtifactStoreRefused,
@@ -18,7 +19,6 @@ import {
   type StoredArtifact,
   type UploadTarget,
 } from "./artifact-store.ts";
-import { isImageMime, readImageHeader } from "./image-header.ts";
 import { RecentHashes } from "./recent-hashes.ts";
 import { uploadObject } from "./s3-upload.ts";
 

@@ -9,8 +9,8 @@ import {
   type S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
+import { readImageHeader } from "@genai/protocol/pictures";
 import { ArtifactTooLarge } from "./artifact-store.ts";
-import { readImageHeader } from "./image-header.ts";
 
 /** What is longer goes up in parts of this size, one at a time; so much stands in memory for each upload. S3 takes at most 10 000 parts. */
 const PART_BYTES = 16 * 1_024 * 1_024;

@@ -195,7 +195,7 @@ export const VARIABLES = {
     list(),
     null,
     "list",
-    "Hosts, addresses or ranges that webhooks and image URLs may reach beside the public internet.",
+    "Hosts, addresses or ranges that webhooks may reach beside the public internet.",
   ),
   WEBHOOK_SECRET: secret(
     z.string().min(32),

@@ -45,11 +45,12 @@ export function newLiveAttempt(
 
 /** What an attempt at a task may upload: as many pictures as the task asked for, where it could say so to its node. */
 export function uploadsFor(
-  task: Pick<StoredTask, "pictureCount">,
+  task: Pick<StoredTask, "pictureCount" | "pipelineType">,
   { legacy }: { readonly legacy: boolean },
   { graphPicturesMax, bytesMax }: UploadLimits,
 ): AttemptUploads {
-  return new AttemptUploads(legacy ? graphPicturesMax : (task.pictureCount ?? graphPicturesMax), bytesMax);
+  const picturesMax = legacy ? graphPicturesMax : (task.pictureCount ?? graphPicturesMax);
+  return new AttemptUploads(picturesMax, bytesMax, task.pipelineType === "comfy" ? "task" : "node");
 }
 
 /** A task in this server's window: what the store has of it, and its attempts. */

@@ -7,6 +7,7 @@ import { healthRouter } from "./health-router.ts";
 import type { HttpAppOptions } from "./http-options.ts";
 import { HttpRefusal } from "./http-refusal.ts";
 import { metricsRouter } from "./metrics-router.ts";
+import { oneHost } from "./one-host.ts";
 import { requestId } from "./request-id.ts";
 import { RequestLimits } from "./request-limits.ts";
 import { traceRequests } from "./request-tracing.ts";
@@ -27,6 +28,7 @@ export function createHttpApp(options: HttpAppOptions): Express {
 
   if (options.tracing.isOn) app.use(traceRequests(options.tracing));
   app.use(requestId);
+  app.use(oneHost);
   app.use(cors);
   app.use(securityHeaders);
   const limits = new RequestLimits(options.settings);

@@ -1,9 +1,9 @@
+import { hasUsableSize } from "@genai/protocol/pictures";
 import { artifactKey } from "../artifacts/artifact-key.ts";
 import { type ArtifactStore, ArtifactTooLarge, type StoredArtifact } from "../artifacts/artifact-store.ts";
 import type { AttemptUploads } from "../artifacts/attempt-uploads.ts";
 import { DataUrl } from "../artifacts/data-url.ts";
 import { describeArtifact } from "../artifacts/describe-artifact.ts";
-import { hasUsableSize } from "../artifacts/image-header.ts";
 import type { TaskArtifact } from "../tasks/stored-task.ts";
 import type { SessionDeps } from "./session-deps.ts";
 

@@ -8,6 +8,7 @@ import type { ArtifactUrls } from "../artifacts/artifact-urls.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { NodeEvents } from "../coordinator/node-events.ts";
 import type { NodeSessions } from "../coordinator/node-sessions.ts";
+import { hasTwoHosts } from "../http/one-host.ts";
 import { CLOSE_CODES } from "./close-codes.ts";
 import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from "./gateway-limits.ts";
 import type { AuthenticateNode, NodeAuthentication } from "./node-authentication.ts";
@@ -138,6 +139,7 @@ class WebSocketGateway implements NodeGateway {
       refuseUpgrade(socket, status, error, headers);
     };
     const [path] = (request.url ?? "/").split("?", 1);
+    if (hasTwoHosts(request)) return refuse(400, "there are two Host headers");
     if (path !== "/") return refuse(404, "nodes connect on path /");
     if (request.headers.upgrade?.toLowerCase() !== "websocket") return refuse(400, "only WebSocket is spoken here");
     if (this.#closing) return refuse(503, "the server stops", { "Retry-After": "2" });

@@ -11,8 +11,8 @@ import {
   type ServerFrame,
   type Verdict,
 } from "@genai/protocol";
+import { readImageHeader } from "@genai/protocol/pictures";
 import type { AttemptUploads } from "../artifacts/attempt-uploads.ts";
-import { readImageHeader } from "../artifacts/image-header.ts";
 import type { Delivery } from "../coordinator/node-sessions.ts";
 import { GivenAttempts } from "./given-attempts.ts";
 import type { Departure, NodeSession } from "./node-session.ts";
@@ -179,7 +179,9 @@ export class Protocol2Session implements NodeSession {
     const { artifacts: store, events, logger } = this.#deps;
     const uploads = events.uploadsOf(this.#nodeId, attemptId);
     const excess = uploads === null ? null : excessOf(artifacts, uploads);
-    if (excess !== null) return this.#failed(attemptId, "too_many_artifacts", excess, "node");
+    if (uploads !== null && excess !== null) {
+      return this.#failed(attemptId, "too_many_artifacts", excess, uploads.excessIsOf);
+    }
     // Nothing is taken between the look at its pictures and the decision: what was checked is what a client gets.
     await uploads?.hold();
     try {

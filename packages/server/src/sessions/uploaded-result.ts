@@ -1,8 +1,8 @@
 import type { ResultArtifact } from "@genai/protocol";
+import { hasUsableSize } from "@genai/protocol/pictures";
 import { artifactKey, directArtifactKey } from "../artifacts/artifact-key.ts";
 import type { ArtifactStore } from "../artifacts/artifact-store.ts";
 import { describeArtifact } from "../artifacts/describe-artifact.ts";
-import { hasUsableSize } from "../artifacts/image-header.ts";
 import type { TaskArtifact } from "../tasks/stored-task.ts";
 
 /** Pictures that are looked at side by side. */

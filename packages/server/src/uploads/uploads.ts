@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import { hasUsableSize, readImageHeader } from "@genai/protocol/pictures";
 import type { ArtifactStore } from "../artifacts/artifact-store.ts";
-import { readImageHeader } from "../artifacts/image-header.ts";
 
 /** An input image that a user brought before the task that needs it. */
 export interface Upload {
@@ -16,6 +16,8 @@ export type UploadOutcome =
   | { readonly type: "stored" | "known"; readonly upload: Upload }
   /** The bytes are no picture. */
   | { readonly type: "no_image" }
+  /** The picture claims more pixels than are taken, or none. */
+  | { readonly type: "unusable_size" }
   /** The bytes are not those that were announced. */
   | { readonly type: "mismatch"; readonly sha256: string };
 
@@ -40,6 +42,7 @@ export class Uploads {
     if (announced !== null && announced !== sha256) return { type: "mismatch", sha256 };
     const header = readImageHeader(bytes);
     if (header === null) return { type: "no_image" };
+    if (!hasUsableSize(header)) return { type: "unusable_size" };
     const known = (await this.find(userId, sha256)) !== null;
     // A known one is put again all the same: its time begins anew.
     await this.#artifacts.put(keyOf(userId, sha256), Readable.from([bytes]), {

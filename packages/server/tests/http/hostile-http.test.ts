@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
 import { expect, test } from "@jest/globals";
 import { limitConnections } from "../../src/http/connection-limits.ts";
 import { postJson, rawHttp } from "../support/raw-http.ts";
@@ -59,6 +60,20 @@ test("check 29: connections are capped by address and in all, but for this machi
   server.closeAllConnections();
   for (const socket of sockets) socket.destroy();
   server.close();
+});
+
+test("a request that names two hosts is refused, on every surface", async () => {
+  await using server = await RealServer.start();
+  const ask = async (path: string, more = ""): Promise<string> => {
+    const socket = connect(server.port, "127.0.0.1");
+    const host = "Host: one.example\r\nhOsT: two.example\r\n";
+    socket.write(`GET ${path} HTTP/1.1\r\n${host}Connection: ${more === "" ? "close" : "upgrade"}\r\n${more}\r\n`);
+    return (await text(socket)).split("\r\n", 1)[0] ?? "";
+  };
+  const upgrade = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+  const paths = ["/v1/nodes/health/", "/v2/tasks", "/healthz", "/docs", "/nothing"];
+  const answers = await Promise.all([...paths.map((path) => ask(path)), ask("/", upgrade)]);
+  expect(answers).toEqual(Array.from({ length: 6 }, () => "HTTP/1.1 400 Bad Request"));
 });
 
 test("no answer tells of the inside: no stack, no path, no version, and nothing runs in a browser", async () => {

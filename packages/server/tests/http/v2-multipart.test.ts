@@ -3,7 +3,11 @@ import { api } from "../support/api.ts";
 import { TestHttpServer } from "../support/http-server.ts";
 import { rawHttp } from "../support/raw-http.ts";
 
-const PNG = Buffer.concat([Buffer.from("89504e470d0a1a0a0000000d49484452", "hex"), Buffer.alloc(100, 1)]);
+const PNG = Buffer.concat([
+  Buffer.from("89504e470d0a1a0a0000000d49484452", "hex"),
+  Buffer.from("0000004000000040", "hex"),
+  Buffer.alloc(92, 1),
+]);
 const FROM_PART = { pipeline: { type: "standard", prompt: "a fox", image: { part: "fox" } } };
 
 test("a picture travels beside its task in a multipart body", async () => {

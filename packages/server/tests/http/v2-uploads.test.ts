@@ -3,12 +3,21 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { expect, test } from "@jest/globals";
 import { Uploads } from "../../src/uploads/uploads.ts";
+import { api } from "../support/api.ts";
 import { TestHttpServer } from "../support/http-server.ts";
 import { MemoryArtifacts } from "../support/memory-artifacts.ts";
 import { postJson, rawHttp } from "../support/raw-http.ts";
 
-const PNG = Buffer.concat([Buffer.from("89504e470d0a1a0a0000000d49484452", "hex"), Buffer.alloc(100, 1)]);
+const PNG = Buffer.concat([
+  Buffer.from("89504e470d0a1a0a0000000d49484452", "hex"),
+  Buffer.from("0000004000000040", "hex"),
+  Buffer.alloc(92, 1),
+]);
 const ID = createHash("sha256").update(PNG).digest("hex");
+/** A hundred bytes that claim 60,000 × 60,000 pixels. */
+const BOMB = Buffer.from(PNG);
+BOMB.writeUInt32BE(60_000, 16);
+BOMB.writeUInt32BE(60_000, 20);
 const AS_PNG = { "content-type": "image/png" };
 
 test("a picture travels once: the second time it is known", async () => {
@@ -19,6 +28,30 @@ test("a picture travels once: the second time it is known", async () => {
   expect([first.status, first.json()]).toEqual([201, { id: ID, bytes: PNG.length, mime: "image/png" }]);
   expect((await rawHttp("POST", `${url}?sha256=${ID}`, { headers: AS_PNG, body: PNG })).status).toBe(200);
   expect((await rawHttp("GET", `${url}/${ID}`)).json()).toEqual(first.json());
+});
+
+test("a picture that claims more pixels than are taken is refused, however it is brought", async () => {
+  await using server = await TestHttpServer.start();
+  const refused = [
+    await rawHttp("POST", `${server.url}/v2/uploads`, { headers: AS_PNG, body: BOMB }),
+    await postJson(`${server.url}/v2/tasks`, {
+      pipeline: { type: "standard", prompt: "a fox", image: { base64: BOMB.toString("base64") } },
+    }),
+    await postJson(`${server.url}/v2/tasks`, {
+      pipeline: {
+        type: "comfy",
+        workflow: { "1": { class_type: "LoadImage", inputs: { image: "a.png" } } },
+        images: { "a.png": BOMB.toString("base64") },
+      },
+    }),
+  ];
+  const { status, body } = await api(server.url)
+    .post("/v2/tasks")
+    .field("task", JSON.stringify({ pipeline: { type: "standard", prompt: "a fox", image: { part: "fox" } } }))
+    .attach("fox", BOMB, "fox.png");
+  const codes = [...refused.map((answer) => [answer.status, answer.json().code]), [status, body.code]];
+  expect(codes).toEqual(Array.from({ length: 4 }, () => [422, "upload_not_an_image"]));
+  expect(server.tasks.submitted).toEqual([]);
 });
 
 test("a task takes an upload of its own user, and of nobody else", async () => {

@@ -42,6 +42,21 @@ test("a protocol-2 register with a wrong field is refused by the field's name", 
 });
 
 test.each([
+  ["a NUL", "a\u0000b"],
+  ["a line break", "a\nb"],
+  ["an escape", "\u001b[2Ja"],
+  ["a control of the second set", "a\u009bb"],
+  ["half of a pair", "a\ud800"],
+  ["a line separator", "a\u2028b"],
+])("a protocol-2 node id with %s is refused", async (_what, nodeId) => {
+  await using gateway = await setup();
+  const peer = await gateway.connect();
+  peer.say(registerFrame(nodeId));
+  expect(await peer.closed).toEqual({ code: 1008, reason: "register: nodeId must have no control characters" });
+  expect(gateway.events.all).toEqual([]);
+});
+
+test.each([
   ["an empty node id", { node_id: "", metadata: {} }],
   ["a node id of 257 characters", { node_id: "a".repeat(257), metadata: {} }],
   ["a node id that is a number", { node_id: 7, metadata: {} }],

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import { readImageHeader } from "@genai/protocol/pictures";
 import type { ArtifactStore } from "../../src/artifacts/artifact-store.ts";
-import { readImageHeader } from "../../src/artifacts/image-header.ts";
 
 /** Artifacts in memory. */
 export class MemoryArtifacts implements ArtifactStore {

@@ -10,7 +10,7 @@ import { EngineHttpError } from "../engine-http-error.ts";
 import { outcomeOfError, taskFault } from "../failed-outcome.ts";
 import { findModel } from "../find-model.ts";
 import { EngineHttp, PICTURE_BYTES_MAX } from "../http-client.ts";
-import { type FetchInput, type InputPicture, readInputImage } from "../input-image.ts";
+import { type FetchInput, type InputPicture, mustBeOpenable, readInputImage } from "../input-image.ts";
 import { pictureType } from "../picture-type.ts";
 import { TaskRefused } from "../task-refused.ts";
 import { type ComfyRunOptions, runComfyGraph } from "./comfy-run.ts";
@@ -136,7 +136,10 @@ export class ComfyUiEngine implements Engine {
     const images = readImages(pipeline.images, inputs);
     if (typeof images === "string") throw new TaskRefused(images);
     const names = new Map<string, string>();
-    for (const [name, picture] of images) names.set(name, await this.#upload(attemptId, names.size, picture, signal));
+    for (const [name, picture] of images) {
+      await mustBeOpenable(picture, `The image ${JSON.stringify(name.slice(0, 100))}`);
+      names.set(name, await this.#upload(attemptId, names.size, picture, signal));
+    }
     return { graph: renameFiles(graph, names), seeds: null, model: null };
   }
 

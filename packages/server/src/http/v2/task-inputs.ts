@@ -1,5 +1,5 @@
 import type { V2GraphImage, V2InputImage, V2Pipeline } from "@genai/protocol";
-import { readImageHeader } from "../../artifacts/image-header.ts";
+import { hasUsableSize, headerOfBase64, type ImageHeader, PIXELS_MAX, readImageHeader } from "@genai/protocol/pictures";
 import type { TaskInputs } from "../../tasks/new-task.ts";
 import { HttpRefusal } from "../http-refusal.ts";
 import type { Files } from "../multipart-body.ts";
@@ -32,7 +32,10 @@ type Read = (image: Reference, field: string) => Promise<Picture>;
 
 async function standardImage(image: V2InputImage | undefined, read: Read): Promise<TaskInputs["image"]> {
   if (image === undefined) return null;
-  return "url" in image || "base64" in image ? image : await read(image, "pipeline.image");
+  if ("url" in image) return image;
+  if (!("base64" in image)) return await read(image, "pipeline.image");
+  mustHaveUsableSize(headerOfBase64(image.base64), "pipeline.image.base64");
+  return image;
 }
 
 async function graphImages(
@@ -42,8 +45,9 @@ async function graphImages(
   if (images === undefined) return null;
   const named: [string, string][] = [];
   for (const [name, image] of Object.entries(images)) {
-    const base64 = typeof image === "string" ? image : (await read(image, `pipeline.images.${name}`)).base64;
-    named.push([name, base64]);
+    const field = `pipeline.images.${name}`;
+    if (typeof image === "string") mustHaveUsableSize(headerOfBase64(image), field);
+    named.push([name, typeof image === "string" ? image : (await read(image, field)).base64]);
   }
   return Object.fromEntries(named);
 }
@@ -59,7 +63,15 @@ async function picture(image: Reference, field: string, files: Files, readUpload
     const message = "is no PNG, JPEG, WebP, GIF or AVIF";
     throw new HttpRefusal("upload_not_an_image", { detail: `${field}: ${message}`, fields: [{ field, message }] });
   }
+  mustHaveUsableSize(header, field);
   return { base64: bytes.toString("base64"), mime: header.mime };
+}
+
+/** A few bytes that claim more pixels than anybody can open would cost the node that opens them its memory. */
+function mustHaveUsableSize(header: ImageHeader | null, field: string): void {
+  if (header === null || hasUsableSize(header)) return;
+  const message = `a picture may have 1 to ${PIXELS_MAX} pixels`;
+  throw new HttpRefusal("upload_not_an_image", { detail: `${field}: ${message}`, fields: [{ field, message }] });
 }
 
 function wrongField(field: string, message: string): HttpRefusal {

@@ -1,4 +1,5 @@
 import type { V2Operations } from "@genai/protocol";
+import { PIXELS_MAX } from "@genai/protocol/pictures";
 import { HttpRefusal } from "../http-refusal.ts";
 import { readBody } from "../request-body.ts";
 import type { OperationHandler } from "./operation-router.ts";
@@ -15,6 +16,8 @@ export function createUpload({ options }: V2Context): OperationHandler<V2Operati
         return { status: 200, body: outcome.upload };
       case "no_image":
         throw new HttpRefusal("upload_not_an_image");
+      case "unusable_size":
+        throw new HttpRefusal("upload_not_an_image", { detail: `a picture may have 1 to ${PIXELS_MAX} pixels` });
       case "mismatch":
         throw new HttpRefusal("upload_hash_mismatch", { detail: `the bytes' SHA-256 is ${outcome.sha256}` });
     }

@@ -16,7 +16,7 @@ export interface ImageHeader {
 
 /** Most pixels that a picture may claim: 16,384 × 16,384, beyond what any engine draws. A few bytes that claim more make whoever
  *  opens the picture ask for gigabytes. */
-const PIXELS_MAX = 2 ** 28;
+export const PIXELS_MAX = 2 ** 28;
 
 /** Whether a picture's claim about its size is one that a viewer can open: some pixels, and not too many. What says nothing passes. */
 export function hasUsableSize({ width, height }: Pick<ImageHeader, "width" | "height">): boolean {
@@ -42,9 +42,15 @@ export function readImageHeader(bytes: Buffer): ImageHeader | null {
     return { mime: "image/webp", ...webpSize(bytes) };
   }
   if (bytes.length >= 12 && /^ftypavi[fs]$/.test(bytes.toString("latin1", 4, 12))) {
-    return { mime: "image/avif", width: null, height: null };
+    return { mime: "image/avif", ...avifSize(bytes) };
   }
   return null;
+}
+
+/** The same of a picture in base64. Decodes its start alone, unless that does not tell the size. */
+export function headerOfBase64(base64: string): ImageHeader | null {
+  const start = readImageHeader(Buffer.from(base64.slice(0, Math.ceil(IMAGE_HEADER_BYTES / 3) * 4), "base64"));
+  return start === null || start.width !== null ? start : readImageHeader(Buffer.from(base64, "base64"));
 }
 
 type Size = Pick<ImageHeader, "width" | "height">;
@@ -60,6 +66,16 @@ function jpegSize(bytes: Buffer): Size {
     at += 2 + bytes.readUInt16BE(at + 2);
   }
   return UNKNOWN;
+}
+
+/** The largest of the sizes in "image spatial extents" boxes (ISO/IEC 23008-12, 6.5.3): each part of a picture has one of its own. */
+function avifSize(bytes: Buffer): Size {
+  let largest = UNKNOWN;
+  for (let at = bytes.indexOf("ispe"); at >= 0 && at + 16 <= bytes.length; at = bytes.indexOf("ispe", at + 4)) {
+    const [width, height] = [bytes.readUInt32BE(at + 8), bytes.readUInt32BE(at + 12)];
+    if (width * height >= (largest.width ?? 0) * (largest.height ?? 0)) largest = { width, height };
+  }
+  return largest;
 }
 
 /** Three forms of the first chunk: lossy, lossless, extended (RFC 9649). */
