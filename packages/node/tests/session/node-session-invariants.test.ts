@@ -112,7 +112,7 @@ test("whatever comes in whatever order, a node runs nothing twice, keeps what no
       const held = node.session.attempts.filter(({ state }) => state === "finished").map(({ attemptId: id }) => id);
       for (const id of shell.onDisk) if (!held.includes(id)) throw new Error(`${id} is on the disk and not held`);
     }),
-    { numRuns: 1_500 },
+    { numRuns: 1_500, seed: Number(process.env.SEED ?? 1) },
   );
 });
 
@@ -151,6 +151,6 @@ test("whatever happened before, a server that takes everything gets every result
       }
       if (!node.feed({ type: "drain" }).some(({ type }) => type === "exit")) throw new Error("it does not leave");
     }),
-    { numRuns: 300 },
+    { numRuns: 300, seed: Number(process.env.SEED ?? 1) },
   );
 });

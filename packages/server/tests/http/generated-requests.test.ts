@@ -152,7 +152,7 @@ test(`check 30: ${REQUESTS} generated requests, valid and broken, get no 5xx and
     if (answer.status === 201 && operation.id === "createTask") tasks.push(String(answer.json().id));
   }
 
-  const seed = Number(process.env.SEED ?? Date.now() % 1e9);
+  const seed = Number(process.env.SEED ?? 1);
   const samples = fc.sample(request, { numRuns: REQUESTS, seed });
   try {
     for (let at = 0; at < samples.length; at += 16) await Promise.all(samples.slice(at, at + 16).map(send));
@@ -166,7 +166,7 @@ test(`check 30: ${REQUESTS} generated requests, valid and broken, get no 5xx and
   expect(statuses[201]).toBeGreaterThan(REQUESTS / 100);
   expect(statuses[400]).toBeGreaterThan(REQUESTS / 20);
   console.info(
-    `check 30: ${REQUESTS} generated requests of ${OPERATIONS.length} operations, by status: ${JSON.stringify(statuses)}`,
+    `check 30: SEED=${seed}, ${REQUESTS} generated requests of ${OPERATIONS.length} operations, by status: ${JSON.stringify(statuses)}`,
   );
 }, 600_000);
 

@@ -6,7 +6,8 @@ import { ModelTaskStore } from "./model-task-store.ts";
 
 /** What a run does: numbers that are read as names within the run, so that shrinking keeps its sense. */
 type Command =
-  | { readonly do: "commit"; readonly changes: readonly Draft[] }
+  /** Turns that are on their way at once. */
+  | { readonly do: "commit"; readonly turns: readonly (readonly Draft[])[] }
   | { readonly do: "claim"; readonly classes: readonly number[]; readonly limit: number; readonly costMin: number };
 
 interface Draft {
@@ -32,7 +33,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       do: fc.constant("commit" as const),
-      changes: fc.array(draft, { minLength: 1, maxLength: 6 }),
+      turns: fc.array(fc.array(draft, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 3 }),
     }),
   },
   {
@@ -47,8 +48,11 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 );
 
 /** Runs random commands on the store and on the model side by side: outcomes, claims and everything that can be read must agree.
- *  Runs share a store; each has users, classes and ids of its own. Prints its seed when it fails. */
-export async function agreesWithModel(store: TaskStore, runs: number, commands: number): Promise<void> {
+ *  Runs share a store; each has users, classes and ids of its own. The same seed makes the same commands. */
+export async function agreesWithModel(
+  store: TaskStore,
+  { runs, commands, seed }: { readonly runs: number; readonly commands: number; readonly seed: number },
+): Promise<void> {
   let run = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(command, { minLength: commands, maxLength: commands }), async (script) => {
@@ -56,9 +60,11 @@ export async function agreesWithModel(store: TaskStore, runs: number, commands: 
       const model = new ModelTaskStore();
       for (const step of script) {
         if (step.do === "commit") {
-          const changes = step.changes.map((each) => world.change(each));
-          const outcomes = await store.commit(changes);
-          expect(withoutPositions(outcomes)).toEqual(withoutPositions(await model.commit(changes)));
+          const turns = step.turns.map((turn) => turn.map((each) => world.change(each)));
+          const outcomes = await Promise.all(turns.map((changes) => store.commit(changes)));
+          for (const [index, changes] of turns.entries()) {
+            expect(withoutPositions(outcomes[index] ?? [])).toEqual(withoutPositions(await model.commit(changes)));
+          }
         } else {
           const request = { ...step, classKeys: step.classes.map((number) => world.classKey(number)) };
           await checkClaim(store, model, request);
@@ -66,7 +72,7 @@ export async function agreesWithModel(store: TaskStore, runs: number, commands: 
       }
       await checkReads(store, model, world);
     }),
-    { numRuns: runs },
+    { numRuns: runs, seed },
   );
 }
 
