@@ -95,5 +95,6 @@ test("timers come due in the order of their instants, and of arming where those 
       expect(due.map((timer) => all.indexOf(timer))).toEqual(expected.map(({ timer }) => timer));
       expect(timers.size).toBe(plain.length - expected.length);
     }),
+    { seed: Number(process.env.SEED ?? 1) },
   );
 });
