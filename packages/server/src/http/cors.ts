@@ -7,15 +7,14 @@ const EXPOSED_HEADERS =
 /** How long a browser may remember a preflight, in seconds. */
 const PREFLIGHT_AGE_S = 7_200;
 
-/** Opens the API to pages of any origin: callers prove themselves by tokens, never by cookies. Answers preflights itself. */
-export const cors: RequestHandler = (request, response, next) => {
-  response.setHeader("Access-Control-Allow-Origin", "*");
-  response.setHeader("Access-Control-Expose-Headers", EXPOSED_HEADERS);
-  response.setHeader("Cross-Origin-Resource-Policy", "cross-origin");
-  if (request.method !== "OPTIONS") {
-    next();
-    return;
-  }
+/** Open the API to pages of any origin: callers prove themselves by tokens, never by cookies. */
+export const CORS_HEADERS = {
+  "Access-Control-Allow-Origin": "*",
+  "Access-Control-Expose-Headers": EXPOSED_HEADERS,
+} as const;
+
+/** Answers what a browser asks before a request of another origin's page. */
+export const answerPreflight: RequestHandler = (_request, response) => {
   response.setHeader("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, HEAD, OPTIONS");
   response.setHeader("Access-Control-Allow-Headers", ALLOWED_HEADERS);
   response.setHeader("Access-Control-Max-Age", String(PREFLIGHT_AGE_S));

@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import express, { type Express } from "express";
-import { cors } from "./cors.ts";
+import { answerHeaders } from "./answer-headers.ts";
 import { docsRouter } from "./docs/docs-router.ts";
 import { errorHandler } from "./error-handler.ts";
 import { healthRouter } from "./health-router.ts";
@@ -8,10 +8,8 @@ import type { HttpAppOptions } from "./http-options.ts";
 import { HttpRefusal } from "./http-refusal.ts";
 import { metricsRouter } from "./metrics-router.ts";
 import { oneHost } from "./one-host.ts";
-import { requestId } from "./request-id.ts";
 import { RequestLimits } from "./request-limits.ts";
 import { traceRequests } from "./request-tracing.ts";
-import { securityHeaders } from "./security-headers.ts";
 import { mountV1 } from "./v1/mount-v1.ts";
 import { v2Router } from "./v2/v2-router.ts";
 
@@ -27,10 +25,8 @@ export function createHttpApp(options: HttpAppOptions): Express {
   app.set("query parser", "simple");
 
   if (options.tracing.isOn) app.use(traceRequests(options.tracing));
-  app.use(requestId);
+  app.use(answerHeaders());
   app.use(oneHost);
-  app.use(cors);
-  app.use(securityHeaders);
   const limits = new RequestLimits(options.settings);
   // The busiest first, and on the app itself: express tries one after the other, and a router in a router costs twice.
   mountV1(app, options, limits);

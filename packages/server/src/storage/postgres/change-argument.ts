@@ -1,4 +1,4 @@
-import type { ChangeOutcome, StoreChange } from "../../tasks/task-store.ts";
+import type { StoreChange } from "../../tasks/task-store.ts";
 import { changeEvent } from "../change-event.ts";
 import { encodeList, encodeSpec, orderMs, STATE_NUMBER } from "../task-row.ts";
 
@@ -51,21 +51,6 @@ export function changeArgument(change: StoreChange): Record<string, unknown> {
     case "taskDeleted":
       return { ...change };
   }
-}
-
-/** What `genai.apply_changes` answers for each change. */
-export type AppliedChange =
-  | null
-  | readonly [position: number, number: number, userId: string]
-  | { readonly conflict: string | null };
-
-export function changeOutcome(change: StoreChange, applied: AppliedChange): ChangeOutcome {
-  if (applied === null) return { type: "applied", event: null };
-  if ("conflict" in applied) return { type: "conflict", taskId: applied.conflict };
-  const [position, number, userId] = applied;
-  const event = changeEvent(change);
-  const taskId = "task" in change ? change.task.taskId : "taskId" in change ? change.taskId : "";
-  return { type: "applied", event: event && { position, taskId, userId, number, ...event } };
 }
 
 /** PostgreSQL's text holds neither NUL nor half of a surrogate pair; nobody means them in a name. */

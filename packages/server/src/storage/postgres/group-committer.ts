@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import type { Pool } from "pg";
 import { type ChangeOutcome, type StoreChange, StoreUnavailable } from "../../tasks/task-store.ts";
-import { type AppliedChange, changeArgument, changeOutcome } from "./change-argument.ts";
+import { type AppliedChange, changeOutcome } from "../applied-change.ts";
+import { changeArgument } from "./change-argument.ts";
 import { CALL_MS_MAX, failureOf, unavailable } from "./connection.ts";
 
 /** Changes that one transaction takes at most, and characters of them. */

@@ -2,10 +2,11 @@ import { randomUUID } from "node:crypto";
 import type { ClientBase, Pool } from "pg";
 import type { TaskArtifact, TaskEvent } from "../../tasks/stored-task.ts";
 import type { StoreChange } from "../../tasks/task-store.ts";
+import { type AppliedChange, changeOutcome } from "../applied-change.ts";
 import { deadlineExceeded } from "../deadline-exceeded.ts";
 import type { SweepOptions, SweepResult } from "../sweep-result.ts";
 import { ROW_FORMAT } from "../task-row.ts";
-import { type AppliedChange, changeArgument, changeOutcome } from "./change-argument.ts";
+import { changeArgument } from "./change-argument.ts";
 import { inTransaction } from "./transaction.ts";
 
 /** Servers take turns: sweeping twice would do no harm, and no good. */

@@ -1,6 +1,7 @@
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type ChangeOutcome, type StoreChange, StoreUnavailable } from "../../tasks/task-store.ts";
+import { changeOutcome } from "../applied-change.ts";
 import type { WriterCall, WriterCalls, WriterReply } from "./writer-protocol.ts";
 import type { WriterMessage } from "./writer-thread.ts";
 
@@ -53,8 +54,9 @@ export class WriterClient {
   }
 
   /** Commits in the order of the calls; none is written behind one whose failure was not known yet. */
-  commit(changes: readonly StoreChange[]): Promise<readonly ChangeOutcome[]> {
-    return this.call("commit", { changes, failures: this.#failures });
+  async commit(changes: readonly StoreChange[]): Promise<readonly ChangeOutcome[]> {
+    const applied = await this.call("commit", { changes, failures: this.#failures });
+    return changes.map((change, index) => changeOutcome(change, applied[index] ?? null));
   }
 
   call<Call extends WriterCall>(

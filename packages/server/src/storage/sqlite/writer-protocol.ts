@@ -1,6 +1,7 @@
 import type { NewCredential } from "../../identity/credential-store.ts";
-import type { ChangeOutcome, ClaimedTask, ClaimRequest, OutboxEntry, StoreChange } from "../../tasks/task-store.ts";
+import type { ClaimedTask, ClaimRequest, OutboxEntry, StoreChange } from "../../tasks/task-store.ts";
 import type { TryOutcome } from "../../webhooks/delivery-store.ts";
+import type { AppliedChange } from "../applied-change.ts";
 import type { RecoveredBatch } from "../recovered-task.ts";
 import type { SweepOptions, SweepResult } from "../sweep-result.ts";
 
@@ -17,7 +18,7 @@ export interface WriterCalls {
   /** `failures`: how many commits the caller knows to have failed. One that was asked for before it knew of the last fails too. */
   commit: {
     readonly request: { readonly changes: readonly StoreChange[]; readonly failures: number };
-    readonly reply: readonly ChangeOutcome[];
+    readonly reply: readonly AppliedChange[];
   };
   claim: { readonly request: ClaimRequest; readonly reply: readonly ClaimedTask[] };
   recover: { readonly request: { readonly after: number }; readonly reply: RecoveredBatch };

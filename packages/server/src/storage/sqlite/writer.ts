@@ -1,4 +1,5 @@
 import type { Database } from "better-sqlite3";
+import { appliedChange } from "../applied-change.ts";
 import { errorCode, errorReason } from "../error-code.ts";
 import type { StoreClock } from "../store-clock.ts";
 import { ChangeWriter } from "./change-writer.ts";
@@ -92,7 +93,7 @@ export class Writer {
   #carryOut(request: WriterRequest) {
     switch (request.call) {
       case "commit":
-        return request.request.changes.map((change) => this.#changes.apply(change));
+        return request.request.changes.map((change) => appliedChange(this.#changes.apply(change)));
       case "claim":
         return this.#claims.claim(request.request);
       case "recover":
