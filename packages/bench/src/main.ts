@@ -22,6 +22,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    help: { type: "boolean", short: "h" },
     tasks: { type: "string" },
     nodes: { type: "string" },
     watched: { type: "string" },
@@ -33,8 +34,20 @@ const { values, positionals } = parseArgs({
   },
 });
 
+const USAGE = `Usage: npm run bench -- <${Object.keys(BENCHES).join("|")}> [options]
+
+  --tasks N, --nodes N   how many of them
+  --rounds N             how often what is compared is measured, in turn; default 3
+  --watched MS           nodes: how long they are watched
+  --only TEXT            roundtrip: systems whose name holds the text
+  --profile FOLDER       roundtrip: CPU profiles of our server
+  --json FILE            the figures as JSON
+  --curve FILE           dispatcher: the curve over the ratio as SVG
+`;
+
 const bench = BENCHES[positionals[0] ?? ""];
-if (bench) {
+if (values.help) process.stdout.write(USAGE);
+else if (bench) {
   await bench({
     ...(values.tasks === undefined ? {} : { tasks: Number(values.tasks) }),
     ...(values.nodes === undefined ? {} : { nodes: Number(values.nodes) }),
@@ -46,6 +59,6 @@ if (bench) {
     curve: values.curve ?? null,
   });
 } else {
-  process.stderr.write(`Which bench? ${Object.keys(BENCHES).join(", ")}\n`);
+  process.stderr.write(USAGE);
   process.exit(2);
 }

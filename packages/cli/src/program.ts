@@ -17,6 +17,7 @@ import { addTasks } from "./commands/tasks.ts";
 import { addUp } from "./commands/up.ts";
 import { addUsage } from "./commands/usage.ts";
 import { addSettingFlags } from "./settings.ts";
+import { VERSION } from "./version.ts";
 
 /** Every command, a file each, in the order of `--help`. A new one is a file in commands/ and a line here. */
 const commands = [
@@ -43,6 +44,7 @@ export function createProgram(context: CliContext): Command {
   const program = new Command("genai-cli");
   program
     .description("Pictures from the server, and nodes from the scaler, at a terminal.")
+    .version(VERSION)
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
       writeErr: (text) => context.stderr.write(text),

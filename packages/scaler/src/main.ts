@@ -2,6 +2,7 @@
 import { pino } from "pino";
 import { ConfigError, environmentNames, readConfig } from "./config.ts";
 import { runScaler } from "./run.ts";
+import { VERSION } from "./version.ts";
 
 const help = `Usage: genai-scaler
 
@@ -12,6 +13,7 @@ ${environmentNames.map((name) => `  ${name}\n`).join("")}`;
 
 const [argument] = process.argv.slice(2);
 if (argument === undefined) await serve();
+else if (argument === "--version") process.stdout.write(`${VERSION}\n`);
 else if (argument === "--help" || argument === "-h" || argument === "help") process.stdout.write(help);
 else {
   process.stderr.write(

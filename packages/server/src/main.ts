@@ -16,6 +16,7 @@ const CLOSE_MS_MAX = 9_000;
 async function main(): Promise<void> {
   const command = readCommandLine(process.argv.slice(2));
   if (command.type === "help") process.stdout.write(helpText());
+  else if (command.type === "version") process.stdout.write(`${VERSION}\n`);
   else if (command.type === "serve") await serve();
   else await runOnStore(command);
 }

@@ -28,9 +28,13 @@ export function addCreateFlags(command: Command): Command {
     .option("--image <image>", "image to run (default: the scaler's)")
     .option("--prov-script <script>", "provisioning script (default: the scaler's)")
     .addOption(new Option("--vastai-iid <offer>", "vast.ai offer to rent (default: the cheapest)").argParser(integer))
-    .addOption(new Option("--env <name=value>", "environment of the node; may be repeated").argParser(pair).default({}))
     .addOption(
-      new Option("--label <name=value>", "label kept with the node; may be repeated").argParser(pair).default({}),
+      new Option("--env <name=value>", "environment of the node; may be repeated").argParser(pair).default({}, "none"),
+    )
+    .addOption(
+      new Option("--label <name=value>", "label kept with the node; may be repeated")
+        .argParser(pair)
+        .default({}, "none"),
     )
     .option("--node-token <token>", "token with which the node joins (default: the scaler's NODE_TOKEN)")
     .option("--key <key>", "idempotency key: the same key makes one node, however often you ask")

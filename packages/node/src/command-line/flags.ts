@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import type { EngineType } from "../engines/engine.ts";
+import { VERSION } from "../version.ts";
 import { httpUrl, nodeIdText, nonNegative, webSocketUrl, wholeNumber } from "./flag-values.ts";
 
 /** What the command line and the environment say. */
@@ -46,6 +47,7 @@ PROVISIONING_SCRIPT (path of a program that runs once before the node starts; a 
 export function nodeProgram(start: (flags: Flags) => Promise<void>): Command {
   const program: Command = new Command("genai-node")
     .description("Connects this machine's image engine to a genai server. Dials out only; needs no open port.")
+    .version(VERSION)
     .addOption(
       new Option("-b, --backend <url>", "WebSocket URL of the server").env("BACKEND_SERVER").argParser(webSocketUrl),
     )
@@ -55,7 +57,7 @@ export function nodeProgram(start: (flags: Flags) => Promise<void>): Command {
         .choices(["automatic", "voltaml", "comfyUI", "test"])
         .default("test"),
     )
-    .option("--models <names...>", "models to offer, instead of the engine's own list", [])
+    .addOption(new Option("--models <names...>", "models to offer").default([], "the engine's own list"))
     .option("--min-cost <credits>", "price of a task on this node", nonNegative, 0)
     .option("--slots <n>", "tasks to run at once, 1 to 64", wholeNumber(1, 64), 1)
     .addOption(new Option("--token <token>", "join token").env("NODE_TOKEN"))

@@ -10,7 +10,8 @@ export type Command =
   | { readonly type: "migrate" }
   /** Copy the store into a new file while its server works. */
   | { readonly type: "backup"; readonly file: string }
-  | { readonly type: "help" };
+  | { readonly type: "help" }
+  | { readonly type: "version" };
 
 /** The arguments say nothing that the program knows. The message is a whole sentence. */
 export class UsageError extends Error {
@@ -22,6 +23,7 @@ export function readCommandLine(args: readonly string[]): Command {
   const { values, positionals } = parse(args);
   const [name, ...rest] = positionals;
   if (values.help || name === "help") return { type: "help" };
+  if (values.version) return { type: "version" };
   if (name === "backup") {
     const [file, ...more] = rest;
     if (file === undefined || file === "" || more.length > 0) {
@@ -46,7 +48,10 @@ function parse(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { help: { type: "boolean", short: "h", default: false } },
+      options: {
+        help: { type: "boolean", short: "h", default: false },
+        version: { type: "boolean", default: false },
+      },
     });
   } catch (error) {
     throw new UsageError(error instanceof Error ? `${error.message.split(". ")[0]}.` : String(error));

@@ -13,6 +13,7 @@ Without a command it serves until SIGTERM or SIGINT.
   migrate                 bring the store's schema up to date, and start nothing; can be done twice
   backup FILE             copy an SQLite store into a new file while its server works
   help, -h, --help        print this
+  --version               print the version
 
 Everything else comes from the environment:
 `;

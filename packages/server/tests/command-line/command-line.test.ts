@@ -9,6 +9,7 @@ import { readCommandLine } from "../../src/command-line/command-line.ts";
 import { VARIABLES } from "../../src/configuration/variables.ts";
 import { openTaskStore } from "../../src/storage/index.ts";
 import { SQLITE_MIGRATIONS } from "../../src/storage/sqlite/migrations.ts";
+import { VERSION } from "../../src/version.ts";
 import { artifact, changed, inserted, newTask, opened, settled } from "../storage/support/builders.ts";
 
 const HOOKS = new URL("../../../../.ci/typescript-hooks.js", import.meta.url).href;
@@ -93,6 +94,11 @@ test("check misses the pictures of a store that came without their folder", asyn
     out: expect.stringContaining("that tasks name are missing"),
   });
 }, 60_000);
+
+test("the version is the package's", async () => {
+  await using bundle = await setup();
+  expect(await run(bundle.home, "--version")).toEqual({ code: 0, out: `${VERSION}\n`, err: "" });
+});
 
 test("help names each command and each variable", async () => {
   await using bundle = await setup();

@@ -72,6 +72,10 @@ export function docsRouter({ settings, version }: Pick<HttpAppOptions, "settings
     document ??= openApiDocument({ version, serverUrl });
     response.json({ ...document, servers: [{ url: serverUrl }] });
   });
+  // Who opens the server in a browser wants to know what it is.
+  router.get("/", (_request, response) => {
+    response.redirect("/docs");
+  });
   router.use("/docs", policy);
   router.get("/docs", (_request, response) => {
     response.type("html").send(PAGE);
