@@ -256,7 +256,10 @@ class PictureSink {
   }
 
   async #decode(length: number): Promise<void> {
-    const text = this.#rest.slice(0, length).replace(/=+$/, "");
+    let end = length;
+    // By hand: an expression would look for the end of each run of them anew.
+    while (this.#rest[end - 1] === "=") end -= 1;
+    const text = this.#rest.slice(0, end);
     const bytes = Buffer.from(text, "base64");
     // What is no base64 is passed over by the decoder, and missing then.
     if (bytes.length !== Math.floor((text.length * 3) / 4)) this.#isBase64 = false;

@@ -18,18 +18,11 @@ export const V1StandardPipeline = z.object({
 });
 export type V1StandardPipeline = z.infer<typeof V1StandardPipeline>;
 
-/** Text that must hold a JSON object: a ComfyUI graph in API format. */
-const GraphText = text("pipelineData").refine(
-  (value) => {
-    try {
-      const graph: unknown = JSON.parse(value);
-      return typeof graph === "object" && graph !== null && !Array.isArray(graph);
-    } catch {
-      return false;
-    }
-  },
-  { error: "pipelineData must be a string that holds a JSON object (a ComfyUI graph in API format)" },
-);
+/** What is said of a `pipelineData` that is no graph. */
+export const V1_GRAPH_ERROR = "pipelineData must be a string that holds a JSON object (a ComfyUI graph in API format)";
+
+/** Text that must hold a JSON object: a ComfyUI graph in API format. Here it only has to begin as one: whoever takes it reads it, once. */
+const GraphText = text("pipelineData").refine((value) => /^\s*\{/.test(value), { error: V1_GRAPH_ERROR });
 
 export const V1ComfyPipeline = z.object({
   pipelineData: GraphText,

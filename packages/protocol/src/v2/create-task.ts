@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { PROMPT_CHARS_MAX } from "../pipeline.ts";
+import { limited } from "./limited.ts";
 import { Sha256 } from "./upload.ts";
 
 const FromUpload = z.strictObject({
@@ -65,13 +66,19 @@ export const V2StandardPipeline = z
 export const V2ComfyPipeline = z
   .strictObject({
     type: z.literal("comfy"),
-    workflow: z
-      .record(z.string().max(256), z.unknown())
-      .meta({ description: "A ComfyUI graph in API format: node id → {class_type, inputs}." }),
-    images: z
-      .record(z.string().min(1).max(256), V2GraphImage)
-      .optional()
-      .meta({ description: "Images by the file name that the graph uses: base64, an upload, or a part of the body." }),
+    workflow: limited(
+      z
+        .record(z.string().max(256), z.unknown())
+        .meta({ description: "A ComfyUI graph in API format: node id → {class_type, inputs}. At most 10,000 nodes." }),
+      { entriesMax: 10_000, keyCharsMax: 256 },
+    ),
+    images: limited(
+      z.record(z.string().min(1).max(256), V2GraphImage).meta({
+        description:
+          "Images by the file name that the graph uses: base64, an upload, or a part of the body. At most 256.",
+      }),
+      { entriesMax: 256, keyCharsMax: 256 },
+    ).optional(),
   })
   .meta({ id: "ComfyPipeline", description: "A ComfyUI graph." });
 
@@ -83,12 +90,15 @@ export type V2Pipeline = z.infer<typeof V2Pipeline>;
 /** Longest `metadata`, in bytes of JSON. */
 export const METADATA_BYTES_MAX = 4_096;
 
-const Metadata = z
-  .record(z.string().min(1).max(128), z.unknown())
-  .refine((value) => new TextEncoder().encode(JSON.stringify(value)).length <= METADATA_BYTES_MAX, {
-    error: `must be at most ${METADATA_BYTES_MAX} bytes of JSON`,
-  })
-  .meta({ description: "The caller's own words, echoed. At most 4 KiB of JSON.", example: { order: "4711" } });
+const Metadata = limited(
+  z
+    .record(z.string().min(1).max(128), z.unknown())
+    .refine((value) => new TextEncoder().encode(JSON.stringify(value)).length <= METADATA_BYTES_MAX, {
+      error: `must be at most ${METADATA_BYTES_MAX} bytes of JSON`,
+    })
+    .meta({ description: "The caller's own words, echoed. At most 4 KiB of JSON.", example: { order: "4711" } }),
+  { entriesMax: METADATA_BYTES_MAX / 4, keyCharsMax: 128 },
+);
 
 export const V2Requirements = z
   .strictObject({

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import type { FieldError } from "./http-refusal.ts";
 
 /** Most wrong fields that one answer names. */
-const FIELDS_MAX = 10;
+export const FIELDS_MAX = 10;
 
 /** The wrong fields of a body, by their dotted paths. Unknown keys are told apart, by `unknownKeyErrors`. */
 export function fieldErrors(error: z.ZodError): readonly FieldError[] {

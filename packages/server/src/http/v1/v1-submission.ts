@@ -1,4 +1,4 @@
-import { V1ComfyBody, V1TaskBody } from "@genai/protocol";
+import { V1_GRAPH_ERROR, V1ComfyBody, V1TaskBody } from "@genai/protocol";
 import type { z } from "zod";
 import type { V1Submission } from "../../tasks/new-task.ts";
 import { fieldErrors, fieldSentence } from "../field-errors.ts";
@@ -30,10 +30,10 @@ function parse<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer
   throw new HttpRefusal("invalid_request", { detail: fieldSentence(fields), fields });
 }
 
-/** The schema has seen that it holds an object; here it is also bounded in depth. */
+/** The schema has seen that it begins as an object; here it is read, bounded in depth and in the number of its values. */
 function readGraph(text: string, field: string): Readonly<Record<string, unknown>> {
   const reading = readJson(text);
-  if (!reading.ok) throw refused(`${field}: ${reading.message}`);
+  if (!reading.ok) throw refused(`${field}: ${V1_GRAPH_ERROR}: ${reading.message}`);
   return reading.value as Readonly<Record<string, unknown>>;
 }
 

@@ -3,7 +3,7 @@ import type { Request, RequestHandler, Response, Router } from "express";
 import type { z } from "zod";
 import type { Caller } from "../../identity/caller.ts";
 import { headerToken } from "../caller-of.ts";
-import { fieldErrors, fieldSentence } from "../field-errors.ts";
+import { FIELDS_MAX, fieldErrors, fieldSentence } from "../field-errors.ts";
 import type { HttpAppOptions } from "../http-options.ts";
 import { HttpRefusal } from "../http-refusal.ts";
 import { type Files, readMultipartBody } from "../multipart-body.ts";
@@ -122,6 +122,3 @@ function parsed(schema: z.ZodType | undefined, value: unknown, place: Place): un
     fields,
   });
 }
-
-/** Most wrong fields that one answer names. */
-const FIELDS_MAX = 10;

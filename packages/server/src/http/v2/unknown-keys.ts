@@ -1,16 +1,21 @@
 import type { z } from "zod";
+import { FIELDS_MAX } from "../field-errors.ts";
 import type { FieldError } from "../http-refusal.ts";
 
-/** Says which keys of a body nobody knows, each with the nearest known one. */
+/** A longer key is no slip of the pen: nothing near is looked for, and it is named by its beginning. Characters. */
+const KEY_CHARS_MAX = 64;
+
+/** Says which keys of a body nobody knows, each with the nearest known one; of many the first ten. */
 export function unknownKeyErrors(schema: z.ZodType, error: z.ZodError): readonly FieldError[] {
   const unknown = error.issues.flatMap((issue) =>
     issue.code === "unrecognized_keys"
-      ? issue.keys.map((key) => ({ parent: issue.path.map(String).join("."), key }))
+      ? issue.keys.slice(0, FIELDS_MAX).map((key) => ({ parent: issue.path.map(String).join("."), key }))
       : [],
   );
   if (unknown.length === 0) return [];
   const known = knownPaths(schema);
-  return unknown.map(({ parent, key }) => {
+  return unknown.slice(0, FIELDS_MAX).map(({ parent, key }) => {
+    if (key.length > KEY_CHARS_MAX) return { field: `${key.slice(0, KEY_CHARS_MAX)}…`, message: "is not known here" };
     const field = parent === "" ? key : `${parent}.${key}`;
     // A union's other members know it: "did you mean" would name the very key that was refused.
     if (parent !== "" && known.includes(field)) return { field, message: `belongs to another type of ${parent}` };
