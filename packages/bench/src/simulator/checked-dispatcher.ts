@@ -65,7 +65,7 @@ export class CheckedDispatcher {
     if (this.violation !== null) return null;
     this.steps += 1;
     this.trace.push({ nowMs, input });
-    const before = this.steps % UNTOUCHED_EVERY === 0 ? JSON.stringify(this.dispatcher.inspect()) : null;
+    const before = this.steps % UNTOUCHED_EVERY === 0 ? this.dispatcher.inspect() : null;
     const expected = expectationOf(this.ledger, input);
     let result: StepResult;
     try {
@@ -78,7 +78,7 @@ export class CheckedDispatcher {
     if (result.ok) this.#check(nowMs, input, result.effects);
     else {
       this.counts.refused += 1;
-      if (before !== null && before !== JSON.stringify(this.dispatcher.inspect())) {
+      if (before !== null && JSON.stringify(before) !== JSON.stringify(this.dispatcher.inspect())) {
         this.#violated("refusal", `${input.type} was refused (${result.refusal.message}) but changed the state`);
       }
     }
