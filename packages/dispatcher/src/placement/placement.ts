@@ -108,6 +108,18 @@ export class Placement {
     return !untried;
   }
 
+  /** Whether this provider may not have tasks of this class for what happened to them so far. */
+  keepsAway(taskClass: TaskClass, provider: ProviderRecord): boolean {
+    return taskClass.exclusion !== null && taskClass.excludes(provider, this.letsFailedIn(taskClass));
+  }
+
+  /** Whether nobody may have tasks of this class until a reject is forgotten. */
+  isSetAside(taskClass: TaskClass): boolean {
+    const { exclusion } = taskClass;
+    if (exclusion === null || exclusion.skipped.size === 0) return false;
+    return leastCost(taskClass, exclusion.maxCost, this.letsFailedIn(taskClass)) === Infinity;
+  }
+
   taskWaits(task: TaskRecord): void {
     this.#reclass(task);
     task.demandMs = this.#expectedAnywhereMs(task);
@@ -209,7 +221,7 @@ export class Placement {
   #releaseFromFailed(): void {
     for (const task of [...this.#held]) {
       const { hold } = task;
-      if (hold === null || !task.class.excludes(hold.provider, this.letsFailedIn(task.class))) continue;
+      if (hold === null || !this.keepsAway(task.class, hold.provider)) continue;
       this.#release(task);
       this.wake(task);
     }

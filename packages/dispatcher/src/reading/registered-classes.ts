@@ -8,6 +8,8 @@ import type { IdleProvider } from "./snapshots.ts";
 export interface ClassDemand {
   /** Its tasks that wait here. */
   readonly waiting: number;
+  /** Those of them that nobody may have now: everybody who could run them rejected them a moment ago, or is away. */
+  readonly setAside: number;
   /** Slots of connected providers that fit it, whatever they do now. */
   readonly fittingSlots: number;
   /** Those of them that would take a task now. */
@@ -38,7 +40,9 @@ export class RegisteredClasses {
       fittingSlots += kind.slots;
       idleSlots += kind.freeSlots;
     }
-    return { waiting: count?.tasks ?? 0, fittingSlots, idleSlots };
+    let setAside = 0;
+    for (const [each, tasks] of count?.classes ?? []) if (core.placement.isSetAside(each)) setAside += tasks;
+    return { waiting: count?.tasks ?? 0, setAside, fittingSlots, idleSlots };
   }
 
   /** Free slots that no task here would take, cheapest first within each kind, at most `limit` providers. */
@@ -52,7 +56,9 @@ export class RegisteredClasses {
       for (const provider of kind.all.free.values()) {
         if (idle.length >= limit) return idle;
         const { providerId, cost } = provider;
-        const isWanted = [...kind.classes].some((taskClass) => taskClass.order.highest >= cost);
+        const isWanted = [...kind.classes].some(
+          (taskClass) => taskClass.order.highest >= cost && !core.placement.keepsAway(taskClass, provider),
+        );
         if (!isWanted)
           idle.push({ providerId, cost, idleSlots: core.placement.fleet.freeSlotsOf(provider), classKeys });
       }

@@ -3,7 +3,7 @@ import type { ClaimedTask, TaskStore } from "../tasks/task-store.ts";
 
 /** What the window has to know of the dispatcher. */
 export interface WindowDemand {
-  classDemand(classKey: string): { readonly waiting: number; readonly fittingSlots: number };
+  classDemand(classKey: string): { readonly waiting: number; readonly setAside: number; readonly fittingSlots: number };
   /** Idle slots are told to serve a class only while it is registered. */
   registerClass(requirements: Requirements): void;
   forgetClass(classKey: string): void;
@@ -15,8 +15,13 @@ const WINDOW_BASE = 64;
  *  from the dispatcher's fairness. */
 const WINDOW_USER_FLOOR = 4;
 
+/** How much more than that a class may have of tasks that nobody may have for the moment: they must not hide those that somebody would
+ *  take, and must not grow without end where a node rejects everything. */
+const WINDOW_SET_ASIDE = 3;
+
 /** The bounded window of claimed tasks over a store that may hold millions: for each requirement class at most
- *  2 × the fitting slots + 64 tasks (and 4 of each user beyond that), refilled when half of it is used up. */
+ *  2 × the fitting slots + 64 tasks (and 4 of each user beyond that), refilled when half of it is used up. Tasks that everybody who could
+ *  run them has rejected a moment ago don't count, up to three times as many. */
 export class Window {
   readonly #store: Pick<TaskStore, "claim" | "backlog">;
   readonly #demand: WindowDemand;
@@ -61,8 +66,8 @@ export class Window {
   admits(classKey: string, userId: string): boolean {
     const behind = this.#behind.get(classKey);
     if (behind === null || behind?.has(userId)) return false;
-    const { waiting, fittingSlots } = this.#demand.classDemand(classKey);
-    if (waiting < 2 * fittingSlots + WINDOW_BASE) return true;
+    const { taken, bound } = this.#fill(classKey);
+    if (taken < bound) return true;
     return (this.#held.get(classKey)?.get(userId) ?? 0) < WINDOW_USER_FLOOR;
   }
 
@@ -141,14 +146,22 @@ export class Window {
     do {
       this.#again = false;
       for (const classKey of [...this.#unclaimed.keys()]) {
-        const { waiting, fittingSlots } = this.#demand.classDemand(classKey);
-        const bound = 2 * fittingSlots + WINDOW_BASE;
-        if (waiting <= bound / 2) await this.#claim(classKey, bound - waiting, 0, take);
+        const { taken, bound } = this.#fill(classKey);
+        if (taken <= bound / 2) await this.#claim(classKey, bound - taken, 0, take);
       }
       for (const { classKey, cost } of idle()) {
-        if (this.#unclaimed.has(classKey)) await this.#claim(classKey, 1, cost, take);
+        const isWorthIt = this.#unclaimed.has(classKey) && !this.#fill(classKey).overflows;
+        if (isWorthIt) await this.#claim(classKey, 1, cost, take);
       }
     } while (this.#again);
+  }
+
+  /** How much of the room of a class is taken, and whether more is set aside than it has room for. */
+  #fill(classKey: string): { readonly taken: number; readonly bound: number; readonly overflows: boolean } {
+    const { waiting, setAside, fittingSlots } = this.#demand.classDemand(classKey);
+    const bound = 2 * fittingSlots + WINDOW_BASE;
+    const setAsideMax = WINDOW_SET_ASIDE * bound;
+    return { taken: waiting - Math.min(setAside, setAsideMax), bound, overflows: setAside >= setAsideMax };
   }
 
   async #claim(

@@ -258,6 +258,24 @@ test("a backlog far beyond the window is worked off, and another user does not w
   expect(page.tasks.length).toBeLessThanOrEqual(1);
 });
 
+test("tasks that the only node rejected a moment ago hide nobody's task that it would take", async () => {
+  // The clock stands still: no reject is ever forgotten.
+  const nowMs = performance.now();
+  await using bundle = await setup({ clock: { monotonicMs: () => nowMs, wallMs: () => Date.now() } });
+  const { coordinator, sessions } = bundle;
+  const tasks = Array.from({ length: 150 }, () => newTask());
+  await Promise.all(tasks.map((task) => coordinator.submit(task, null)));
+  await coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  // Twice as many as the window has room for.
+  const rejected = 130;
+  for (let done = 0; done < tasks.length; done++) {
+    const next = await sessions.until(() => sessions.deliveries("n1")[done]);
+    if (done < rejected) coordinator.nodes.attemptRejected("n1", next.attemptId, "no disk space");
+    else coordinator.nodes.attemptCompleted("n1", next.attemptId, [picture()], {});
+  }
+  await coordinator.close();
+});
+
 test("a task outside of the window can be canceled and is never sent", async () => {
   await using bundle = await setup();
   const { coordinator, sessions } = bundle;
