@@ -6,8 +6,8 @@ export interface PendingChange {
   readonly change: StoreChange;
   /** Called once it is on the disk, or its guard failed. In order, before any later change is told. */
   readonly committed?: (outcome: ChangeOutcome) => void;
-  /** Called instead when the store is away and the change may be given up (a submission). Where this is absent the change is tried
-   *  again until the store is back: what a node did can't be undone. */
+  /** Called instead when the store is away, or {@link CommitLoop.giveUp} is, and the change may be given up (a submission). Where this
+   *  is absent the change is tried again until the store is back: what a node did can't be undone. */
   readonly abandoned?: () => void;
 }
 
@@ -19,6 +19,7 @@ type Entry = PendingChange | (() => void);
 /** Changes on their way together, in one transaction or in a part of a larger one. */
 interface Turn {
   readonly entries: readonly Entry[];
+  readonly sentAtMs: number;
   /** What became of it; null as long as it is under way. */
   result: { readonly outcomes: readonly ChangeOutcome[] } | { readonly failure: StoreUnavailable } | null;
 }
@@ -29,6 +30,9 @@ const RETRY_MS = { first: 50, most: 1_000 };
 /** An attempt that is opened for a free slot waits this long for other changes of its turn of the event loop, in milliseconds. Where the
  *  turn takes longer it is on its way to the disk while the turn goes on with HTTP requests; those wait for the turn's end. */
 const GATHER_MS = 1;
+
+/** A store that has had a turn for this long without an answer is away, in milliseconds, whatever becomes of the turn. */
+const STALLED_MS = 1_500;
 
 /** Turns on their way to the store at once. Behind a slow disk they wait here, and the next one is the larger for it. */
 const UNDER_WAY_MAX = 2;
@@ -48,10 +52,14 @@ export class CommitLoop {
   #slotWaitsSinceMs: number | null = null;
   /** Oldest first. */
   readonly #underWay: Turn[] = [];
+  /** Submissions on their way whose callers were told already that they are given up. */
+  readonly #abandoned = new Set<PendingChange>();
   #scheduled = false;
   #early = false;
+  #hearing = false;
   #awaySinceMs: number | null = null;
   #retryTimer: NodeJS.Timeout | null = null;
+  #stallTimer: NodeJS.Timeout | null = null;
   #retryMs = RETRY_MS.first;
   #idle: (() => void)[] = [];
   #closed = false;
@@ -71,7 +79,7 @@ export class CommitLoop {
     this.#onCommitted = options.onCommitted;
   }
 
-  /** True while the last commit failed. */
+  /** True while the last commit failed, or one has not been answered for long. */
   get away(): boolean {
     return this.#awaySinceMs !== null;
   }
@@ -79,6 +87,19 @@ export class CommitLoop {
   /** Adds a change to the turn's transaction. Changes that are added without a pause in between stay together. */
   change(pending: PendingChange): void {
     this.#add(pending);
+  }
+
+  /** Gives up a submission whose caller waits no longer, and calls its `abandoned`. What is on its way is taken back if it comes to be
+   *  stored. Does nothing where it was told already. */
+  giveUp(submission: PendingChange): void {
+    if (this.#pending.includes(submission)) {
+      const givenUp: GivenUp = new Map();
+      this.#pending = withoutSubmissions(this.#pending, givenUp, { only: submission });
+      this.#abandon(givenUp);
+    } else if (this.#underWay.some(({ entries }) => entries.includes(submission)) && !this.#abandoned.has(submission)) {
+      this.#abandoned.add(submission);
+      submission.abandoned?.();
+    }
   }
 
   /** Calls back after everything that was added before it is on the disk. */
@@ -96,6 +117,7 @@ export class CommitLoop {
   close(): void {
     this.#closed = true;
     if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+    if (this.#stallTimer !== null) clearTimeout(this.#stallTimer);
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
@@ -104,8 +126,8 @@ export class CommitLoop {
       if (typeof entry !== "function" && entry.change.type === "attemptOpened") this.#slotWaitsSinceMs = this.#nowMs();
     } else if (!this.#early && this.#nowMs() - this.#slotWaitsSinceMs > GATHER_MS) {
       this.#early = true;
-      // Behind the decision that this entry is a part of, which must not be torn in two.
-      queueMicrotask(() => {
+      // Behind the decision that this entry is a part of, which must not be torn in two, and behind what the store says in this breath.
+      process.nextTick(() => {
         this.#early = false;
         this.#send();
       });
@@ -134,8 +156,9 @@ export class CommitLoop {
     // Behind a turn that failed the next one would fail with it.
     if (this.#underWay.some(({ result }) => result !== null && "failure" in result)) return;
     this.#slotWaitsSinceMs = null;
-    const turn: Turn = { entries: this.#pending.splice(0), result: null };
+    const turn: Turn = { entries: this.#pending.splice(0), sentAtMs: this.#nowMs(), result: null };
     this.#underWay.push(turn);
+    this.#watch();
     this.#commit(turn.entries).then(
       (outcomes) => this.#ended(turn, { outcomes }),
       (error: unknown) => {
@@ -158,6 +181,18 @@ export class CommitLoop {
   #ended(turn: Turn, result: NonNullable<Turn["result"]>): void {
     turn.result = result;
     if ("failure" in result) this.#wentAway(result.failure);
+    if (this.#hearing) return;
+    this.#hearing = true;
+    // Behind everything that the store says in this breath: a turn that is sent before the failure of an earlier one is heard would
+    // overtake it.
+    process.nextTick(() => {
+      this.#hearing = false;
+      this.#hear();
+    });
+  }
+
+  /** Tells what is stored, oldest first, and takes back what failed once nothing is under way behind it. */
+  #hear(): void {
     for (let first = this.#underWay[0]; first?.result != null; first = this.#underWay[0]) {
       if ("failure" in first.result) {
         if (this.#underWay.every((each) => each.result !== null)) this.#takeBack();
@@ -167,7 +202,7 @@ export class CommitLoop {
       this.#back();
       // What came up meanwhile is on its way while this turn is told: both take their time.
       this.#send();
-      tell(first.entries, first.result.outcomes);
+      this.#tell(first.entries, first.result.outcomes);
     }
     if (this.#underWay.length === 0 && this.#pending.length === 0)
       for (const resolve of this.#idle.splice(0)) resolve();
@@ -187,55 +222,100 @@ export class CommitLoop {
     this.#onOutage(true, 0, failure);
   }
 
+  /** Looks at the oldest turn once it should have been answered. */
+  #watch(): void {
+    if (this.#stallTimer !== null || this.#closed) return;
+    const oldest = this.#underWay.find(({ result }) => result === null);
+    if (oldest === undefined) return;
+    const dueInMs = oldest.sentAtMs + STALLED_MS - this.#nowMs();
+    this.#stallTimer = setTimeout(() => {
+      // Behind the answers that came while this process itself stood still.
+      setImmediate(() => {
+        this.#stallTimer = null;
+        const now = this.#underWay.find(({ result }) => result === null);
+        const waitedMs = now === undefined ? 0 : this.#nowMs() - now.sentAtMs;
+        if (waitedMs < STALLED_MS) this.#watch();
+        else
+          this.#wentAway(new StoreUnavailable(`The store has not answered for ${Math.round(waitedMs)} ms.`, "unknown"));
+      });
+    }, dueInMs);
+    this.#stallTimer.unref();
+  }
+
   /** Everything from the failed turn on waits again, without what may be given up. */
   #takeBack(): void {
-    const givenUp = new Set<string>();
+    const givenUp: GivenUp = new Map();
     const left = this.#underWay.splice(0).flatMap(({ entries, result }) => {
-      const unknown = result !== null && "failure" in result && result.failure.outcome === "unknown";
-      return withoutSubmissions(entries, unknown, givenUp);
+      const outcomeUnknown = result !== null && "failure" in result && result.failure.outcome === "unknown";
+      return withoutSubmissions(entries, givenUp, { outcomeUnknown });
     });
-    this.#pending = [...left, ...this.#pending];
+    this.#pending = [...left, ...withoutSubmissions(this.#pending, givenUp)];
     this.#retryTimer = setTimeout(() => {
       this.#retryTimer = null;
       // What was submitted while we waited is given up too: its callers have waited long enough.
-      this.#pending = withoutSubmissions(this.#pending, false, new Set());
+      const late: GivenUp = new Map();
+      this.#pending = withoutSubmissions(this.#pending, late);
       this.#schedule();
+      this.#abandon(late);
     }, this.#retryMs);
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.most);
+    this.#abandon(givenUp);
   }
-}
 
-function tell(entries: readonly Entry[], outcomes: readonly ChangeOutcome[]): void {
-  let next = 0;
-  for (const entry of entries) {
-    if (typeof entry === "function") {
-      entry();
-      continue;
+  #abandon(givenUp: GivenUp): void {
+    for (const submission of givenUp.values()) {
+      if (!this.#abandoned.delete(submission)) submission.abandoned?.();
     }
-    const outcome = outcomes[next++];
-    if (outcome !== undefined) entry.committed?.(outcome);
+  }
+
+  #tell(entries: readonly Entry[], outcomes: readonly ChangeOutcome[]): void {
+    let next = 0;
+    for (const entry of entries) {
+      if (typeof entry === "function") {
+        entry();
+        continue;
+      }
+      const outcome = outcomes[next++];
+      if (outcome === undefined) continue;
+      if (!this.#abandoned.delete(entry)) entry.committed?.(outcome);
+      else if (outcome.type === "applied") for (const removal of removalOf(entry)) this.#add(removal);
+    }
   }
 }
 
-/** The entries without what may be given up; its task ids are added to `givenUp`, and everything else of those tasks goes with them. A
- *  submission whose commit has an unknown outcome is deleted when the store is back: its caller was told that it is not accepted. */
-function withoutSubmissions(entries: readonly Entry[], outcomeUnknown: boolean, givenUp: Set<string>): Entry[] {
+/** Submissions that are given up, by their tasks. */
+type GivenUp = Map<string, PendingChange>;
+
+/** The entries without the submissions among them, or without `only` one; they are added to `givenUp`, and everything else of their
+ *  tasks goes with them. A submission whose commit has an unknown outcome is deleted when the store is back: its caller is told that
+ *  it is not accepted. */
+function withoutSubmissions(
+  entries: readonly Entry[],
+  givenUp: GivenUp,
+  { outcomeUnknown = false, only }: { readonly outcomeUnknown?: boolean; readonly only?: PendingChange } = {},
+): Entry[] {
   const rest: Entry[] = [];
   for (const entry of entries) {
     if (typeof entry === "function") {
       rest.push(entry);
-    } else if (entry.abandoned !== undefined && entry.change.type === "taskInserted") {
-      const { taskId } = entry.change.task;
-      givenUp.add(taskId);
-      if (outcomeUnknown) {
-        const end = { taskId, state: "canceled", attempt: null, artifacts: [], error: null } as const;
-        rest.push({ change: { type: "taskSettled", ...end, atMs: entry.change.task.createdAtMs } });
-        rest.push({ change: { type: "taskDeleted", taskId } });
-      }
-      entry.abandoned();
+    } else if (
+      entry.abandoned !== undefined &&
+      entry.change.type === "taskInserted" &&
+      (only === undefined || entry === only)
+    ) {
+      givenUp.set(entry.change.task.taskId, entry);
+      if (outcomeUnknown) rest.push(...removalOf(entry));
     } else if (!("taskId" in entry.change) || !givenUp.has(entry.change.taskId)) {
       rest.push(entry);
     }
   }
   return rest;
+}
+
+/** What takes a submission out of the store again. */
+function removalOf({ change }: PendingChange): readonly PendingChange[] {
+  if (change.type !== "taskInserted") return [];
+  const { taskId, createdAtMs } = change.task;
+  const end = { taskId, state: "canceled", attempt: null, artifacts: [], error: null } as const;
+  return [{ change: { type: "taskSettled", ...end, atMs: createdAtMs } }, { change: { type: "taskDeleted", taskId } }];
 }

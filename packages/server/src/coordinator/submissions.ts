@@ -3,7 +3,9 @@ import { NO_SPAN } from "@genai/tracing";
 import type { NewTask, StoredTask } from "../tasks/stored-task.ts";
 import { StoreUnavailable } from "../tasks/task-store.ts";
 import { type Admission, classKeyOf } from "./admission.ts";
+import type { PendingChange } from "./commit-loop.ts";
 import { type CoordinatorState, STORE_AWAY_RETRY_MS } from "./coordinator-state.ts";
+import { inTime } from "./in-time.ts";
 import { isSmall, type LiveTask, storedAtBirth } from "./live-task.ts";
 import type { CancelOutcome, SubmitOutcome } from "./task-service.ts";
 import { endSpans, startWait } from "./task-spans.ts";
@@ -20,7 +22,15 @@ const UNAVAILABLE = { type: "unavailable", retryAfterMs: STORE_AWAY_RETRY_MS } a
 /** What a user with a full queue is told to wait where nothing better is known, in milliseconds: a picture or two. */
 const QUEUE_FULL_RETRY_MS = 10_000;
 
-/** Takes tasks in and cancels them. */
+/** Who waits for a submission. */
+interface Caller {
+  /** False once it was told that the store is away: what has not begun by then does not begin. */
+  waits: boolean;
+  /** What is on its way to the store for it. */
+  submission: PendingChange | null;
+}
+
+/** Takes tasks in and cancels them. Whatever the store does, a caller hears of it in time: {@link inTime}. */
 export class Submissions {
   readonly #state: CoordinatorState;
   readonly #admission: Admission;
@@ -32,32 +42,34 @@ export class Submissions {
     this.#admission = admission;
   }
 
-  async submit(task: NewTask, idempotency: Idempotency | null): Promise<SubmitOutcome> {
-    if (this.#state.commits.away) return UNAVAILABLE;
-    try {
-      return idempotency === null ? await this.#submitNew(task, null) : await this.#submitOnce(task, idempotency);
-    } catch (error) {
-      if (error instanceof StoreUnavailable) return UNAVAILABLE;
-      throw error;
-    }
+  submit(task: NewTask, idempotency: Idempotency | null): Promise<SubmitOutcome> {
+    const caller: Caller = { waits: true, submission: null };
+    return inTime(this.#submit(task, idempotency, caller), () => {
+      caller.waits = false;
+      if (caller.submission !== null) this.#state.commits.giveUp(caller.submission);
+      return UNAVAILABLE;
+    });
   }
 
-  async cancel(taskId: string): Promise<CancelOutcome> {
-    try {
-      return await this.#cancel(taskId);
-    } catch (error) {
-      if (error instanceof StoreUnavailable) return UNAVAILABLE;
-      throw error;
-    }
+  /** Where the store takes too long the caller is told so, and the task is canceled when it is back. */
+  cancel(taskId: string): Promise<CancelOutcome> {
+    return inTime(unlessAway(this.#cancel(taskId)), () => UNAVAILABLE);
   }
 
-  async #submitOnce(task: NewTask, idempotency: Idempotency): Promise<SubmitOutcome> {
+  #submit(task: NewTask, idempotency: Idempotency | null, caller: Caller): Promise<SubmitOutcome> {
+    if (this.#state.commits.away) return Promise.resolve(UNAVAILABLE);
+    return unlessAway(
+      idempotency === null ? this.#submitNew(task, null, caller) : this.#submitOnce(task, idempotency, caller),
+    );
+  }
+
+  async #submitOnce(task: NewTask, idempotency: Idempotency, caller: Caller): Promise<SubmitOutcome> {
     // One at a time for each key: of parallel repeats the first makes the task and the others find it.
     const name = `${task.userId}\u0000${idempotency.key}`;
     for (let other = this.#underWay.get(name); other !== undefined; other = this.#underWay.get(name)) {
       await other.catch(() => {});
     }
-    const submission = this.#lookUpOrSubmit(task, idempotency);
+    const submission = this.#lookUpOrSubmit(task, idempotency, caller);
     this.#underWay.set(name, submission);
     try {
       return await submission;
@@ -66,18 +78,20 @@ export class Submissions {
     }
   }
 
-  async #lookUpOrSubmit(task: NewTask, idempotency: Idempotency): Promise<SubmitOutcome> {
+  async #lookUpOrSubmit(task: NewTask, idempotency: Idempotency, caller: Caller): Promise<SubmitOutcome> {
+    if (!caller.waits) return UNAVAILABLE;
     const earlier = await this.#state.store.idempotency(task.userId, idempotency.key);
-    if (earlier === null) return this.#submitNew(task, idempotency);
+    if (earlier === null) return this.#submitNew(task, idempotency, caller);
     if (earlier.bodyHash !== idempotency.bodyHash) return { type: "key_reused" };
     const stored = await this.#state.store.task(earlier.taskId);
-    return stored === null ? this.#submitNew(task, idempotency) : { type: "repeated", task: stored };
+    return stored === null ? this.#submitNew(task, idempotency, caller) : { type: "repeated", task: stored };
   }
 
-  async #submitNew(task: NewTask, idempotency: Idempotency | null): Promise<SubmitOutcome> {
-    const { queued, userLimits, clock, taskTtlMs, loop } = this.#state;
+  async #submitNew(task: NewTask, idempotency: Idempotency | null, caller: Caller): Promise<SubmitOutcome> {
+    const { commits, queued, userLimits, clock, taskTtlMs, loop } = this.#state;
     const { userId } = task;
     if (queued.peek(userId) === null) await queued.load(userId);
+    if (!caller.waits || commits.away) return UNAVAILABLE;
     const waiting = queued.peek(userId) ?? 0;
     const { queuedMax } = userLimits(userId);
     if (waiting >= queuedMax) {
@@ -92,9 +106,10 @@ export class Submissions {
       attempts: new Map(),
       waitSpan: NO_SPAN,
     };
-    if (!this.#admission.window.admits(live.classKey, userId)) return this.#store(task, live, idempotency, null);
+    if (!this.#admission.window.admits(live.classKey, userId))
+      return this.#store(task, live, idempotency, null, caller);
     const step = loop.step({ type: "submit", task: toDispatcherTask(live.stored, clock.wallMs(), taskTtlMs) });
-    if (step.ok) return this.#store(task, live, idempotency, step);
+    if (step.ok) return this.#store(task, live, idempotency, step, caller);
     const { code, field, message, retryAfterMs } = step.refusal;
     return code === "queue_full" || code === "limit_reached"
       ? { type: "queue_full", message, retryAfterMs: retryAfterMs ?? QUEUE_FULL_RETRY_MS }
@@ -108,6 +123,7 @@ export class Submissions {
     live: LiveTask,
     idempotency: Idempotency | null,
     step: Extract<StepResult, { ok: true }> | null,
+    caller: Caller,
   ): Promise<SubmitOutcome> {
     const { commits, queued, news, loop } = this.#state;
     const { window } = this.#admission;
@@ -127,14 +143,14 @@ export class Submissions {
       else this.#admission.withdraw(live);
     };
     return new Promise((resolve, reject) => {
-      commits.change({
+      caller.submission = {
         change: { type: "taskInserted", task, classKey, claimed: step !== null, idempotency },
         committed: (outcome) => {
           if (outcome.type === "conflict") {
             undo();
             // Another server took the key between our look and our commit.
             if (idempotency !== null && outcome.taskId !== null)
-              this.#lookUpOrSubmit(task, idempotency).then(resolve, reject);
+              this.#lookUpOrSubmit(task, idempotency, caller).then(resolve, reject);
             else resolve({ type: "refused", field: "taskId", message: `Task ${taskId} exists already.` });
             return;
           }
@@ -149,7 +165,8 @@ export class Submissions {
           undo();
           resolve(UNAVAILABLE);
         },
-      });
+      };
+      commits.change(caller.submission);
       if (step !== null) loop.carryOut(step.effects);
     });
   }
@@ -202,6 +219,16 @@ export class Submissions {
         },
       });
     });
+  }
+}
+
+/** What became of it, or that the store is away. */
+async function unlessAway<Outcome>(work: Promise<Outcome>): Promise<Outcome | typeof UNAVAILABLE> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof StoreUnavailable) return UNAVAILABLE;
+    throw error;
   }
 }
 

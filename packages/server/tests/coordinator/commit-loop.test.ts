@@ -76,7 +76,7 @@ test("a turn that takes long sends what a slot waits for, and tears no decision 
   clock.nowMs += 2;
   loop.change(opening("b"));
   loop.change(opening("b"));
-  await Promise.resolve();
+  await new Promise<void>((resolve) => process.nextTick(resolve));
   expect(store.taskIds).toEqual([["a", "b", "b"]]);
   loop.change(opening("c"));
   await setImmediate();
@@ -125,6 +125,53 @@ test("a submission of unknown outcome is taken back when the store is there agai
   await until(() => store.commits.length === 2);
   expect(store.commits[1]?.changes.map(({ type }) => type)).toEqual(["taskSettled", "taskDeleted"]);
   expect(told).toEqual(["a abandoned"]);
+});
+
+test("a submission that was given up under way is taken out again once it is stored, and its caller is told once", async () => {
+  const { store, told, loop, opening, submission } = setup();
+  const [given, kept] = [submission("a"), submission("b")];
+  loop.change(given);
+  loop.change(kept);
+  await setImmediate();
+  loop.giveUp(given);
+  loop.giveUp(given);
+  loop.change(opening("c"));
+  expect(told).toEqual(["a abandoned"]);
+  store.commits[0]?.succeed();
+  await until(() => store.commits.length === 3);
+  expect(store.commits[2]?.changes.map(({ type }) => type)).toEqual(["taskSettled", "taskDeleted"]);
+  expect(store.taskIds[2]).toEqual(["a", "a"]);
+  store.commits[1]?.succeed();
+  store.commits[2]?.succeed();
+  await loop.settled();
+  loop.giveUp(kept);
+  expect(told).toEqual(["a abandoned", "b", "c"]);
+});
+
+test("a submission that was given up before it was sent never is, and nothing of its task", async () => {
+  const { store, told, loop, opening, submission } = setup();
+  const given = submission("a");
+  loop.change(given);
+  loop.change(opening("a"));
+  loop.change(opening("b"));
+  loop.giveUp(given);
+  await setImmediate();
+  expect(store.taskIds).toEqual([["b"]]);
+  expect(told).toEqual(["a abandoned"]);
+});
+
+test("a store that does not answer is away until it does, and what it stored is told then", async () => {
+  const { store, clock, told, outages, loop, opening } = setup();
+  loop.change(opening("a"));
+  await setImmediate();
+  clock.nowMs = 2_000;
+  await until(() => loop.away);
+  expect(told).toEqual([]);
+  store.commits[0]?.succeed();
+  await loop.settled();
+  expect(loop.away).toBe(false);
+  expect(told).toEqual(["a"]);
+  expect(outages).toEqual([true, false]);
 });
 
 async function until(condition: () => boolean): Promise<void> {

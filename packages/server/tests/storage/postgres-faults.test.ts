@@ -6,6 +6,8 @@ import { TcpProxy } from "@genai/protocol/conformance";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pg from "pg";
 import { checkStore, migrateStore, openTaskStore, type TaskStore } from "../../src/storage/index.ts";
+import { makePool } from "../../src/storage/postgres/connection.ts";
+import { inTransaction } from "../../src/storage/postgres/transaction.ts";
 import { changed, inserted, newTask, opened, requeued, settled } from "./support/builders.ts";
 import { TestPostgres } from "./support/test-postgres.ts";
 
@@ -122,6 +124,22 @@ test("a commit that was given up while the database still worked on it is fenced
   const known = await store.attempt(open.attemptId);
   await setTimeout(300);
   expect(await store.attempt(open.attemptId)).toEqual(known);
+});
+
+test("check 4: a connection that is ended between two statements of a transaction fails that transaction alone", async () => {
+  await using bundle = await setup();
+  const pool = makePool(bundle.databaseUrl, { max: 1, callMs: 10_000 });
+  const broken = inTransaction(pool, async (client) => {
+    const { rows } = await client.query("SELECT pg_backend_pid() AS pid");
+    // Not `once` of node:events, which listens for errors too.
+    const ended = new Promise<void>((resolve) => client.on("end", resolve));
+    await bundle.sql(`SELECT pg_terminate_backend(${rows[0]?.pid})`);
+    await ended;
+    await client.query("SELECT 1");
+  });
+  await expect(broken).rejects.toThrow();
+  expect((await pool.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+  await pool.end();
 });
 
 test("check 4: a database that is restarted under load loses nothing that was acknowledged and doubles nothing", async () => {

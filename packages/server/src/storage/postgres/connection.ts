@@ -27,8 +27,10 @@ export function makePool(url: string, options: { readonly max: number; readonly 
     keepAlive: true,
     options: "-c search_path=genai",
   });
-  // An idle connection that breaks is dropped by the pool; without a listener the process would die of it.
+  // A connection that breaks is dropped by the pool, and whoever uses it hears of it by their next statement. Without listeners the
+  // process would die of it: of an idle one, and of one that is between two statements of a transaction.
   pool.on("error", () => undefined);
+  pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
 }
 

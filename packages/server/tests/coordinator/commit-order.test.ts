@@ -1,0 +1,145 @@
+import { setImmediate } from "node:timers/promises";
+import { expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { CommitLoop, type PendingChange } from "../../src/coordinator/commit-loop.ts";
+import { type ChangeOutcome, type StoreChange, StoreUnavailable } from "../../src/tasks/task-store.ts";
+import { changed, inserted, newTask } from "../storage/support/builders.ts";
+
+/** `COMMIT_RUNS=20000` is a long form, `SEED=…` draws other histories. */
+const RUNS = Number(process.env.COMMIT_RUNS ?? 1_000);
+const SEED = Number(process.env.SEED ?? 1);
+
+type End = "stored" | "rolledBack" | "storedUnknown" | "lostUnknown";
+
+type Step =
+  | { readonly do: "submit" }
+  | { readonly do: "change" }
+  | { readonly do: "giveUp"; readonly which: number }
+  | { readonly do: "turn" }
+  | { readonly do: "end"; readonly how: End };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ do: fc.constant("submit" as const) }),
+  fc.record({ do: fc.constant("change" as const) }),
+  fc.record({ do: fc.constant("giveUp" as const), which: fc.nat(3) }),
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("turn" as const) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("end" as const),
+      how: fc.constantFrom<End>("stored", "stored", "rolledBack", "storedUnknown", "lostUnknown"),
+    }),
+  },
+);
+
+/** A store as its contract has it: turns in their order, and a failure takes those along that were asked for before it was known. */
+class ScriptedStore {
+  /** Ids of what was applied, in order; removals without their sign are not among them. */
+  readonly applied: string[] = [];
+  readonly tasks = new Set<string>();
+  readonly #asked: {
+    readonly changes: readonly StoreChange[];
+    readonly resolve: (outcomes: readonly ChangeOutcome[]) => void;
+    readonly reject: (error: StoreUnavailable) => void;
+  }[] = [];
+
+  commit(changes: readonly StoreChange[]): Promise<readonly ChangeOutcome[]> {
+    return new Promise((resolve, reject) => this.#asked.push({ changes, resolve, reject }));
+  }
+
+  end(how: End): void {
+    const turn = this.#asked.shift();
+    if (turn === undefined) return;
+    const outcomes =
+      how === "stored" || how === "storedUnknown" ? turn.changes.map((change) => this.#apply(change)) : [];
+    if (how === "stored") {
+      turn.resolve(outcomes);
+      return;
+    }
+    turn.reject(new StoreUnavailable("away", how === "rolledBack" ? "rolled_back" : "unknown"));
+    for (const { reject } of this.#asked.splice(0)) reject(new StoreUnavailable("behind", "rolled_back"));
+  }
+
+  #apply(change: StoreChange): ChangeOutcome {
+    if (change.type === "taskInserted") {
+      this.tasks.add(change.task.taskId);
+      this.applied.push(change.task.taskId);
+    } else if (change.type === "taskDeleted") this.tasks.delete(change.taskId);
+    else if (change.type === "attemptChanged") this.applied.push(change.attemptId);
+    return { type: "applied", event: null };
+  }
+}
+
+interface Told {
+  readonly id: string;
+  readonly how: "committed" | "abandoned";
+}
+
+async function play(steps: readonly Step[]): Promise<void> {
+  const store = new ScriptedStore();
+  const loop = new CommitLoop(store, { nowMs: () => 0, onOutage: () => undefined });
+  const added: string[] = [];
+  const told: Told[] = [];
+  const submissions: PendingChange[] = [];
+  const tellers = (id: string) => ({
+    committed: () => void told.push({ id, how: "committed" }),
+    abandoned: () => void told.push({ id, how: "abandoned" }),
+  });
+  for (const each of steps) {
+    if (each.do === "submit") {
+      const task = newTask();
+      const submission = { change: inserted(task), ...tellers(task.taskId) };
+      added.push(task.taskId);
+      submissions.push(submission);
+      loop.change(submission);
+    } else if (each.do === "change") {
+      const id = crypto.randomUUID();
+      added.push(id);
+      loop.change({ change: changed(id), committed: tellers(id).committed });
+    } else if (each.do === "giveUp") {
+      const submission = submissions.at(-1 - each.which);
+      if (submission !== undefined) loop.giveUp(submission);
+    } else if (each.do === "turn") await setImmediate();
+    else store.end(each.how);
+  }
+  let settled = false;
+  const over = loop.settled().then(() => {
+    settled = true;
+  });
+  while (!settled) {
+    store.end("stored");
+    await setImmediate();
+  }
+  await over;
+  loop.close();
+
+  const committed = told.filter(({ how }) => how === "committed").map(({ id }) => id);
+  const abandoned = told.filter(({ how }) => how === "abandoned").map(({ id }) => id);
+  const submitted = new Set(
+    submissions.map(({ change }) => (change.type === "taskInserted" ? change.task.taskId : "")),
+  );
+  // Each is told once, and told in the order in which it was handed in.
+  expect([...committed, ...abandoned].sort()).toEqual([...added].sort());
+  expect(committed).toEqual(added.filter((id) => committed.includes(id)));
+  // Only what may be given up is, and it is not in the store; everything else is.
+  expect(abandoned.filter((id) => !submitted.has(id))).toEqual([]);
+  expect([...store.tasks].sort()).toEqual(committed.filter((id) => submitted.has(id)).sort());
+  expect(committed.filter((id) => !store.applied.includes(id))).toEqual([]);
+  // What is tried again comes behind what was before it, and before what was behind it.
+  const last = (id: string): number => store.applied.lastIndexOf(id);
+  expect(committed.toSorted((a, b) => last(a) - last(b))).toEqual(committed);
+}
+
+test("however commits end, everything is applied and told once and in order, and what was given up is not kept", async () => {
+  const histories = fc.sample(fc.array(step, { minLength: 10, maxLength: 60 }), { numRuns: RUNS, seed: SEED });
+  const failures: unknown[] = [];
+  await Promise.all(
+    histories.map((steps, index) =>
+      play(steps).catch((error: unknown) =>
+        failures.push(new Error(`history ${index} of SEED=${SEED}`, { cause: error })),
+      ),
+    ),
+  );
+  if (failures.length > 0) throw failures[0];
+  console.info(`SEED=${SEED}, ${RUNS} histories of up to 60 steps`);
+}, 120_000);
