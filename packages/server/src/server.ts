@@ -45,6 +45,8 @@ export interface RunningServer {
 
 /** How long nodes are told to wait, at most, before they come back to a server that stops, in milliseconds. */
 const RECONNECT_MS_MAX = 1_000;
+/** How often event streams get a comment, and those whose token is accepted no more are ended, in milliseconds. */
+const STREAM_KEEP_ALIVE_MS = 15_000;
 /** How long open requests have to end once the server stops, in milliseconds. */
 const HTTP_CLOSE_MS = 3_000;
 
@@ -164,6 +166,7 @@ export async function startServer(
       creationsPerMinute: configuration.RATE_LIMIT,
       readsPerMinute: configuration.READ_RATE_LIMIT,
       creationsPerMinuteAndAddress: configuration.ADDRESS_RATE_LIMIT,
+      keepAliveMs: STREAM_KEEP_ALIVE_MS,
       metricsToken: configuration.METRICS_TOKEN,
       defaultModel: configuration.DEFAULT_MODEL,
       promptCharsMax: configuration.MAX_PROMPT_CHARS,

@@ -28,6 +28,8 @@ export interface HttpSettings {
   readonly readsPerMinute: number | null;
   /** The same of each network address, whoever calls from it; null for no limit. */
   readonly creationsPerMinuteAndAddress: number | null;
+  /** How often an event stream gets a comment and its caller is asked for anew, in milliseconds. */
+  readonly keepAliveMs: number;
   /** Opens /metrics; null: to this machine. */
   readonly metricsToken: string | null;
   /** Stands in for a model that a v1 caller left out. */

@@ -1,6 +1,6 @@
 import type { Request } from "express";
+import { readJson } from "../json-text.ts";
 import { HttpRefusal } from "./http-refusal.ts";
-import { readJson } from "./json-text.ts";
 import { readBody } from "./request-body.ts";
 
 /** Files of a multipart body by the names of their parts. */

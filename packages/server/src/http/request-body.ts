@@ -1,8 +1,8 @@
 import type { Readable } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import type { Request } from "express";
+import { readJson } from "../json-text.ts";
 import { HttpRefusal } from "./http-refusal.ts";
-import { readJson } from "./json-text.ts";
 
 /** How long the rest of a refused body may come in before the connection is cut, in milliseconds. */
 const LINGER_MS = 2_000;

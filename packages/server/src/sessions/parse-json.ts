@@ -1,10 +1,9 @@
-/** The value of a JSON text, or undefined where it is none. */
+import { readJson } from "../json-text.ts";
+
+/** The value of a JSON text, or undefined where it is none, or one that nests or holds too much. */
 export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
+  const reading = readJson(text);
+  return reading.ok ? reading.value : undefined;
 }
 
 /** What the sender calls its message, or null. */

@@ -3,6 +3,7 @@ import { EventReader } from "../support/event-reader.ts";
 import { TestHttpServer } from "../support/http-server.ts";
 import { postJson, rawHttp } from "../support/raw-http.ts";
 
+const KEY = { name: "", role: "user", weight: null, queuedMax: null, runningMax: null } as const;
 const FOX = { pipeline: { type: "standard", prompt: "a fox" } };
 
 async function setup() {
@@ -25,6 +26,19 @@ test("a stream tells every state from the first on, then ends", async () => {
   expect(await reader.next()).toMatchObject({ id: "2", data: { state: "running", attempt: 1, nodeId: "n" } });
   server.tasks.settle(id, { state: "succeeded" });
   expect(await reader.rest()).toMatchObject([{ id: "3", data: { state: "succeeded" } }]);
+  expect(server.tasks.listenerCount).toBe(0);
+});
+
+test("a stream ends soon after the key of its reader was revoked, and no event is told to it from then on", async () => {
+  await using server = await TestHttpServer.start({ enforced: true, settings: { keepAliveMs: 50 } });
+  const { key, secret } = await server.credentials.createApiKey("ann", KEY, null);
+  const token = { authorization: `Bearer ${secret}` };
+  await using reader = await EventReader.open(`${server.url}/v2/events`, token);
+  expect(await reader.next()).toMatchObject({ event: "ready" });
+  const before = String((await postJson(`${server.url}/v2/tasks`, FOX, token)).json().id);
+  expect(await reader.next()).toMatchObject({ data: { taskId: before, state: "queued" } });
+  await server.credentials.revokeApiKey(key.keyId);
+  expect(await reader.rest()).toEqual([]);
   expect(server.tasks.listenerCount).toBe(0);
 });
 

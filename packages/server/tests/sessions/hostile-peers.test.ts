@@ -70,6 +70,19 @@ test.each([
   expect(gateway.counted.bad).toBe(1);
 });
 
+test.each([
+  ["nested a million deep", `${"[".repeat(1_000_000)}${"]".repeat(1_000_000)}`],
+  ["a million numbers long", `[${"1,".repeat(1_000_000)}1]`],
+])("a legacy node's error %s is a bad frame, and costs no stack", async (_what, error) => {
+  await using gateway = await setup();
+  const peer = await gateway.legacy();
+  const attemptId = gateway.attempt("legacy-node");
+  peer.say(`{"type":"error","status":"error","taskId":"${attemptId}","error":${error}}`);
+  await peer.settled();
+  expect(gateway.counted.bad).toBe(1);
+  expect(gateway.events.of("failed")).toEqual([]);
+});
+
 test("a second register of another id on one connection changes nothing", async () => {
   await using gateway = await setup();
   const legacy = await gateway.legacy("a");

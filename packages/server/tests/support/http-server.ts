@@ -39,6 +39,7 @@ const SETTINGS: HttpSettings = {
   metricsToken: METRICS_TOKEN,
   defaultModel: "",
   promptCharsMax: 8_000,
+  keepAliveMs: 15_000,
   v1DataUrls: false,
 };
 

@@ -1,9 +1,9 @@
 import { V1_GRAPH_ERROR, V1ComfyBody, V1TaskBody } from "@genai/protocol";
 import type { z } from "zod";
+import { readJson } from "../../json-text.ts";
 import type { V1Submission } from "../../tasks/new-task.ts";
 import { fieldErrors, fieldSentence } from "../field-errors.ts";
 import { HttpRefusal } from "../http-refusal.ts";
-import { readJson } from "../json-text.ts";
 
 /** Reads the body of `POST /v1/tasks/` and of `POST /v1/images/generation/`. */
 export function readTaskBody(body: unknown): V1Submission {

@@ -2,7 +2,7 @@ import type { Response } from "express";
 import type { TaskNews } from "../../coordinator/task-service.ts";
 import type { TaskEvent } from "../../tasks/stored-task.ts";
 import { type LiveNews, liveFrame, stateFrame } from "./event-frames.ts";
-import { EventStream } from "./event-stream.ts";
+import { EventStream, type StreamLife } from "./event-stream.ts";
 
 /** Most numbered events that are read from the store at once. */
 const EVENTS_PAGE = 200;
@@ -34,12 +34,13 @@ export class EventFollower {
   #behind = true;
   #pumping = false;
 
-  constructor(source: EventSource, response: Response, after: number, stopping: AbortSignal) {
+  constructor(source: EventSource, response: Response, after: number, life: StreamLife) {
     this.#source = source;
     this.#cursor = after;
+    const { stopping } = life;
     const end = (): void => this.#stream.end();
     stopping.addEventListener("abort", end);
-    this.#stream = new EventStream(response, {
+    this.#stream = new EventStream(response, life, {
       onReady: () => this.#wake(),
       onEnd: () => {
         stopping.removeEventListener("abort", end);

@@ -1,21 +1,32 @@
 import type { Response } from "express";
 
-/** A comment is sent this often, in milliseconds, so that proxies keep the connection and dead ones are found. */
-const KEEP_ALIVE_MS = 15_000;
+/** What a stream's life hangs on, beside its reader. */
+export interface StreamLife {
+  /** Fires when the server stops. */
+  readonly stopping: AbortSignal;
+  /** A comment is sent this often, in milliseconds, so that proxies keep the connection and dead ones are found; and so often it is asked
+   *  whether the reader may still read. */
+  readonly keepAliveMs: number;
+  /** False once the reader's token is not accepted any more: revoked or expired. Never rejects. */
+  readonly isWelcome: () => Promise<boolean>;
+}
+
 /** A reader that took nothing for so many keep-alives is cut off. */
 const STALLED_TICKS_MAX = 4;
 
 /** The writing end of a server-sent event stream: knows when its reader is slow, keeps it alive, ends with its connection. */
 export class EventStream {
   readonly #response: Response;
+  readonly #life: StreamLife;
   readonly #timer: NodeJS.Timeout;
   #blocked = false;
   #stalledTicks = 0;
   #ended = false;
 
   /** `onReady` is called whenever a slow reader has caught up; `onEnd` once, when the stream has ended from either side. */
-  constructor(response: Response, on: { readonly onReady: () => void; readonly onEnd: () => void }) {
+  constructor(response: Response, life: StreamLife, on: { readonly onReady: () => void; readonly onEnd: () => void }) {
     this.#response = response;
+    this.#life = life;
     response.status(200).set({
       "Content-Type": "text/event-stream; charset=utf-8",
       "Cache-Control": "no-store",
@@ -33,7 +44,7 @@ export class EventStream {
       clearInterval(this.#timer);
       on.onEnd();
     });
-    this.#timer = setInterval(() => this.#tick(), KEEP_ALIVE_MS);
+    this.#timer = setInterval(() => this.#tick(), life.keepAliveMs);
   }
 
   /** True while the reader has not taken what it was sent: nothing but what must not be lost is to be sent now. */
@@ -57,6 +68,9 @@ export class EventStream {
   }
 
   #tick(): void {
+    void this.#life.isWelcome().then((isWelcome) => {
+      if (!isWelcome && !this.#ended) this.end();
+    });
     if (!this.#blocked && !this.#ended) {
       this.send(": keep-alive\n\n");
       return;

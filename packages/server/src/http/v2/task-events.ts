@@ -7,8 +7,8 @@ import type { V2Context } from "./v2-context.ts";
 const FINAL = new Set(["succeeded", "failed", "canceled"]);
 
 export function taskEvents(context: V2Context): OperationHandler<V2Operations["taskEvents"]> {
-  const { store, tasks, stopping } = context.options;
-  return async ({ params, headers, caller, response }) => {
+  const { store, tasks } = context.options;
+  return async ({ params, headers, caller, request, response }) => {
     const task = await context.taskOf(caller, params.taskId);
     const after = lastEventNumber(headers["last-event-id"], task.eventNumber) ?? 0;
     // A reader that has everything would come back for ever if it got another empty stream.
@@ -23,15 +23,15 @@ export function taskEvents(context: V2Context): OperationHandler<V2Operations["t
       },
       response,
       after,
-      stopping,
+      context.streamLife(request),
     );
     return null;
   };
 }
 
 export function userEvents(context: V2Context): OperationHandler<V2Operations["userEvents"]> {
-  const { store, tasks, stopping } = context.options;
-  return async ({ headers, caller, response }) => {
+  const { store, tasks } = context.options;
+  return async ({ headers, caller, request, response }) => {
     const newest = await store.lastPosition();
     const resumed = lastEventNumber(headers["last-event-id"], newest);
     const follower = new EventFollower(
@@ -45,7 +45,7 @@ export function userEvents(context: V2Context): OperationHandler<V2Operations["u
       },
       response,
       resumed ?? newest,
-      stopping,
+      context.streamLife(request),
     );
     // A stream that is cut before its first event must know where it began.
     if (resumed === null) follower.greet();

@@ -3,10 +3,12 @@ import type { Request, Response } from "express";
 import type { Caller } from "../../identity/caller.ts";
 import type { StoredTask } from "../../tasks/stored-task.ts";
 import { baseUrl } from "../base-url.ts";
+import { headerToken } from "../caller-of.ts";
 import type { HttpAppOptions } from "../http-options.ts";
 import { HttpRefusal } from "../http-refusal.ts";
 import { waitForEnd } from "../wait-for-end.ts";
 import { blockedView } from "./blocked-view.ts";
+import type { StreamLife } from "./event-stream.ts";
 import { type ArtifactUrl, taskView } from "./v2-view.ts";
 
 /** What v2's handlers share. */
@@ -42,6 +44,17 @@ export class V2Context {
     const live = task.settledAtMs === null ? fleet.task(task.taskId) : null;
     const blocked = task.state === "queued" ? blockedView(fleet.blocked(task)) : null;
     return taskView(task, attempts, live, blocked, this.artifactUrl(request));
+  }
+
+  /** A stream lasts no longer than its caller's token is accepted; an issuer that is away for a moment ends none. */
+  streamLife(request: Request): StreamLife {
+    const { stopping, authenticate, settings } = this.options;
+    const token = headerToken(request);
+    return {
+      stopping,
+      keepAliveMs: settings.keepAliveMs,
+      isWelcome: async () => (await authenticate(token)).type !== "refused",
+    };
   }
 
   artifactUrl(request: Request): ArtifactUrl {
