@@ -13,6 +13,7 @@ import { Coordinator } from "./coordinator/coordinator.ts";
 import type { NodeSessions } from "./coordinator/node-sessions.ts";
 import { createAddressPolicy } from "./egress/address-policy.ts";
 import { createEgress } from "./egress/guarded-fetch.ts";
+import { BodyBudget } from "./http/body-budget.ts";
 import { limitConnections } from "./http/connection-limits.ts";
 import { createHttpApp } from "./http/http-app.ts";
 import { runningFleet } from "./http/running-fleet.ts";
@@ -191,6 +192,7 @@ export async function startServer(
       }),
     ],
     uploads,
+    bodies: new BodyBudget(configuration.MAX_BODY_BYTES),
     credentials,
     tracing,
     metrics,

@@ -2,6 +2,7 @@ import { Transform } from "node:stream";
 import { DirectUploadBody } from "@genai/protocol";
 import { type Request, type Response, Router } from "express";
 import type { NodeEvents } from "../coordinator/node-events.ts";
+import { BodyBudget } from "../http/body-budget.ts";
 import { HttpRefusal } from "../http/http-refusal.ts";
 import { readJsonBody } from "../http/request-body.ts";
 import type { TaskStore } from "../tasks/task-store.ts";
@@ -19,6 +20,11 @@ export interface ArtifactRoutesOptions {
   readonly bytesMax: number;
 }
 
+interface RouteContext extends ArtifactRoutesOptions {
+  /** For what nodes ask about uploads. */
+  readonly questions: BodyBudget;
+}
+
 /** An upload that sends nothing for this long is given up. */
 const UPLOAD_STALL_MS = 30_000;
 /** How long a node has for an upload to where pictures are kept, and a client for a download from there, in milliseconds. */
@@ -30,7 +36,8 @@ const QUESTION_BYTES_MAX = 4_096;
 const STORE_RETRY_MS = 2_000;
 
 /** Signed uploads by nodes, signed downloads by clients. Each URL is its own permission; no other is asked for. */
-export function artifactRoutes(options: ArtifactRoutesOptions): Router {
+export function artifactRoutes(given: ArtifactRoutesOptions): Router {
+  const options: RouteContext = { ...given, questions: new BodyBudget(QUESTION_BYTES_MAX) };
   const router = Router();
   const artifact = router.route("/v2/attempts/:attemptId/artifacts/:n");
   artifact.put((request, response) => upload(options, request, response));
@@ -79,9 +86,9 @@ async function upload(options: ArtifactRoutesOptions, request: Request, response
 }
 
 /** Where the node may put the picture by itself. */
-async function offerDirect(options: ArtifactRoutesOptions, request: Request, response: Response): Promise<void> {
+async function offerDirect(options: RouteContext, request: Request, response: Response): Promise<void> {
   const { attemptId, n } = uploadPlace(options, request);
-  const asked = DirectUploadBody.safeParse(await readJsonBody(request, QUESTION_BYTES_MAX));
+  const asked = DirectUploadBody.safeParse(await readJsonBody(request, options.questions));
   if (!asked.success) throw new HttpRefusal("invalid_request", { detail: "sha256, bytes and mime are needed" });
   if (asked.data.bytes > options.bytesMax) throw tooLarge(options.bytesMax);
   // Its attempt may have ended while the question was read.

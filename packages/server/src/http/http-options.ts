@@ -8,6 +8,7 @@ import type { TaskArtifact } from "../tasks/stored-task.ts";
 import type { TaskStore } from "../tasks/task-store.ts";
 import type { Uploads } from "../uploads/uploads.ts";
 import type { WebhookDesk } from "../webhooks/webhook-desk.ts";
+import type { BodyBudget } from "./body-budget.ts";
 import type { FleetReadings } from "./fleet-readings.ts";
 
 /** Settings of the HTTP side. */
@@ -55,6 +56,7 @@ export interface HttpAppOptions {
   readonly fleet: FleetReadings;
   readonly uploads: Uploads;
   readonly webhooks: WebhookDesk;
+  readonly bodies: BodyBudget;
   readonly metrics: { text(): Promise<string>; readonly contentType: string };
   readonly credentials: Credentials;
   readonly tracing: Tracing;

@@ -2,23 +2,27 @@ import type { Readable } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import type { Request } from "express";
 import { readJson } from "../json-text.ts";
+import type { BodyBudget } from "./body-budget.ts";
 import { HttpRefusal } from "./http-refusal.ts";
 
+/** What a caller is told to wait whose body had to make room, in milliseconds. */
+const CROWDED_RETRY_MS = 2_000;
 /** How long the rest of a refused body may come in before the connection is cut, in milliseconds. */
 const LINGER_MS = 2_000;
 
-/** Reads a request's body as JSON, whatever its Content-Type says. An empty body is an empty object. A body of over
- *  `bytesMax`, as it comes or inflated, is refused as soon as that is seen: express's own reader would read on to its end. */
-export async function readJsonBody(request: Request, bytesMax: number): Promise<unknown> {
-  const bytes = await readBody(request, bytesMax);
+/** Reads a request's body as JSON, whatever its Content-Type says. An empty body is an empty object. A body over
+ *  the budget's limit, as it comes or inflated, is refused as soon as that is seen: express's own reader would read on to its end. */
+export async function readJsonBody(request: Request, budget: BodyBudget): Promise<unknown> {
+  const bytes = await readBody(request, budget);
   if (bytes.length === 0) return {};
   const reading = readJson(bytes.toString("utf8").replace(/^\uFEFF/, ""));
   if (!reading.ok) throw new HttpRefusal("invalid_json", { detail: reading.message });
   return reading.value;
 }
 
-/** Reads a request's body whole, inflated. Refused beyond `bytesMax` as soon as that is seen. */
-export function readBody(request: Request, bytesMax: number): Promise<Buffer> {
+/** Reads a request's body whole, inflated. Refused beyond the budget's limit as soon as that is seen. */
+export function readBody(request: Request, budget: BodyBudget): Promise<Buffer> {
+  const bytesMax = budget.bodyBytesMax;
   const declared = Number(request.headers["content-length"] ?? 0);
   if (declared > bytesMax) return Promise.reject(bodyTooLarge(bytesMax));
   return new Promise((resolve, reject) => {
@@ -29,12 +33,24 @@ export function readBody(request: Request, bytesMax: number): Promise<Buffer> {
       stop();
       reject(refusal);
     };
+    const share = budget.enter(() =>
+      refuse(
+        new HttpRefusal("unavailable", {
+          detail: "too many bodies are under way; send it again",
+          retryAfterMs: CROWDED_RETRY_MS,
+        }),
+      ),
+    );
     const onData = (chunk: Buffer): void => {
       bytes += chunk.length;
       if (bytes > bytesMax) refuse(bodyTooLarge(bytesMax));
-      else chunks.push(chunk);
+      else {
+        chunks.push(chunk);
+        share.grow(chunk.length);
+      }
     };
     const onEnd = (): void => {
+      share.leave();
       const [only] = chunks;
       resolve(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, bytes));
     };
@@ -43,6 +59,8 @@ export function readBody(request: Request, bytesMax: number): Promise<Buffer> {
     };
     const onError = (): void => refuse(new HttpRefusal("invalid_request", { detail: "the body cannot be inflated" }));
     const stop = (): void => {
+      share.leave();
+      chunks.length = 0;
       body.off("data", onData).off("end", onEnd).off("error", onError);
       request.off("close", onClose);
       if (body !== request) {

@@ -4,8 +4,10 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { expect, test } from "@jest/globals";
 import { limitConnections } from "../../src/http/connection-limits.ts";
+import { TestHttpServer } from "../support/http-server.ts";
 import { postJson, rawHttp } from "../support/raw-http.ts";
 import { RealServer } from "../support/real-server.ts";
+import { until } from "../support/until.ts";
 
 test("check 29: a thousand sockets that drip their headers are closed within 15 s, and others are served meanwhile", async () => {
   await using server = await RealServer.start();
@@ -60,6 +62,33 @@ test("check 29: connections are capped by address and in all, but for this machi
   server.closeAllConnections();
   for (const socket of sockets) socket.destroy();
   server.close();
+});
+
+test("callers that hold their bodies back make room for others, those who do so for longest first", async () => {
+  await using server = await TestHttpServer.start({ settings: { bodyBytesMax: 1_000_000 } });
+  let refused = 0;
+  const held = Array.from({ length: 40 }, () => {
+    const socket = connect(server.port, "127.0.0.1");
+    const status = text(socket).then((answer) => answer.split(" ", 2)[1]);
+    void status.then(() => {
+      refused += 1;
+    });
+    return { socket, status };
+  });
+  // All but their last byte: 40 MB, of which 16 are held.
+  for (const { socket } of held) {
+    socket.write("POST /v1/tasks/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nConnection: close\r\n\r\n");
+    await new Promise((resolve) => socket.write(Buffer.alloc(999_999, " "), resolve));
+  }
+  await until(() => refused >= 24);
+  const body = { token: "ann", standardPipeline: { prompt: "a fox" } };
+  expect((await postJson(`${server.url}/v1/tasks/`, body)).status).toBe(201);
+  // Those that are still there are read as soon as they are whole: spaces, which are no task.
+  for (const { socket } of held) if (!socket.destroyed) socket.end(" ");
+  const statuses = await Promise.all(held.map(({ status }) => status));
+  expect(statuses.slice(0, 12)).toEqual(Array.from({ length: 12 }, () => "503"));
+  const count = (wanted: string): number => statuses.filter((status) => status === wanted).length;
+  expect([count("503"), count("400")]).toEqual([25, 15]);
 });
 
 test("a request that names two hosts is refused, on every surface", async () => {

@@ -102,3 +102,21 @@ test("a multipart body over the limit is refused as any other", async () => {
     .attach("fox", Buffer.concat([PNG, Buffer.alloc(20_000)]), "f");
   expect([answer.status, answer.body.code]).toEqual([413, "body_too_large"]);
 });
+
+test("a body of more parts than are taken is refused before they are told apart, and 256 files are taken", async () => {
+  await using server = await TestHttpServer.start();
+  const part = (name: string, value: string): string =>
+    `--b\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+  const send = (count: number, type = "multipart/form-data; boundary=b") => {
+    const files = Array.from({ length: count }, (_, n) => part(`f${n}`, "x"));
+    const body = `${part("task", JSON.stringify(FROM_PART))}${files.join("")}--b--\r\n`;
+    return rawHttp("POST", `${server.url}/v2/tasks`, { headers: { "content-type": type }, body });
+  };
+  expect((await send(257)).json().detail).toContain("it has more than 256 parts");
+  expect((await send(14_000)).json().detail).toContain("it has more than 256 parts");
+  expect((await send(256)).json().detail).toContain("pipeline.image.part");
+  expect((await send(1, "multipart/form-data")).json().detail).toContain("names no boundary");
+  expect((await send(1, 'multipart/form-data; charset=x; boundary="b"')).json().detail).toContain(
+    "pipeline.image.part",
+  );
+});

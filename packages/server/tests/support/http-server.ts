@@ -6,6 +6,7 @@ import type { Express } from "express";
 import { pino } from "pino";
 import { artifactRoutes } from "../../src/artifacts/artifact-routes.ts";
 import { ArtifactUrls } from "../../src/artifacts/artifact-urls.ts";
+import { BodyBudget } from "../../src/http/body-budget.ts";
 import { createHttpApp } from "../../src/http/http-app.ts";
 import type { HttpAppOptions, HttpSettings } from "../../src/http/http-options.ts";
 import { tokenHash } from "../../src/identity/api-keys.ts";
@@ -115,6 +116,7 @@ export class TestHttpServer implements AsyncDisposable {
         secrets: new WebhookSecrets("root", { readDocument: async () => null, writeDocument: async () => {} }),
         objection: (url) => (url.startsWith("http://10.") ? "10.0.0.1 is not on the public internet." : null),
       },
+      bodies: new BodyBudget(setup.settings?.bodyBytesMax ?? SETTINGS.bodyBytesMax),
       tracing: NO_TRACING,
       version: "0.0.0",
       logger: pino({ level: "silent" }),

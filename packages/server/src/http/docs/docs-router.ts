@@ -66,11 +66,15 @@ export function docsRouter({ settings, version }: Pick<HttpAppOptions, "settings
   };
 
   // Made once, when it is first asked for: that takes a good part of a second, and only the server's address differs.
-  let document: ReturnType<typeof openApiDocument> | null = null;
+  let rest: string | null = null;
   router.get("/openapi.json", (request, response) => {
     const serverUrl = baseUrl(request, settings.publicUrl);
-    document ??= openApiDocument({ version, serverUrl });
-    response.json({ ...document, servers: [{ url: serverUrl }] });
+    if (rest === null) {
+      const { servers: _servers, ...document } = openApiDocument({ version, serverUrl });
+      rest = JSON.stringify(document).slice(1);
+    }
+    const servers = JSON.stringify([{ url: serverUrl }]);
+    response.type("json").send(`{"servers":${servers},${rest}`);
   });
   // Who opens the server in a browser wants to know what it is.
   router.get("/", (_request, response) => {

@@ -29,7 +29,7 @@ export function mountV1(app: IRouter, options: HttpAppOptions, limits: RequestLi
     // A bad token in a header is refused before the body is read.
     const token = headerToken(request);
     const known = token === null ? null : await limits.callerOf(authenticate, token, request);
-    const body = await readJsonBody(request, settings.bodyBytesMax);
+    const body = await readJsonBody(request, options.bodies);
     const caller = known ?? (await limits.callerOf(authenticate, bodyToken(body), request));
     limits.count("creation", caller, request);
     const task = newTaskFromV1(read(body), {

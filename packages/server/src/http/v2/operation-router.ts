@@ -2,6 +2,7 @@ import type { Operation, OperationRequest, OperationResult } from "@genai/protoc
 import type { Request, RequestHandler, Response, Router } from "express";
 import type { z } from "zod";
 import type { Caller } from "../../identity/caller.ts";
+import type { BodyBudget } from "../body-budget.ts";
 import { headerToken } from "../caller-of.ts";
 import { FIELDS_MAX, fieldErrors, fieldSentence } from "../field-errors.ts";
 import type { HttpAppOptions } from "../http-options.ts";
@@ -78,7 +79,7 @@ function serve(
     };
     if (operation.rawBody !== undefined) mustBeOf(operation.rawBody, request);
     const { body, files } =
-      operation.body === undefined ? NO_BODY : await readParsed(operation.body, request, options.settings.bodyBytesMax);
+      operation.body === undefined ? NO_BODY : await readParsed(operation.body, request, options.bodies);
     const result = await handler({ ...parts, body, files, caller, request, response } as Call<Operation>);
     if (result === null) return;
     response.status(result.status).set(result.headers ?? {});
@@ -92,14 +93,14 @@ const NO_BODY = { body: undefined, files: new Map<string, Buffer>() } as const;
 async function readParsed(
   { schema, multipartName }: NonNullable<Operation["body"]>,
   request: Request,
-  bytesMax: number,
+  bodies: BodyBudget,
 ): Promise<{ readonly body: unknown; readonly files: Files }> {
   if (multipartName !== undefined && request.is("multipart/form-data") === "multipart/form-data") {
-    const { value, files } = await readMultipartBody(request, bytesMax, multipartName);
+    const { value, files } = await readMultipartBody(request, bodies, multipartName);
     return { body: parsed(schema, value, "body"), files };
   }
   mustBeOf(["application/json", ...(multipartName === undefined ? [] : ["multipart/form-data"])], request);
-  return { ...NO_BODY, body: parsed(schema, await readJsonBody(request, bytesMax), "body") };
+  return { ...NO_BODY, body: parsed(schema, await readJsonBody(request, bodies), "body") };
 }
 
 /** A request without any body passes: what is missing in it is said by its fields. */

@@ -7,7 +7,7 @@ import type { V2Context } from "./v2-context.ts";
 
 export function createUpload({ options }: V2Context): OperationHandler<V2Operations["createUpload"]> {
   return async ({ query, caller, request }) => {
-    const bytes = await readBody(request, options.settings.bodyBytesMax);
+    const bytes = await readBody(request, options.bodies);
     const outcome = await options.uploads.put(caller.userId, bytes, query.sha256 ?? null);
     switch (outcome.type) {
       case "stored":
