@@ -27,6 +27,5 @@ await Promise.all(
     }
   }),
 );
-process.send?.(found);
 await store.close();
-process.disconnect();
+process.send?.(found, undefined, undefined, () => process.disconnect());

@@ -89,7 +89,8 @@ function claimed(order: Readonly<Record<string, unknown>>): Promise<Claimed> {
   });
   return new Promise((resolve, reject) => {
     claimers.once("message", (found) => resolve(Claimed.parse(found)));
-    claimers.once("exit", (code) => reject(new Error(`The claimers ended with ${code} and found nothing.`)));
+    // Not "exit", which may come before what was sent last.
+    claimers.once("disconnect", () => reject(new Error("The claimers ended and found nothing.")));
   });
 }
 
