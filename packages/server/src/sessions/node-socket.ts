@@ -37,6 +37,7 @@ export class NodeSocket {
   #heard = false;
   #aliveAtMs: number;
   #pingedAtMs: number;
+  #tickedAtMs: number;
   #takenBytes = 0;
   #waitingBytes = 0;
   #writeMovedAtMs: number;
@@ -58,6 +59,7 @@ export class NodeSocket {
     const nowMs = options.clock.monotonicMs();
     this.#aliveAtMs = nowMs;
     this.#writeMovedAtMs = nowMs;
+    this.#tickedAtMs = nowMs;
     // Pings of many sockets that came at once (a restart) are spread.
     this.#pingedAtMs = nowMs - Math.random() * options.limits.pingMs;
 
@@ -133,6 +135,8 @@ export class NodeSocket {
     if (this.#ended) return;
     this.#followWrites(nowMs);
     const { silenceMs, writeStallMs, pingMs } = this.#limits;
+    if (nowMs - this.#tickedAtMs > pingMs) this.#forgive(nowMs);
+    this.#tickedAtMs = nowMs;
     if (nowMs - this.#aliveAtMs >= silenceMs) this.terminate(`silent for ${silenceMs} ms`);
     else if (this.#waitingBytes > 0 && nowMs - this.#writeMovedAtMs >= writeStallMs) {
       this.terminate(`it has read nothing for ${writeStallMs} ms`);
@@ -141,6 +145,14 @@ export class NodeSocket {
       // Behind bytes that wait, a ping tells nothing: their own progress is the sign of life.
       if (this.#waitingBytes === 0) this.#webSocket.ping();
     }
+  }
+
+  /** This process stood still for longer than from one ping to the next. Nobody was asked, and what came is not read yet: the peer is
+   *  asked anew, and has all its time for the answer. */
+  #forgive(nowMs: number): void {
+    this.#aliveAtMs = nowMs;
+    this.#writeMovedAtMs = nowMs;
+    this.#pingedAtMs = Number.NEGATIVE_INFINITY;
   }
 
   #followWrites(nowMs: number): void {

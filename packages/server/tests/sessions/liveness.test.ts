@@ -48,6 +48,25 @@ test("check 6: a black-holed socket is ended 25 s after its last byte, at the ne
   expect(await gateway.events.next("nodeLost")).toMatchObject({ nodeId: "n", how: "broken" });
 });
 
+test("check 20: after the server itself stood still for a minute a node is asked anew, and only a silent one is ended", async () => {
+  const clock = new ClockInHand();
+  await using gateway = await setup({ clock, limits: { tickMs: 5 } });
+  await using proxy = await TcpProxy.to(gateway.port);
+  const peer = await gateway.connect({}, `ws://127.0.0.1:${proxy.port}/`);
+  peer.say(registerFrame("n"));
+  await peer.next();
+  await peer.settled();
+  proxy.setFault({ type: "blackHole" });
+  const { tickMs, silenceMs } = DEFAULT_GATEWAY_LIMITS;
+  await clock.pass(60_000);
+  for (let askedMs = 0; askedMs < silenceMs - tickMs; askedMs += tickMs) {
+    expect(gateway.gateway.onlineNodeCount()).toBe(1);
+    await clock.pass(tickMs);
+  }
+  await clock.pass(2 * tickMs);
+  expect(gateway.gateway.onlineNodeCount()).toBe(0);
+});
+
 test("a node on a line of one byte a second is alive for as long as bytes come", async () => {
   await using gateway = await setup({ limits: { silenceMs: 1_300, pingMs: 500, tickMs: 50 } });
   await using proxy = await TcpProxy.to(gateway.port);
@@ -63,15 +82,15 @@ test("a node on a line of one byte a second is alive for as long as bytes come",
 });
 
 test("a node that takes its task slowly is alive for as long as it takes bytes, though it sends none", async () => {
-  await using gateway = await setup({ limits: { silenceMs: 700, pingMs: 60_000, tickMs: 50 } });
+  await using gateway = await setup({ limits: { silenceMs: 2_000, pingMs: 60_000, tickMs: 50 } });
   const { socket } = await RawSocket.connect(gateway.port, { answers: false });
   socket.write(rawFrame(JSON.stringify({ type: "register", node_id: "n", metadata: {} })));
   await gateway.events.next("nodeJoined");
   socket.pause();
-  const pipeline = { type: "comfy", workflow: "{}", images: "i".repeat(24 * MIB) } as const;
+  const pipeline = { type: "comfy", workflow: "{}", images: "i".repeat(60 * MIB) } as const;
   gateway.gateway.deliver("n", { attemptId: gateway.attempt("n"), pipeline, limitMs: 1_000 });
   // A megabyte now and then, for longer than the silence that would end it.
-  const untilMs = performance.now() + 1_600;
+  const untilMs = performance.now() + 4_500;
   while (performance.now() < untilMs) {
     socket.read(MIB);
     await new Promise((resolve) => setTimeout(resolve, 100));
