@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 
 const Value = z.union([
@@ -80,6 +81,11 @@ export class Collector implements AsyncDisposable {
     });
     await once(server.listen(0, "127.0.0.1"), "listening");
     return collector;
+  }
+
+  /** Resolves once so many spans have come; the test's own limit ends a wait in vain. */
+  async until(count: number): Promise<void> {
+    while (this.spans.length < count) await setTimeout(10);
   }
 
   /** For `OTEL_EXPORTER_OTLP_ENDPOINT`. */

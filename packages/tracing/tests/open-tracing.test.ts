@@ -5,9 +5,6 @@ import { Collector } from "../src/testing.ts";
 
 const PROGRAM = { serviceName: "genai-test", version: "1.2.3", onFailure: () => {} };
 
-/** Nothing of a test goes on for longer than this. Milliseconds. */
-process.env.OTEL_EXPORTER_OTLP_TIMEOUT = "3000";
-
 /** The SDK reads the environment of the process by itself. */
 async function withEndpoint<Result>(endpoint: string, run: () => Promise<Result>): Promise<Result> {
   process.env.OTEL_EXPORTER_OTLP_ENDPOINT = endpoint;
@@ -40,6 +37,7 @@ test("spans reach the collector with their parents, outcomes and the program's n
     root.end({ name: "POST /v2/tasks" });
     await tracing.close();
   });
+  await collector.until(2);
   const [child, root] = collector.spans;
   expect(root).toMatchObject({ name: "POST /v2/tasks", service: "genai-test", parentSpanId: "", kind: 2 });
   expect(child).toMatchObject({
@@ -59,6 +57,7 @@ test("a parent that can't be read begins a new trace", async () => {
     tracing.start("child", { parent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` }).end();
     await tracing.close();
   });
+  await collector.until(5);
   expect(collector.spans.slice(0, 4).map(({ parentSpanId }) => parentSpanId)).toEqual(["", "", "", ""]);
   expect(collector.spans[4]).toMatchObject({ traceId: "a".repeat(32), parentSpanId: "b".repeat(16) });
 });

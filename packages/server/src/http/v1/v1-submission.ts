@@ -4,6 +4,7 @@ import { readJson } from "../../json-text.ts";
 import type { V1Submission } from "../../tasks/new-task.ts";
 import { fieldErrors, fieldSentence } from "../field-errors.ts";
 import { HttpRefusal } from "../http-refusal.ts";
+import { issueWords } from "../issue-words.ts";
 
 /** Reads the body of `POST /v1/tasks/` and of `POST /v1/images/generation/`. */
 export function readTaskBody(body: unknown): V1Submission {
@@ -24,7 +25,7 @@ export function readComfyBody(body: unknown): V1Submission {
 
 function parse<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer<Schema> {
   if (typeof body !== "object" || body === null || Array.isArray(body)) throw refused("the body must be a JSON object");
-  const parsed = schema.safeParse(body);
+  const parsed = schema.safeParse(body, { error: issueWords });
   if (parsed.success) return parsed.data;
   const fields = fieldErrors(parsed.error);
   throw new HttpRefusal("invalid_request", { detail: fieldSentence(fields), fields });

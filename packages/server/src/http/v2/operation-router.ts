@@ -7,6 +7,7 @@ import { headerToken } from "../caller-of.ts";
 import { FIELDS_MAX, fieldErrors, fieldSentence } from "../field-errors.ts";
 import type { HttpAppOptions } from "../http-options.ts";
 import { HttpRefusal } from "../http-refusal.ts";
+import { issueWords } from "../issue-words.ts";
 import { type Files, readMultipartBody } from "../multipart-body.ts";
 import { readJsonBody } from "../request-body.ts";
 import type { RequestLimits } from "../request-limits.ts";
@@ -115,7 +116,7 @@ type Place = "address" | "query" | "header" | "body";
 
 function parsed(schema: z.ZodType | undefined, value: unknown, place: Place): unknown {
   if (schema === undefined) return undefined;
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: issueWords });
   if (result.success) return result.data;
   const fields = [...unknownKeyErrors(schema, result.error), ...fieldErrors(result.error)].slice(0, FIELDS_MAX);
   throw new HttpRefusal("invalid_request", {
