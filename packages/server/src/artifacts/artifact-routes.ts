@@ -18,6 +18,8 @@ export interface ArtifactRoutesOptions {
   readonly store: Pick<TaskStore, "attempt" | "pipelineOf">;
   /** Largest upload, in bytes. */
   readonly bytesMax: number;
+  /** An upload that sends nothing, and a download that takes nothing, for so long is given up. Milliseconds; default 30,000. */
+  readonly stallMs?: number;
 }
 
 interface RouteContext extends ArtifactRoutesOptions {
@@ -25,8 +27,7 @@ interface RouteContext extends ArtifactRoutesOptions {
   readonly questions: BodyBudget;
 }
 
-/** An upload that sends nothing for this long is given up. */
-const UPLOAD_STALL_MS = 30_000;
+const STALL_MS = 30_000;
 /** How long a node has for an upload to where pictures are kept, and a client for a download from there, in milliseconds. */
 export const DIRECT_UPLOAD_MS = 15 * 60_000;
 const REDIRECT_MS = 3_600_000;
@@ -52,7 +53,7 @@ async function upload(options: ArtifactRoutesOptions, request: Request, response
   const { attemptId, n, uploads } = place;
   const { bytesMax } = options;
   if (Number(request.headers["content-length"] ?? 0) > bytesMax) throw tooLarge(bytesMax);
-  request.setTimeout(UPLOAD_STALL_MS, () => request.destroy(new Error("the upload stalled")));
+  request.setTimeout(options.stallMs ?? STALL_MS, () => request.destroy(new Error("the upload stalled")));
   // Where it is stopped before its end nothing of it is stored: a picture appears only when it is whole.
   const counted = new Transform({
     transform: (chunk: Buffer, _encoding, done) =>
@@ -205,6 +206,8 @@ async function download(options: ArtifactRoutesOptions, request: Request, respon
     throw new HttpRefusal("artifact_not_found");
   }
   body.once("error", (error) => response.destroy(error));
+  // A reader that takes nothing would keep its connection and an open file for ever.
+  response.setTimeout(options.stallMs ?? STALL_MS, () => response.destroy());
   response.once("close", () => body.destroy());
   body.pipe(response);
 }

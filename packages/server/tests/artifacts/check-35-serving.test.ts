@@ -1,11 +1,14 @@
 import { writeFile } from "node:fs/promises";
 import { get, type IncomingMessage } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import { png } from "../sessions/support/pictures.ts";
 import { setup } from "../sessions/support/setup.ts";
+import { until } from "../support/until.ts";
 
 /** Asks for a path as it is: `fetch` would tidy it up. */
 const ask = async (port: number, path: string): Promise<readonly [IncomingMessage, string]> => {
@@ -89,4 +92,25 @@ test("check 35: names with NUL, dots and odd slashes lead nowhere, even signed",
     }
   }
   expect(found).toEqual([]);
+});
+
+test("a download that nobody reads is cut off, and one that is read slowly is not", async () => {
+  await using gateway = await setup({ stallMs: 2_000 });
+  const bytes = 32 * 1_024 * 1_024;
+  await gateway.artifacts.put("attempts/a/0", Readable.from([Buffer.alloc(bytes, 1)]), { bytesMax: bytes, mime: "" });
+  const path = gateway.urls.download("attempts/a/0", 60_000);
+  const unread = connect(gateway.port, "127.0.0.1").pause();
+  unread.on("error", () => {});
+  unread.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  const slow = await new Promise<IncomingMessage>((resolve, reject) => {
+    get({ port: gateway.port, host: "127.0.0.1", path }, resolve).on("error", reject);
+  });
+  let read = 0;
+  for await (const chunk of slow) {
+    read += (chunk as Buffer).length;
+    if (read < 8 * 1_024 * 1_024) await sleep(10);
+  }
+  expect(read).toBe(bytes);
+  await until(async () => (await gateway.connections()) <= 1);
+  unread.destroy();
 });

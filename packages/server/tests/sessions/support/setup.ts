@@ -21,6 +21,7 @@ import { RecordingEvents } from "./recording-events.ts";
 export interface SetupOptions
   extends Partial<Pick<NodeGatewayOptions, "limits" | "authenticate" | "legacyNodeCost" | "clock">> {
   readonly artifactBytesMax?: number;
+  readonly stallMs?: number;
   readonly pipelines?: ReadonlyMap<string, unknown>;
   /** Stands before the store of pictures. */
   readonly before?: (real: ArtifactStore) => ArtifactStore;
@@ -47,6 +48,7 @@ export async function setup(options: SetupOptions = {}) {
         pipelineOf: (taskId) => Promise.resolve((options.pipelines?.get(taskId) ?? null) as never),
       },
       bytesMax: artifactBytesMax,
+      ...(options.stallMs === undefined ? {} : { stallMs: options.stallMs }),
     }),
   );
   app.use(errorHandler({ settings: { bodyBytesMax: artifactBytesMax }, logger }));
@@ -82,6 +84,11 @@ export async function setup(options: SetupOptions = {}) {
     folder,
     port,
     url,
+    /** Connections that are open. */
+    connections: () =>
+      new Promise<number>((resolve, reject) =>
+        httpServer.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
+      ),
     httpUrl: `http://127.0.0.1:${port}`,
     connect,
     /** A legacy node that has registered. */
