@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, type IncomingHttpHeaders } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NodeChange__Output, PlanCreateResponse__Output } from "@genai/protocol/scaler";
@@ -295,6 +297,24 @@ test("check 38: with a token, no call comes in without it", async () => {
     };
     await expect(watching()).rejects.toMatchObject({ code: status.UNAUTHENTICATED });
   }
+});
+
+test("check 38: a stranger is turned away by his headers, before a message of his is held", async () => {
+  await using bundle = await setupScaler({ token: "0123456789abcdef" });
+  const session = connect(`http://127.0.0.1:${bundle.port}`);
+  const path = "/scaler_grpc.Scaler/CreateNode";
+  const stream = session.request({
+    ":method": "POST",
+    ":path": path,
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
+  stream.on("error", () => {});
+  // The first bytes of a message of 4 MiB that never ends.
+  stream.write(Buffer.from([0, 0, 0x3f, 0xff, 0xff, 1, 2, 3]));
+  const [headers] = (await once(stream, "response")) as [IncomingHttpHeaders];
+  expect(headers["grpc-status"]).toBe(String(status.UNAUTHENTICATED));
+  session.destroy();
 });
 
 test("check 38: with a client authority, only clients with its certificate come in, and nobody in plain text", async () => {

@@ -3,7 +3,6 @@ import type { handleServerStreamingCall, handleUnaryCall, ServerUnaryCall, Serve
 import type { CreateProgress } from "../core/platform.ts";
 import type { Scaler } from "../core/scaler.ts";
 import { ScalerError } from "../core/scaler-error.ts";
-import type { Authenticator } from "./authenticator.ts";
 import { toServiceError } from "./status.ts";
 import {
   type RequestDefaults,
@@ -18,14 +17,13 @@ import {
 
 export interface HandlerOptions {
   readonly scaler: Scaler;
-  readonly authenticator: Authenticator;
   readonly defaults: RequestDefaults;
   /** Hears of errors that are bugs of ours; the caller is told no details of those. */
   readonly onBug: (error: unknown) => void;
 }
 
-/** The service's calls: each checks who calls, reads the request, lets the scaler do it, and answers in the wire's words. */
-export function createHandlers({ scaler, authenticator, defaults, onBug }: HandlerOptions): ScalerHandlers {
+/** The service's calls, once it is known who calls: each reads the request, lets the scaler do it, and answers in the wire's words. */
+export function createHandlers({ scaler, defaults, onBug }: HandlerOptions): ScalerHandlers {
   const unary =
     <Q, A>(work: (request: Q, signal: AbortSignal) => Promise<A>): handleUnaryCall<Q, A> =>
     (call, callback) => {
@@ -33,8 +31,7 @@ export function createHandlers({ scaler, authenticator, defaults, onBug }: Handl
         (value) => callback(null, value),
         (error) => callback(told(error)),
       );
-      async function answer({ metadata, request }: ServerUnaryCall<Q, A>): Promise<A> {
-        authenticator.check(metadata);
+      async function answer({ request }: ServerUnaryCall<Q, A>): Promise<A> {
         return work(request, signalOf(call));
       }
     };
@@ -50,7 +47,6 @@ export function createHandlers({ scaler, authenticator, defaults, onBug }: Handl
         (error) => call.emit("error", told(error)),
       );
       async function serve(stream: ServerWritableStream<Q, A>): Promise<void> {
-        authenticator.check(stream.metadata);
         await work(stream, signalOf(stream));
       }
     };

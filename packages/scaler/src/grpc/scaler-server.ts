@@ -2,10 +2,13 @@ import { scalerPackage, scalerService } from "@genai/protocol/scaler";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
+import { authentication } from "./authentication.ts";
+import type { Authenticator } from "./authenticator.ts";
 import { createHandlers, type HandlerOptions } from "./handlers.ts";
 import { isLocalAddress } from "./listen-address.ts";
 
 export interface ScalerServerOptions extends HandlerOptions {
+  readonly authenticator: Authenticator;
   /** `host:port`, port 0 for any free one, or `unix:/path`. */
   readonly address: string;
   readonly tls: TlsFiles | null;
@@ -21,6 +24,8 @@ export interface TlsFiles {
 /** Largest request: 4 MiB, gRPC's own default, stated because it is part of what keeps the scaler up. */
 const requestBytesMax = 4 * 1024 ** 2;
 const closeMs = 10_000;
+/** A connection on which nothing is asked for so long is ended. */
+const idleMs = 300_000;
 
 /** The listening service, with health, and with reflection where only this machine can ask. */
 export class ScalerServer {
@@ -35,6 +40,8 @@ export class ScalerServer {
       "grpc.max_concurrent_streams": 2_000,
       "grpc.keepalive_time_ms": 30_000,
       "grpc.keepalive_timeout_ms": 20_000,
+      "grpc.max_connection_idle_ms": idleMs,
+      interceptors: [authentication(options.authenticator, "/scaler_grpc.Scaler/")],
     });
     this.#server.addService(scalerService, createHandlers(options));
     this.#health = new HealthImplementation({ "": "SERVING", "scaler_grpc.Scaler": "SERVING" });
