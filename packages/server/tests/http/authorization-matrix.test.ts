@@ -10,7 +10,11 @@ type Who = "nobody" | "stranger" | "node" | "scaler" | "owner" | "other" | "admi
 const EVERYBODY: readonly Who[] = ["nobody", "stranger", "node", "scaler", "owner", "other", "admin"];
 
 /** Enough of a picture to be told for one. */
-const PNG = Buffer.concat([Buffer.from("89504e470d0a1a0a0000000d49484452", "hex"), Buffer.alloc(20, 1)]);
+/** The head of a picture of one pixel. */
+const PNG = Buffer.concat([
+  Buffer.from("89504e470d0a1a0a0000000d494844520000000100000001", "hex"),
+  Buffer.alloc(20, 1),
+]);
 const UPLOAD_ID = createHash("sha256").update(PNG).digest("hex");
 
 /** What access control says, before anything else is looked at. `through` is any answer that is none of the others. */
