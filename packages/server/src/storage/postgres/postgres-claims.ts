@@ -5,7 +5,9 @@ import { TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
 import { decodeTask, type TaskRow } from "../task-row.ts";
 import { plain } from "./change-argument.ts";
 
-/** Takes waiting tasks into this server's window. What a claim took whose answer never came is given back before the next one,
+/** Takes waiting tasks into this server's window. No claim waits for the database's disk, since nothing is told of it: the opening of
+ *  an attempt, which is, goes to the disk behind its claim. After a crash of the database a task may wait unclaimed again that is in
+ *  a window; the guard of the opening decides between two that have it. What a claim took whose answer never came is given back before the next one,
  *  so that it does not lie in nobody's hands. */
 export class PostgresClaims {
   readonly #pool: Pool;
@@ -24,7 +26,7 @@ export class PostgresClaims {
     try {
       const { rows } = await this.#pool.query({
         name: "claim",
-        text: "SELECT claim_tasks($1, $2, $3, $4, $5, $6) AS claimed",
+        text: `SELECT claim_tasks($1, $2, $3, $4, $5, $6) AS claimed, set_config('synchronous_commit', 'off', true)`,
         values: [groupId, this.#serverId, classKeys.map(plain), limit, costMin, this.#afterUser],
       });
       const { seqs, after } = JSON.parse(rows[0]?.claimed) as {
