@@ -2,6 +2,7 @@ import type { DispatcherEffect } from "./effect.ts";
 import { Estimates } from "./estimates.ts";
 import type { DispatcherOptions } from "./options.ts";
 import { Placement } from "./placement/placement.ts";
+import type { PlacementContext } from "./placement/placement-context.ts";
 import type { PlantedFault } from "./planted-faults.ts";
 import type { ProviderRecord } from "./state/provider-record.ts";
 import type { TaskRecord } from "./state/task-record.ts";
@@ -10,7 +11,7 @@ import type { UserRecord } from "./state/user-record.ts";
 import { Timers } from "./timers.ts";
 
 /** Everything that the core remembers. The modules in `lifecycle/` change it, `placement/` decides who gets what. */
-export class Core {
+export class Core implements PlacementContext {
   readonly options: DispatcherOptions;
   /** Empty outside of tests. */
   readonly planted: ReadonlySet<PlantedFault>;

@@ -4,6 +4,7 @@ import type { TaskClass } from "../state/task-class.ts";
 import type { TaskRecord } from "../state/task-record.ts";
 import { aheadMs } from "./ahead.ts";
 import type { Kind, Pool } from "./kind.ts";
+import type { PlacementContext } from "./placement-context.ts";
 
 /** A provider that could run a task, and what that would mean. Durations in milliseconds. */
 export interface Option {
@@ -24,6 +25,10 @@ export interface Choosing {
   readonly nowMs: number;
   /** Greatest price: the task's own most, unless a mistake is planted. */
   readonly costMax: number;
+}
+
+export function choosingFor({ maxCost }: TaskRecord, { estimates, nowMs, planted }: PlacementContext): Choosing {
+  return { estimates, nowMs, costMax: planted.has("maxCostIgnored") ? Infinity : maxCost };
 }
 
 /** Milliseconds that a task takes on a kind, its model being loaded. */

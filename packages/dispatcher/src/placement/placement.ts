@@ -1,28 +1,17 @@
-import type { Core } from "../core.ts";
 import type { AttemptRecord } from "../state/attempt-record.ts";
 import type { ProviderRecord } from "../state/provider-record.ts";
-import { compareLanes, type Exclusion, type Lane, type TaskClass } from "../state/task-class.ts";
-import { compareTasks, type TaskRecord } from "../state/task-record.ts";
-import { taskTimer } from "../state/timer.ts";
+import type { TaskClass } from "../state/task-class.ts";
+import type { TaskRecord } from "../state/task-record.ts";
 import type { UserRecord } from "../state/user-record.ts";
 import type { Task } from "../task.ts";
 import { Backlog } from "./backlog.ts";
-import {
-  bestBusy,
-  bestFree,
-  type Choosing,
-  cheapestFree,
-  isBetter,
-  leastCost,
-  type Option,
-  optionOf,
-} from "./choose.ts";
+import { bestBusy, bestFree, cheapestFree, choosingFor, isBetter, type Option, optionOf } from "./choose.ts";
 import { Fleet } from "./fleet.ts";
-import { heldCeiling, holdFor } from "./hold.ts";
+import { Holds } from "./holds.ts";
 import { ageSlowness, learnFrom, SLOWNESS_HALVES_MS } from "./learn.ts";
-
-/** How often a task may see a later one of its user go before it because that one's model is warm. */
-const OVERTAKEN_MAX = 4;
+import { exclusionOf, keepsAway, letsFailedIn } from "./permission.ts";
+import type { PlacementContext } from "./placement-context.ts";
+import { firstInTurn } from "./turn.ts";
 
 /** How far a slot is followed that a candidate for another prefers: each of them is free, and seldom are there two at once. */
 const REDIRECTS_MAX = 4;
@@ -40,7 +29,8 @@ type Verdict = { readonly type: "send"; readonly option: Option } | { readonly t
 export class Placement {
   readonly fleet: Fleet;
   readonly backlog = new Backlog();
-  readonly #core: Core;
+  readonly #context: PlacementContext;
+  readonly #holds: Holds;
   /** Providers whose place in the fleet is to be renewed. */
   readonly #changed = new Set<ProviderRecord>();
   /** Providers whose free slots are to be offered. */
@@ -50,16 +40,15 @@ export class Placement {
   /** Classes for which slots that were free before may have become right. */
   readonly #rechecks = new Set<TaskClass>();
 
-  readonly #held = new Set<TaskRecord>();
-
-  constructor(core: Core) {
-    this.#core = core;
-    const { planted } = core;
-    this.fleet = new Fleet(core.estimates, {
+  constructor(context: PlacementContext) {
+    this.#context = context;
+    const { planted } = context;
+    this.fleet = new Fleet(context.estimates, {
       ignoresDrain: planted.has("drainIgnored"),
       ignoresRest: planted.has("restIgnored"),
       overfills: planted.has("slotOverfilled"),
     });
+    this.#holds = new Holds(context, this.fleet, this.backlog);
   }
 
   /** The class of a task, with what it is excluded from so far. */
@@ -75,49 +64,15 @@ export class Placement {
   /** What it would mean for a task to go to this provider now, whoever else waits. */
   optionAt(task: TaskRecord, provider: ProviderRecord): Option | null {
     if (provider.kind === null) return null;
-    return optionOf(task, provider, provider.kind, this.choosing(task), provider.holders.length);
+    return optionOf(task, provider, provider.kind, choosingFor(task, this.#context), provider.holders.length);
   }
 
   /** How far a run may be off its estimate. */
   spreadMs(task: TaskRecord, provider: ProviderRecord): number {
     if (provider.kind === null) return 0;
-    return task.units * this.#core.estimates.unitSpreadMs(task.profile, provider.kind.speed) * provider.kind.slowness;
-  }
-
-  /** What a choice for a task is made by now. */
-  choosing(task: TaskRecord): Choosing {
-    const { estimates, nowMs, planted } = this.#core;
-    return { estimates, nowMs, costMax: planted.has("maxCostIgnored") ? Infinity : task.maxCost };
-  }
-
-  /** Whether providers that failed a task of this class are let in again, because every other that it could pay has failed it too. */
-  letsFailedIn(taskClass: TaskClass): boolean {
-    const { exclusion } = taskClass;
-    if (exclusion === null || exclusion.failed.size === 0) return false;
-    if (this.#core.planted.has("failedProviderReused")) return true;
-    let untried = false;
-    for (const kind of taskClass.kinds) {
-      const worth = (first: ProviderRecord) => !untried && first.indexedCost <= exclusion.maxCost;
-      const look = (provider: ProviderRecord) => {
-        untried ||= provider.indexedCost <= exclusion.maxCost && !exclusion.failed.has(provider.providerId);
-        return untried;
-      };
-      kind.all.free.explore(worth, look);
-      kind.all.busy.explore(worth, look);
-    }
-    return !untried;
-  }
-
-  /** Whether this provider may not have tasks of this class for what happened to them so far. */
-  keepsAway(taskClass: TaskClass, provider: ProviderRecord): boolean {
-    return taskClass.exclusion !== null && taskClass.excludes(provider, this.letsFailedIn(taskClass));
-  }
-
-  /** Whether nobody may have tasks of this class until a reject is forgotten. */
-  isSetAside(taskClass: TaskClass): boolean {
-    const { exclusion } = taskClass;
-    if (exclusion === null || exclusion.skipped.size === 0) return false;
-    return leastCost(taskClass, exclusion.maxCost, this.letsFailedIn(taskClass)) === Infinity;
+    return (
+      task.units * this.#context.estimates.unitSpreadMs(task.profile, provider.kind.speed) * provider.kind.slowness
+    );
   }
 
   taskWaits(task: TaskRecord): void {
@@ -128,7 +83,7 @@ export class Placement {
   }
 
   taskLeaves(task: TaskRecord): void {
-    this.#release(task);
+    this.#holds.release(task);
     this.backlog.delete(task);
     this.#woken.delete(task);
   }
@@ -142,7 +97,7 @@ export class Placement {
 
   /** Its hold is over: it is looked at again. */
   wake(task: TaskRecord): void {
-    if (this.#core.planted.has("wakeForgotten")) return;
+    if (this.#context.planted.has("wakeForgotten")) return;
     this.#woken.add(task);
   }
 
@@ -158,7 +113,7 @@ export class Placement {
   }
 
   learn(attempt: AttemptRecord, gpuMs: number, loadMs: number | null): void {
-    const learned = learnFrom(this.#core.estimates, attempt, gpuMs, loadMs);
+    const learned = learnFrom(this.#context.estimates, attempt, gpuMs, loadMs);
     if (learned.bucketMoved) this.providerChanged(attempt.provider);
     this.#armAgeing(attempt.provider);
     if (learned.estimatesMoved) this.#wakeHeld();
@@ -171,8 +126,8 @@ export class Placement {
   }
 
   #armAgeing({ slownessTimer, speedBucket }: ProviderRecord): void {
-    if (speedBucket === 0) this.#core.timers.clear(slownessTimer);
-    else this.#core.timers.set(slownessTimer, this.#core.nowMs + SLOWNESS_HALVES_MS);
+    if (speedBucket === 0) this.#context.timers.clear(slownessTimer);
+    else this.#context.timers.set(slownessTimer, this.#context.nowMs + SLOWNESS_HALVES_MS);
   }
 
   /** The next thing to send, or null where nothing more can be sent now. */
@@ -191,10 +146,10 @@ export class Placement {
       this.#changed.delete(provider);
       const { standing: standingBefore, indexedCost: costBefore, kind: kindBefore } = provider;
       for (const task of [...provider.holders]) {
-        this.#release(task);
+        this.#holds.release(task);
         this.wake(task);
       }
-      const { added, gone } = this.fleet.place(provider, this.#core.nowMs);
+      const { added, gone } = this.fleet.place(provider, this.#context.nowMs);
       // The best free slot of these is another now, and what waiting is worth beside it.
       if (provider.standing !== "free") for (const task of provider.decliners) this.wake(task);
       if (added !== null) {
@@ -219,10 +174,10 @@ export class Placement {
   /** Where all had failed a task it may be held for one of them; once there is one that has not, it waits for that one alone. Before
    *  any slot is offered, since a hold bears only with slots that are worth more to its task than the one it waits for. */
   #releaseFromFailed(): void {
-    for (const task of [...this.#held]) {
+    for (const task of this.#holds.tasks()) {
       const { hold } = task;
-      if (hold === null || !this.keepsAway(task.class, hold.provider)) continue;
-      this.#release(task);
+      if (hold === null || !keepsAway(task.class, hold.provider, this.#context.planted)) continue;
+      this.#holds.release(task);
       this.wake(task);
     }
   }
@@ -242,11 +197,11 @@ export class Placement {
     const declined: TaskRecord[] = [];
     let chosen: Match | null = null;
     while (chosen === null) {
-      const task = this.#candidateFor(provider);
+      const task = firstInTurn(provider, this.#context);
       if (task === null) break;
       this.backlog.hide(task);
       declined.push(task);
-      if (this.#holdStands(task, provider)) continue;
+      if (task.hold !== null && this.#holds.stands(task, task.hold, provider)) continue;
       const verdict = this.#decide(task);
       if (verdict.type === "send") chosen = { task, option: verdict.option };
       // Sending ahead is a kindness, not a duty: one look is enough.
@@ -265,7 +220,7 @@ export class Placement {
       this.#woken.delete(task);
       if (task.user.capped) {
         // It may not take anything, so it does not wait for anything better either; it is looked at again when its user may have more.
-        this.#release(task);
+        this.#holds.release(task);
         continue;
       }
       const match = this.#matchFor(task);
@@ -292,7 +247,7 @@ export class Placement {
 
   #nextRecheck(): Match | null {
     for (const taskClass of this.#rechecks) {
-      const failedToo = this.letsFailedIn(taskClass);
+      const failedToo = letsFailedIn(taskClass, this.#context.planted);
       for (const kind of taskClass.waiting > 0 ? taskClass.kinds : []) {
         // Of one kind the cheapest is enough: who declines it declines the others.
         const provider = cheapestFree(taskClass, kind.all, Infinity, failedToo);
@@ -304,66 +259,11 @@ export class Placement {
     return null;
   }
 
-  /** The waiting task that has the first right to this provider's slot, or null. */
-  #candidateFor(provider: ProviderRecord): TaskRecord | null {
-    let best: Lane | null = null;
-    const floor = this.#core.planted.has("maxCostIgnored") ? -Infinity : provider.indexedCost;
-    const reversed = this.#core.planted.has("fairnessReversed");
-    for (const taskClass of provider.kind?.classes ?? []) {
-      if (!this.#mayServe(provider, taskClass)) continue;
-      const lane = taskClass.order.firstReaching(floor);
-      if (lane === undefined) continue;
-      if (best === null || (reversed ? compareLanes(lane, best) > 0 : compareLanes(lane, best) < 0)) best = lane;
-    }
-    if (best === null) return null;
-    let task: TaskRecord | null = null;
-    let warm: TaskRecord | null = null;
-    for (const lane of best.user.lanes) {
-      if (provider.kind?.classes.has(lane.class) !== true || !this.#mayServe(provider, lane.class)) continue;
-      const first = lane.tasks.firstReaching(floor);
-      if (first === undefined) continue;
-      if (task === null || compareTasks(first, task) < 0) task = first;
-      const isWarm = first.profile.model !== "" && first.profile.model === provider.warmModel;
-      if (isWarm && (warm === null || compareTasks(first, warm) < 0)) warm = first;
-    }
-    if (task === null || warm === null || warm === task || task.profile.model === "") return task;
-    const overtakes = warm.priority === task.priority && !task.handedBack && task.overtaken < OVERTAKEN_MAX;
-    if (!overtakes) return task;
-    task.overtaken += 1;
-    return warm;
-  }
-
-  #mayServe(provider: ProviderRecord, taskClass: TaskClass): boolean {
-    if (taskClass.exclusion === null && !taskClass.frugal) return true;
-    const failedToo = this.letsFailedIn(taskClass);
-    if (taskClass.excludes(provider, failedToo)) return false;
-    if (!taskClass.frugal) return true;
-    return provider.indexedCost <= leastCost(taskClass, taskClass.exclusion?.maxCost ?? Infinity, failedToo);
-  }
-
-  /** Whether a task that is held would rather go on waiting than take this slot. The hold then bears with this slot too: it may end sooner. */
-  #holdStands(task: TaskRecord, provider: ProviderRecord): boolean {
-    const { hold } = task;
-    if (hold === null || provider.kind === null || hold.provider.kind === null) return false;
-    const by = this.choosing(task);
-    const q = optionOf(task, hold.provider, hold.provider.kind, by, hold.provider.holders.indexOf(task));
-    const s = optionOf(task, provider, provider.kind, by, 0);
-    const renewed = holdFor(task, q, s, by.nowMs, hold.sinceMs);
-    if (renewed === null) return false;
-    if (renewed.untilMs < hold.untilMs) {
-      hold.over.decliners.delete(task);
-      renewed.over.decliners.add(task);
-      task.hold = { ...renewed, expectedMs: hold.expectedMs };
-      if (task.holdTimer !== null) this.#core.timers.set(task.holdTimer, renewed.untilMs);
-    }
-    return true;
-  }
-
   /** Where a task should go now: to a free slot, or to one that is worth waiting for, or nowhere yet. */
   #decide(task: TaskRecord, may = { ahead: true }): Verdict {
-    this.#release(task);
-    const by = this.choosing(task);
-    const failedToo = this.letsFailedIn(task.class);
+    this.#holds.release(task);
+    const by = choosingFor(task, this.#context);
+    const failedToo = letsFailedIn(task.class, this.#context.planted);
     const free = bestFree(task, by, failedToo);
     const ahead = may.ahead && task.class.kinds.some((kind) => kind.withRoom > 0);
     if (free === null && !ahead) return { type: "nowhere" };
@@ -373,17 +273,7 @@ export class Placement {
     if (free === null) return { type: "nowhere" };
     if (busy === null) return { type: "send", option: free };
     if (task.class.frugal) return { type: "held" };
-    const hold = holdFor(task, busy, free, by.nowMs);
-    if (hold === null) return { type: "send", option: free };
-    task.hold = hold;
-    hold.over.decliners.add(task);
-    this.#held.add(task);
-    busy.provider.holders.push(task);
-    this.backlog.setCeiling(task, heldCeiling(task, hold, busy, free, by));
-    task.holdTimer ??= taskTimer("holdEnds", task);
-    this.#core.timers.set(task.holdTimer, hold.untilMs);
-    this.fleet.retime(busy.provider, by.nowMs);
-    return { type: "held" };
+    return this.#holds.hold(task, busy, free) ? { type: "held" } : { type: "send", option: free };
   }
 
   /** Whether busy providers count for this task: not for one that found the image input it wished for. */
@@ -394,21 +284,7 @@ export class Placement {
 
   /** What holds were reckoned with has changed. */
   #wakeHeld(): void {
-    for (const task of this.#held) this.wake(task);
-  }
-
-  /** Ends a hold, if there is one. */
-  #release(task: TaskRecord): void {
-    const { hold } = task;
-    if (hold === null) return;
-    task.heldMs += this.#core.nowMs - hold.sinceMs;
-    task.hold = null;
-    this.#held.delete(task);
-    hold.over.decliners.delete(task);
-    this.#core.timers.clear(task.holdTimer);
-    hold.provider.holders.splice(hold.provider.holders.indexOf(task), 1);
-    this.backlog.setCeiling(task, task.maxCost);
-    this.fleet.retime(hold.provider, this.#core.nowMs);
+    for (const task of this.#holds.tasks()) this.wake(task);
   }
 
   /** Gives a task the class that goes with its exclusions. */
@@ -421,12 +297,6 @@ export class Placement {
 
   #expectedAnywhereMs(task: TaskRecord): number {
     const kind = task.class.kinds[0];
-    return task.units * this.#core.estimates.unitMs(task.profile, kind?.speed ?? null) * (kind?.slowness ?? 1);
+    return task.units * this.#context.estimates.unitMs(task.profile, kind?.speed ?? null) * (kind?.slowness ?? 1);
   }
-}
-
-/** Whom a task may not have, or null where nothing has gone wrong with it. */
-function exclusionOf({ trouble, maxCost }: TaskRecord): Exclusion | null {
-  if (trouble === null || trouble.failed.size + trouble.skipped.size === 0) return null;
-  return { failed: new Set(trouble.failed), skipped: new Set(trouble.skipped.keys()), maxCost };
 }

@@ -1,7 +1,8 @@
 import type { Core } from "../core.ts";
-import { optionOf } from "../placement/choose.ts";
+import { choosingFor, optionOf } from "../placement/choose.ts";
 import type { Mismatch } from "../placement/mismatch.ts";
 import { mismatchOf } from "../placement/mismatch.ts";
+import { letsFailedIn } from "../placement/permission.ts";
 import type { ProviderRecord } from "../state/provider-record.ts";
 import type { TaskRecord } from "../state/task-record.ts";
 
@@ -111,8 +112,8 @@ export function isImpossible(providers: readonly ProviderExplanation[]): boolean
 
 /** How every known provider stands to a task, best score first. */
 export function explainProviders(core: Core, task: TaskRecord): ProviderExplanation[] {
-  const by = core.placement.choosing(task);
-  const failedToo = core.placement.letsFailedIn(task.class);
+  const by = choosingFor(task, core);
+  const failedToo = letsFailedIn(task.class, core.planted);
   const explained = [...core.providers.values()].map((provider) => {
     const reasons = reasonsOf(core, task, provider, failedToo);
     const { kind } = provider;

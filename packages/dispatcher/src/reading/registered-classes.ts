@@ -1,5 +1,6 @@
 import type { Core } from "../core.ts";
 import { mismatchOf } from "../placement/mismatch.ts";
+import { isSetAside, keepsAway } from "../placement/permission.ts";
 import { canonicalRequirements, keyOfCanonical } from "../requirement-class-key.ts";
 import type { Requirements } from "../task.ts";
 import type { IdleProvider } from "./snapshots.ts";
@@ -41,7 +42,7 @@ export class RegisteredClasses {
       idleSlots += kind.freeSlots;
     }
     let setAside = 0;
-    for (const [each, tasks] of count?.classes ?? []) if (core.placement.isSetAside(each)) setAside += tasks;
+    for (const [each, tasks] of count?.classes ?? []) if (isSetAside(each, core.planted)) setAside += tasks;
     return { waiting: count?.tasks ?? 0, setAside, fittingSlots, idleSlots };
   }
 
@@ -57,7 +58,7 @@ export class RegisteredClasses {
         if (idle.length >= limit) return idle;
         const { providerId, cost } = provider;
         const isWanted = [...kind.classes].some(
-          (taskClass) => taskClass.order.highest >= cost && !core.placement.keepsAway(taskClass, provider),
+          (taskClass) => taskClass.order.highest >= cost && !keepsAway(taskClass, provider, core.planted),
         );
         if (!isWanted)
           idle.push({ providerId, cost, idleSlots: core.placement.fleet.freeSlotsOf(provider), classKeys });
