@@ -21,6 +21,10 @@ export interface DispatcherOptions {
   readonly restMaxMs: number;
   /** GPU time by which a waiting user's tag may lag behind. 0 to 86 400 000; default 600 000. */
   readonly creditMs: number;
+  /** How many tasks may go before one whose model has to be loaded because theirs is in memory, though their users were charged with more:
+   *  with less more than it takes itself, so that users who wait stay within a task of each other. 0 to 1 000; default 0: whoever had the
+   *  least goes first, however often models have to be loaded for that. */
+  readonly warmTurnsMax: number;
   /** What loading a model takes until it was measured. 0 to 3 600 000; default 10 000. */
   readonly modelLoadMs: number;
   /** Most unsettled tasks. 1 to 100 000 000; default 2 000 000. */
@@ -47,6 +51,7 @@ const OPTIONS_DEFAULT: DispatcherOptions = {
   restMs: 30_000,
   restMaxMs: 600_000,
   creditMs: 600_000,
+  warmTurnsMax: 0,
   modelLoadMs: 10_000,
   tasksMax: 2_000_000,
   providersMax: 100_000,
@@ -67,6 +72,7 @@ const RANGES: { readonly [Name in keyof DispatcherOptions]: readonly [number, nu
   restMs: [1, 86_400_000],
   restMaxMs: [1, 86_400_000],
   creditMs: [0, 86_400_000],
+  warmTurnsMax: [0, 1_000],
   modelLoadMs: [0, 3_600_000],
   tasksMax: [1, 100_000_000],
   providersMax: [1, 1_000_000],

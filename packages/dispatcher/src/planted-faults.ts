@@ -13,6 +13,8 @@ export const PLANTED_FAULTS = [
   "loserNotAborted",
   /** A free slot takes the task of the user with the greatest tag. */
   "fairnessReversed",
+  /** Where warm models may go first, however much their users were charged with before. */
+  "warmTurnsUnbounded",
   /** A draining provider is still given tasks. */
   "drainIgnored",
   /** A task goes to providers that ask more than it may pay. */

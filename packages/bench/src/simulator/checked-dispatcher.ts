@@ -21,6 +21,7 @@ export const CHECKED_OPTIONS = {
   abortSettleMs: 5_000,
   lossesMax: 10,
   creditMs: 600_000,
+  warmTurnsMax: 0,
 } as const;
 
 /** How many tasks that nothing touched are looked at after an input, going round. */
@@ -43,12 +44,12 @@ export class CheckedDispatcher {
   #fairness: FairnessWatch | null = null;
   #round = 0;
 
-  constructor(planted: readonly PlantedFault[], calm: CalmFacts | null) {
+  constructor(planted: readonly PlantedFault[], calm: CalmFacts | null, options: Partial<DispatcherOptions> = {}) {
     this.#planted = planted;
     this.#calm = calm;
     this.dispatcher = faultyDispatcher(planted, CHECKED_OPTIONS);
     this.ledger = new Ledger(CHECKED_OPTIONS, []);
-    this.start({});
+    this.start(options);
   }
 
   /** A new dispatcher in place of the old one, as after a restart of its caller. */
@@ -57,7 +58,8 @@ export class CheckedDispatcher {
     const complete = { ...CHECKED_OPTIONS, ...options };
     this.dispatcher = faultyDispatcher(this.#planted, complete);
     this.ledger = new Ledger(complete, this.ledger.settled);
-    this.#fairness = this.#calm === null ? null : new FairnessWatch(this.#calm);
+    this.#fairness =
+      this.#calm === null ? null : new FairnessWatch(this.#calm, complete.warmTurnsMax > 0 ? this.dispatcher : null);
   }
 
   /** Feeds an input and checks what comes of it. Null after a violation. */

@@ -60,13 +60,15 @@ export interface LedgerUser {
   measuredMs: number;
 }
 
+type LedgerOptions = Pick<DispatcherOptions, "abortSettleMs" | "rejectSkipMs" | "creditMs" | "warmTurnsMax">;
+
 const LIMITS_DEFAULT: UserLimits = { weight: 1, userClass: 0, queuedMax: 10_000, runningMax: null };
 
 type Closed = "succeeded" | "failed" | "rejected" | "aborted" | "expired";
 
 /** What must be true of a dispatcher, by its inputs and effects alone: a second bookkeeping beside its own, plain and slow. */
 export class Ledger {
-  readonly options: Pick<DispatcherOptions, "abortSettleMs" | "rejectSkipMs" | "creditMs">;
+  readonly options: LedgerOptions;
   nowMs = -Infinity;
   startTagMax = 0;
   readonly tasks = new Map<string, LedgerTask>();
@@ -79,10 +81,7 @@ export class Ledger {
   #fault: Fault | null = null;
   readonly #ended: string[] = [];
 
-  constructor(
-    options: Pick<DispatcherOptions, "abortSettleMs" | "rejectSkipMs" | "creditMs">,
-    settled: Iterable<string>,
-  ) {
+  constructor(options: LedgerOptions, settled: Iterable<string>) {
     this.options = options;
     for (const taskId of settled) this.settled.add(taskId);
   }

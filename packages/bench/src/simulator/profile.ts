@@ -1,3 +1,4 @@
+import type { DispatcherOptions } from "@genai/dispatcher";
 import type { Random } from "./random.ts";
 import type { CalmFacts } from "./rules/fairness.ts";
 
@@ -23,6 +24,8 @@ export interface Profile {
   readonly hostile: number;
   readonly clockFaults: number;
   readonly restarts: number;
+  /** The dispatcher's option of that name. */
+  readonly warmTurnsMax: number;
   /** Chatty nodes say accepted and progress. */
   readonly chatty: boolean;
 }
@@ -32,8 +35,12 @@ const CALM_SHARE = 0.125;
 /** Tasks of a calm run take up to this long, the way to the node and back included. */
 const CALM_RUN_MS = 20_000;
 
-export function drawProfile(random: Random, stepsMax: number): Profile {
+/** In every third run warm models may go first. Not drawn from the stream of chance, so that all others are as they would be without. */
+const WARM_TURNS = { everySeeds: 3, max: 4 };
+
+export function drawProfile(random: Random, seed: number, stepsMax: number): Profile {
   const isLong = stepsMax > 1_000;
+  const warmTurnsMax = seed % WARM_TURNS.everySeeds === 0 ? WARM_TURNS.max : 0;
   if (random.chance(CALM_SHARE)) {
     const nodes = random.integer(1, 4);
     return {
@@ -53,6 +60,7 @@ export function drawProfile(random: Random, stepsMax: number): Profile {
       hostile: 0,
       clockFaults: 0,
       restarts: 0,
+      warmTurnsMax,
       chatty: false,
     };
   }
@@ -77,6 +85,12 @@ export function drawProfile(random: Random, stepsMax: number): Profile {
     hostile: maybe(0.5, 0.1),
     clockFaults: maybe(0.4, 0.05),
     restarts: maybe(0.3, 0.01),
+    warmTurnsMax,
     chatty: random.chance(0.5),
   };
+}
+
+/** The options of a dispatcher in such a run, at the start and after each restart. */
+export function optionsOf({ warmTurnsMax }: Profile): Partial<DispatcherOptions> {
+  return { warmTurnsMax };
 }

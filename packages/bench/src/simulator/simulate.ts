@@ -2,7 +2,7 @@ import type { StepResult } from "@genai/dispatcher";
 import type { PlantedFault } from "@genai/dispatcher/testing";
 import { CheckedDispatcher } from "./checked-dispatcher.ts";
 import { endWell } from "./ending.ts";
-import { drawProfile, type Profile } from "./profile.ts";
+import { drawProfile, optionsOf, type Profile } from "./profile.ts";
 import { Random } from "./random.ts";
 import type { TraceItem } from "./trace.ts";
 import type { Violation } from "./violation.ts";
@@ -24,8 +24,8 @@ export interface Outcome {
 /** One run: so many inputs of a world with faults, and then an ending without any. The same arguments give the same run. */
 export function simulate(seed: number, stepsMax: number, planted: readonly PlantedFault[] = []): Outcome {
   const random = new Random(seed);
-  const profile = drawProfile(random, stepsMax);
-  const checked = new CheckedDispatcher(planted, profile.calm);
+  const profile = drawProfile(random, seed, stepsMax);
+  const checked = new CheckedDispatcher(planted, profile.calm, optionsOf(profile));
   new World(checked, random, profile).live(stepsMax);
   return finish(seed, profile, checked);
 }

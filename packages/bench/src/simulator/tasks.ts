@@ -27,7 +27,8 @@ export function drawTask(random: Random, profile: Profile, taskId: string, userI
       priority: 0,
       maxCost: 10,
       timeToMoneyRatio: 1,
-      requirements: CALM_REQUIREMENTS,
+      requirements:
+        profile.warmTurnsMax > 0 ? { ...CALM_REQUIREMENTS, models: [random.pick(MODELS)] } : CALM_REQUIREMENTS,
       work,
       limitMs: profile.calm.attemptMsMax * 10,
       ageMs: 0,

@@ -4,7 +4,7 @@ import { EventQueue } from "./event-queue.ts";
 import { drawHostileInput } from "./hostile-inputs.ts";
 import type { LedgerTask } from "./ledger.ts";
 import { type NodeWorld, relativeWork, SimulatedNode } from "./node.ts";
-import type { Profile } from "./profile.ts";
+import { optionsOf, type Profile } from "./profile.ts";
 import type { Random } from "./random.ts";
 import { drawTask } from "./tasks.ts";
 
@@ -198,7 +198,7 @@ export class World implements NodeWorld {
     const unsettled = [...this.#checked.ledger.tasks.values()];
     const clockMs = Math.max(this.#clockMs(), this.#checked.ledger.nowMs);
     const tasks = unsettled.flatMap((entry) => this.#remembered(entry, clockMs));
-    this.#checked.start({});
+    this.#checked.start(optionsOf(this.profile));
     this.feed({ type: "amnesty", forMs: CHECKED_OPTIONS.leaseMs });
     for (const task of tasks) this.feed({ type: "submit", task });
     for (const node of this.#nodes.values()) {

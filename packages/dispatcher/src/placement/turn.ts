@@ -2,6 +2,7 @@ import type { ProviderRecord } from "../state/provider-record.ts";
 import { compareLanes, type Lane } from "../state/task-class.ts";
 import { compareTasks, type TaskRecord } from "../state/task-record.ts";
 import type { UserRecord } from "../state/user-record.ts";
+import { runMsOn } from "./choose.ts";
 import { mayServe } from "./permission.ts";
 import type { PlacementContext } from "./placement-context.ts";
 
@@ -9,11 +10,13 @@ import type { PlacementContext } from "./placement-context.ts";
 const OVERTAKEN_MAX = 4;
 
 /** The waiting task that has the first right to this provider's slot, or null: between users who has the least tag, then each user's own
- *  order. */
+ *  order. A warm model may go first inside one user and, where the options say so, between users that are less than a task apart. */
 export function firstInTurn(provider: ProviderRecord, context: PlacementContext): TaskRecord | null {
   const lane = firstLane(provider, context);
   if (lane === null) return null;
-  return firstOf(lane.user, provider, context);
+  const task = firstOf(lane.user, provider, context);
+  if (task === null || isWarm(task, provider)) return task;
+  return warmTurn(task, provider, context) ?? task;
 }
 
 /** Of the lanes with a task for this slot, the one whose user is next. */
@@ -47,6 +50,42 @@ function firstOf(user: UserRecord, provider: ProviderRecord, context: PlacementC
   if (!overtakes) return task;
   task.overtaken += 1;
   return warm;
+}
+
+/** The task of another user that may go before `first`, whose model would have to be loaded, because its own is warm. The charges of its
+ *  user are ahead by less than `first` takes where it takes longest, so afterwards the two users are still within one task of each. */
+function warmTurn(first: TaskRecord, provider: ProviderRecord, context: PlacementContext): TaskRecord | null {
+  const { kind, warmModel } = provider;
+  const { user } = first;
+  if (first.profile.model === "" || first.handedBack || first.overtaken >= context.options.warmTurnsMax) return null;
+  if (kind === null || warmModel === null) return null;
+  const unbounded = context.planted.has("warmTurnsUnbounded");
+  const tagMost = unbounded ? Infinity : user.tag + longestMs(first, context) / user.limits.weight;
+  const floor = floorOf(provider, context);
+  let best: Lane | null = null;
+  for (const taskClass of kind.classes) {
+    if (taskClass.model !== warmModel || !mayServe(provider, taskClass, context.planted)) continue;
+    const lane = taskClass.order.firstReaching(floor);
+    if (lane === undefined || lane.user === user || lane.user.tag >= tagMost) continue;
+    if (lane.user.limits.userClass !== user.limits.userClass) continue;
+    if (best === null || compareLanes(lane, best) < 0) best = lane;
+  }
+  const warm = best === null ? null : firstOf(best.user, provider, context);
+  if (warm === null || !isWarm(warm, provider)) return null;
+  first.overtaken += 1;
+  return warm;
+}
+
+/** What a task takes, the loading of its model included, on the slowest kind of which it can pay a provider that is at work. */
+function longestMs(task: TaskRecord, { estimates }: PlacementContext): number {
+  let longestMs = 0;
+  for (const kind of task.class.kinds) {
+    const { free, busy } = kind.all;
+    const leastCost = Math.min(free.first()?.indexedCost ?? Infinity, busy.first()?.indexedCost ?? Infinity);
+    if (leastCost > task.maxCost) continue;
+    longestMs = Math.max(longestMs, estimates.loadMs(task.profile.model, kind.speed) + runMsOn(task, kind, estimates));
+  }
+  return longestMs;
 }
 
 /** Lowest ceiling of a task that would take a slot of this provider. */

@@ -1,4 +1,4 @@
-import type { DispatcherEffect } from "@genai/dispatcher";
+import type { Dispatcher, DispatcherEffect } from "@genai/dispatcher";
 import type { Ledger } from "../ledger.ts";
 
 /** What holds of a run in which nothing fails: a fixed fleet of equal slots that every task may have, and users of equal weight. */
@@ -18,6 +18,7 @@ interface Served {
 /** Watches users of equal weight and equal eligible sets: what they were charged, what was measured, and how long each task waited. */
 export class FairnessWatch {
   readonly #facts: CalmFacts;
+  readonly #estimating: Dispatcher | null;
   /** What two users got since both wait. */
   readonly #pairs = new Map<string, { readonly a: Served; readonly b: Served }>();
   /** Pairs of which one had nothing waiting once: from then on nothing is promised of the two together. */
@@ -26,8 +27,10 @@ export class FairnessWatch {
   readonly #places = new Map<string, { readonly userId: string; readonly sinceMs: number; readonly place: number }>();
   readonly #charged = new Map<string, number>();
 
-  constructor(facts: CalmFacts) {
+  /** @param estimating tells what the waiting tasks will take, where warm models may go before them by as much; null where they may not. */
+  constructor(facts: CalmFacts, estimating: Dispatcher | null) {
     this.#facts = facts;
+    this.#estimating = estimating;
   }
 
   /** A task was taken in. */
@@ -59,6 +62,7 @@ export class FairnessWatch {
     this.#serve(userId, { chargedMs: effect.expectedMs, measuredMs: 0, isCorrection: false });
     const user = this.#users.get(userId);
     if (user !== undefined) user.waiting -= 1;
+    this.#estimateWaiting();
     const { slots, attemptMsMax, creditMs } = this.#facts;
     const users = this.#users.size;
     const boundMs = ((place * users + users) * attemptMsMax + creditMs) / slots;
@@ -66,6 +70,16 @@ export class FairnessWatch {
       return `task ${effect.taskId} waited ${ledger.nowMs - sinceMs} ms as number ${place} of its user beside ${users} users; at most ${boundMs}`;
     }
     return this.#compare(userId);
+  }
+
+  /** A waiting task is a task of its user's too. */
+  #estimateWaiting(): void {
+    for (const [taskId, { userId }] of this.#estimating === null ? [] : this.#places) {
+      const parts = this.#estimating?.explain(taskId)?.providers.flatMap((provider) => provider.parts ?? []) ?? [];
+      const user = this.#users.get(userId);
+      const takesMs = Math.max(0, ...parts.map(({ loadSeconds, runSeconds }) => (loadSeconds + runSeconds) * 1_000));
+      if (user !== undefined) user.greatestMs = Math.max(user.greatestMs, takesMs);
+    }
   }
 
   #serve(userId: string, served: { chargedMs: number; measuredMs: number; isCorrection: boolean }): void {

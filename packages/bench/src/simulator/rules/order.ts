@@ -8,6 +8,23 @@ const TOLERANCE_MS = 1e-3;
 /** The model in memory changes with the send, so what its loading would have taken before is only known to be no more. */
 const LOAD_SECONDS_MAX = 60;
 
+/** What the greatest task of a user may take where it takes longest, in milliseconds: its run there, and the longest loading of all. */
+function longestMs(ledger: Ledger, dispatcher: Dispatcher, userId: string): number {
+  let runSeconds = 0;
+  for (const { task } of ledger.tasks.values()) {
+    if (task.userId !== userId) continue;
+    const { history: _, ...fresh } = task;
+    const answer = dispatcher.whatIf({ ...fresh, expiresInMs: null });
+    for (const { parts } of answer.ok ? answer.providers : [])
+      runSeconds = Math.max(runSeconds, parts?.runSeconds ?? 0);
+  }
+  const loadMs = dispatcher.exportEstimates().loads.map(({ mean }) => mean * PUBLISHED_AT_MOST);
+  return runSeconds * 1_000 + Math.max(LOAD_SECONDS_MAX * 1_000, ...loadMs);
+}
+
+/** A mean that falls counts as before until it is clearly lower. */
+const PUBLISHED_AT_MOST = 1.1;
+
 /** How a send stood between users when it was decided. */
 export interface Turn {
   readonly providerId: string;
@@ -55,6 +72,9 @@ export function wrongOrder(
       (other) => other.providerId !== turn.providerId && other.parts !== null && other.parts.score < scoreThen,
     );
     if (better) continue;
+    // Where warm models may go first its user may have been passed over, by less than the task that was first takes itself.
+    const isPassedOver = ledger.options.warmTurnsMax > 0 && limits.userClass === turn.userClass;
+    if (isPassedOver && turn.tag - tag < longestMs(ledger, dispatcher, task.userId) / limits.weight) continue;
     return `a slot of ${turn.providerId} went to ${turn.userId} (class ${turn.userClass}, tag ${turn.tag}), and task ${task.taskId} of ${task.userId} (class ${limits.userClass}, tag ${tag}) still waits for it`;
   }
   return null;
