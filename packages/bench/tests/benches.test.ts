@@ -16,7 +16,7 @@ const BENCHES: readonly (readonly [name: string, args: readonly string[], rows: 
   ["backlog", ["--tasks", "1000", "--rounds", "1"], 1, 3],
   ["nodes", ["--nodes", "40", "--watched", "100"], 2, 2],
   ["reads", ["--tasks", "500"], 19, 1],
-  ["dispatcher", ["--tasks", "2000"], 40, 12],
+  ["dispatcher", ["--tasks", "2000"], 50, 16],
 ];
 
 test.each(BENCHES)(

@@ -81,12 +81,26 @@ function beats(ours: Quality, other: Quality): boolean {
   return shares.every((share) => share <= 1) && shares.some((share) => share <= 0.9);
 }
 
-/** How our decisions stand beside the simple policies on one trace. */
-function compare(jobs: readonly Job[]) {
-  const policies = [new Fifo(), new FifoInTurn(), new FewestRunning(), new ModelPressure()];
+/** What simple policies make of a trace. */
+function playOthers(jobs: readonly Job[]): Quality[] {
+  return [new Fifo(), new FifoInTurn(), new FewestRunning(), new ModelPressure()].map((policy) => play(policy, jobs));
+}
+
+/** What ours makes of it at each ratio. */
+function playOurs(jobs: readonly Job[], warmTurns: boolean) {
+  return RATIOS.map((ratio) => ({ ratio, quality: play(new OurPolicy(ratio, warmTurns), jobs) }));
+}
+
+function qualityRow(trace: string, quality: Quality) {
   return {
-    others: policies.map((policy) => play(policy, jobs)),
-    ours: RATIOS.map((ratio) => ({ ratio, quality: play(new OurPolicy(ratio), jobs) })),
+    what: `${trace}, ${quality.policy}`,
+    "mean s": rounded(quality.meanSeconds),
+    "p95 s": rounded(quality.p95Seconds),
+    "p95 by user": rounded(quality.userP95Seconds),
+    "worst user": rounded(quality.worstUserP95Seconds),
+    "p95 alone": rounded(quality.aloneP95Seconds),
+    "loads for 100": rounded(quality.loadsPerHundred),
+    "cost a task": rounded(quality.costPerTask),
   };
 }
 
@@ -107,14 +121,19 @@ export async function dispatcher({ tasks = 1_000_000, json, curve }: BenchOption
   const much = waitingFigures(tasks, cycles);
 
   const jobs = drawJobs(Math.min(20_000, Math.max(200, tasks / 50)), 1);
-  const many = compare(jobs);
-  // Without others to be fair to: what of a difference is fairness, and what is not.
-  const alone = compare(jobs.map((job) => ({ ...job, userId: "alone" })));
+  const others = playOthers(jobs);
+  const ours = playOurs(jobs, false);
+  // Without others to be fair to: what of a difference is fairness, and what is not. The simple ones but that in turn know no users.
+  const alone = playOurs(
+    jobs.map((job) => ({ ...job, userId: "alone" })),
+    false,
+  );
   const traces = [
-    { trace: "12 users", ...many },
-    { trace: "one user", ...alone, others: alone.others.filter(({ policy }) => policy !== "FIFO in turn") },
+    { trace: "12 users", others, ours },
+    { trace: "12 users, warm turns", others, ours: playOurs(jobs, true) },
+    { trace: "one user", others: others.filter(({ policy }) => policy !== "FIFO in turn"), ours: alone },
   ];
-  if (curve !== null) await writeFile(curve, curveOf(many.ours, many.others));
+  if (curve !== null) await writeFile(curve, curveOf(ours, others));
 
   const timed = (what: string, us: number) => ({ what, "µs a cycle": rounded(us) });
   const first = (rows: readonly { readonly us: number }[]) => rows[0]?.us ?? 0;
@@ -131,15 +150,8 @@ export async function dispatcher({ tasks = 1_000_000, json, curve }: BenchOption
         timed("1000 free, scanning", scanning),
         timed("1000 waiting", little.us),
         timed(`${tasks} waiting`, much.us),
-        ...traces.flatMap(({ trace, others, ours }) =>
-          [...others, ...ours.map(({ quality }) => quality)].map((quality) => ({
-            what: `${trace}, ${quality.policy}`,
-            "mean s": rounded(quality.meanSeconds),
-            "p95 s": rounded(quality.p95Seconds),
-            "loads for 100": rounded(quality.loadsPerHundred),
-            "cost a task": rounded(quality.costPerTask),
-          })),
-        ),
+        ...others.map((quality) => qualityRow("12 users", quality)),
+        ...traces.flatMap(({ trace, ours }) => ours.map(({ quality }) => qualityRow(trace, quality))),
       ],
       checks: [
         { what: "10,000 providers beside 100, 20 kinds", value: last(few) / first(few), unit: "×", bound: { most: 2 } },
@@ -147,7 +159,7 @@ export async function dispatcher({ tasks = 1_000_000, json, curve }: BenchOption
         { what: "cycles beside a scheduler that scans 1,000", value: scanning / idle, unit: "×", bound: { least: 10 } },
         { what: "a waiting task", value: much.bytes, unit: "bytes", bound: { most: 1_000 } },
         { what: `${tasks} waiting beside 1,000`, value: much.us / little.us, unit: "×", bound: { most: 2 } },
-        ...traces.flatMap(({ trace, others, ours }) =>
+        ...traces.flatMap(({ trace, ours, others }) =>
           others.map((other) => ({
             what: `${trace}, ratios that beat ${other.policy}`,
             value: ours.filter(({ quality }) => beats(quality, other)).length,

@@ -6,16 +6,21 @@ import { type Job, MACHINES, type Machine } from "./workload.ts";
 /** Work of size 1, in the dispatcher's units. */
 const UNITS = 512 * 512 * 20;
 
+/** Tasks that a model in memory may go before, where warm turns are on. */
+const WARM_TURNS_MAX = 4;
+
 /** The dispatcher, all tasks at one ratio. It knows nothing of speeds and loading times beforehand: it learns them as it goes. */
 export class OurPolicy implements Policy {
   readonly name: string;
   readonly #ratio: number;
-  readonly #dispatcher = new Dispatcher();
+  readonly #dispatcher: Dispatcher;
   readonly #machines = new Map<string, Machine>(MACHINES.map((machine) => [machine.name, machine]));
   readonly #jobs = new Map<string, Job>();
 
-  constructor(ratio: number) {
+  /** @param warmTurns whether a warm model may go first between users. */
+  constructor(ratio: number, warmTurns: boolean) {
     this.name = `ours at ${ratio}`;
+    this.#dispatcher = new Dispatcher({ warmTurnsMax: warmTurns ? WARM_TURNS_MAX : 0 });
     this.#ratio = ratio;
     for (const { name, gpu } of MACHINES) {
       const provider = {

@@ -34,6 +34,8 @@ export interface Job {
   readonly atMs: number;
   readonly userId: string;
   readonly model: string;
+  /** It is not one of a burst. */
+  readonly isAlone: boolean;
   readonly size: number;
   /** What chance makes of its run. */
   readonly luck: number;
@@ -72,6 +74,7 @@ export function drawJobs(count: number, seed: number): Job[] {
         atMs,
         userId,
         model,
+        isAlone: many === 1,
         size: random.pick(sizes),
         luck: 0.8 + 0.4 * random.fraction(),
       });
