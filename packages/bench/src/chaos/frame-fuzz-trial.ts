@@ -7,6 +7,8 @@ import { Fleet } from "./support/fleet.ts";
 
 /** A node beside the attackers is answered so much later than without them, in milliseconds, 99 times of 100, and no more. */
 const DELAY_MS_P99 = 100;
+/** How long an attack may take, in milliseconds: a million frames take half a minute on a quiet machine. */
+const ATTACK_MS_MAX = 30 * 60_000;
 /** How long the node's answers are measured before the attack. */
 const PEACE_MS = 5_000;
 
@@ -41,7 +43,8 @@ export async function frameFuzzTrial({ frames, seed }: FrameFuzzTrialOptions): P
   const attack = new Worker(new URL("./support/fuzz-worker.js", import.meta.url), {
     workerData: { port: fleet.port, frames, seed },
   });
-  const [report] = (await once(attack, "message")) as [FuzzReport];
+  const limit = AbortSignal.timeout(ATTACK_MS_MAX);
+  const [report] = (await once(attack, "message", { signal: limit })) as [FuzzReport];
   const tookMs = performance.now() - startMs;
   over = true;
   await heartbeats;

@@ -137,7 +137,10 @@ export class RawSocket {
 
   /** Goes without a word. */
   cut(): void {
-    this.socket.resetAndDestroy();
+    // One that has said its last word is not reset any more: where that word is still on its way Node's reset fails, and then the socket
+    // is never closed and never says so.
+    if (this.socket.writableEnded) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   #hear(chunk: Uint8Array): void {

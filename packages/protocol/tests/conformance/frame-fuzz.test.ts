@@ -20,3 +20,18 @@ test("a connection on which the server reads on and answers nothing is given up"
   for (const socket of sockets) socket.destroy();
   server.close();
 });
+
+test("a socket that is cut while its last word is on its way is closed all the same", async () => {
+  const server = createServer();
+  server.on("upgrade", (request, socket: Socket, head) => {
+    socket.on("error", () => {});
+    RawSocket.accept(socket, String(request.headers["sec-websocket-key"]), head);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const socket = await RawSocket.connect((server.address() as AddressInfo).port);
+  socket.socket.end("x");
+  socket.cut();
+  expect(await socket.closed).toBeNull();
+  server.closeAllConnections();
+  server.close();
+});
