@@ -5,8 +5,7 @@ import { tokenHash } from "./api-keys.ts";
 import { createAuthenticator } from "./authenticator.ts";
 import type { Authenticate } from "./caller.ts";
 import type { Credentials } from "./credentials.ts";
-import { createJwks } from "./jwks.ts";
-import { createJwtVerifier } from "./jwt-verifier.ts";
+import type { JwtVerifier } from "./jwt-verifier.ts";
 
 /** An HS256 secret shorter than its hash can be guessed from one token (RFC 7518, 3.2). */
 const SECRET_BYTES_MIN = 32;
@@ -57,14 +56,27 @@ export function configuredAuthenticator(
       lookup: (hash) =>
         Promise.resolve(hash === adminHash ? { userId: "admin", role: "admin" } : credentials.apiKey(hash)),
     },
-    verifyJwt: createJwtVerifier({
-      secrets: [...given, ...made],
-      jwks: jwksUrl === null ? null : createJwks(new URL(jwksUrl)),
-      requireExp: configuration.JWT_REQUIRE_EXP,
-      audience: configuration.JWT_AUDIENCE,
-      issuer,
+    verifyJwt: atFirstUse(async () => {
+      const { createJwks } = await import("./jwks.ts");
+      const { createJwtVerifier } = await import("./jwt-verifier.ts");
+      return createJwtVerifier({
+        secrets: [...given, ...made],
+        jwks: jwksUrl === null ? null : createJwks(new URL(jwksUrl)),
+        requireExp: configuration.JWT_REQUIRE_EXP,
+        audience: configuration.JWT_AUDIENCE,
+        issuer,
+      });
     }),
   });
+}
+
+/** A verifier that is made for the first token: its library is a tenth of what a start would load. */
+function atFirstUse(make: () => Promise<JwtVerifier>): JwtVerifier {
+  let made: Promise<JwtVerifier> | null = null;
+  return async (token) => {
+    made ??= make();
+    return (await made)(token);
+  };
 }
 
 function jwtSecrets({ JWT_SECRET }: Configuration): readonly string[] {
