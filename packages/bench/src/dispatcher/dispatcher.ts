@@ -13,7 +13,7 @@ import { FewestRunning, Fifo, FifoInTurn, ModelPressure } from "./quality/simple
 import { drawJobs, type Job } from "./quality/workload.ts";
 import { ScanningScheduler } from "./scanning-scheduler.ts";
 
-const RATIOS = [0, 0.003, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.25, 0.5, 1, 3, 10] as const;
+const RATIOS = [0, 0.003, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.25, 0.5, 1, 2, 3, 10] as const;
 const MEASURES = 7;
 /** Cycles that the compiler is given, for each that is measured at a time. */
 const WARM_UP = 4;
