@@ -100,6 +100,7 @@ export async function startServer(
     clock: systemClock,
     logger,
     leaseMs: configuration.LEASE,
+    warmTurnsMax: configuration.WARM_TURNS_MAX,
     taskTtlMs: configuration.TASK_TTL,
     userLimits: configuredUserLimits(configuration, credentials),
     uploadLimits: { graphPicturesMax: configuration.MAX_GRAPH_PICTURES, bytesMax: configuration.MAX_ATTEMPT_BYTES },

@@ -152,6 +152,12 @@ export const VARIABLES = {
     "seconds",
     "How long a node may be silent before its attempt counts as lost for good.",
   ),
+  WARM_TURNS_MAX: variable(
+    integer({ min: 0, max: 1_000 }),
+    "4",
+    "tasks",
+    "How many tasks whose model is in memory may go before one whose is not, between users within a task of each other; 0 for strict turns.",
+  ),
   ATTEMPT_TIMEOUT: variable(
     duration({ minMs: 1_000, maxMs: 7 * DAY_MS }),
     "1h",

@@ -28,6 +28,8 @@ export interface CoordinatorOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly leaseMs: number;
+  /** As the dispatcher's option of this name. Default 0. */
+  readonly warmTurnsMax?: number;
   /** A task without a deadline is given up after this long, in milliseconds. */
   readonly taskTtlMs: number;
   /** What each user may do. */
@@ -69,6 +71,7 @@ export class Coordinator implements TaskService {
       clock,
       logger,
       leaseMs: options.leaseMs,
+      warmTurnsMax: options.warmTurnsMax ?? 0,
       trace: options.trace,
       carryOut: (effects) => {
         this.#runner.run(effects);

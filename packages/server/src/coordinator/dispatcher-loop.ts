@@ -35,6 +35,7 @@ export class DispatcherLoop {
     readonly clock: Clock;
     readonly logger: Logger;
     readonly leaseMs: number;
+    readonly warmTurnsMax: number;
     readonly trace: DispatcherTrace | undefined;
     readonly carryOut: (effects: readonly DispatcherEffect[]) => void;
   }) {
@@ -43,7 +44,7 @@ export class DispatcherLoop {
     this.#leaseMs = options.leaseMs;
     this.#trace = options.trace;
     this.#carryOut = options.carryOut;
-    const dispatcherOptions = { leaseMs: options.leaseMs };
+    const dispatcherOptions = { leaseMs: options.leaseMs, warmTurnsMax: options.warmTurnsMax };
     options.trace?.started(dispatcherOptions);
     this.dispatcher = new Dispatcher(dispatcherOptions);
     this.#lastStepMs = options.clock.monotonicMs();
