@@ -43,7 +43,7 @@ const UNDER_WAY_MAX = 2;
  *  While the store is away, submissions are given up at once (their callers get a 503) and everything else waits here; that is
  *  bounded by the attempts that are open, since nothing new is accepted. */
 export class CommitLoop {
-  readonly #store: Pick<TaskStore, "commit">;
+  readonly #store: Pick<TaskStore, "commit" | "ping">;
   readonly #onOutage: (away: boolean, forMs: number, error: unknown) => void;
   readonly #onCommitted: OnCommitted | undefined;
   readonly #nowMs: () => number;
@@ -65,7 +65,7 @@ export class CommitLoop {
   #closed = false;
 
   constructor(
-    store: Pick<TaskStore, "commit">,
+    store: Pick<TaskStore, "commit" | "ping">,
     options: {
       readonly nowMs: () => number;
       /** Called when the store goes away (once) and when it is back, with how long it was away. */
@@ -204,8 +204,7 @@ export class CommitLoop {
       this.#send();
       this.#tell(first.entries, first.result.outcomes);
     }
-    if (this.#underWay.length === 0 && this.#pending.length === 0)
-      for (const resolve of this.#idle.splice(0)) resolve();
+    this.#rest();
   }
 
   #back(): void {
@@ -250,16 +249,41 @@ export class CommitLoop {
       return withoutSubmissions(entries, givenUp, { outcomeUnknown });
     });
     this.#pending = [...left, ...withoutSubmissions(this.#pending, givenUp)];
-    this.#retryTimer = setTimeout(() => {
-      this.#retryTimer = null;
-      // What was submitted while we waited is given up too: its callers have waited long enough.
-      const late: GivenUp = new Map();
-      this.#pending = withoutSubmissions(this.#pending, late);
-      this.#schedule();
-      this.#abandon(late);
-    }, this.#retryMs);
-    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.most);
+    this.#retryLater();
     this.#abandon(givenUp);
+  }
+
+  #retryLater(): void {
+    if (this.#retryTimer !== null || this.#closed) return;
+    this.#retryTimer = setTimeout(() => this.#retry(), this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.most);
+  }
+
+  /** Tries what waits again. Where nothing is left the store is asked whether it can be written: without that nobody would find out, since
+   *  submissions are refused meanwhile. */
+  #retry(): void {
+    this.#retryTimer = null;
+    // What was submitted while we waited is given up too: its callers have waited long enough.
+    const late: GivenUp = new Map();
+    this.#pending = withoutSubmissions(this.#pending, late);
+    this.#abandon(late);
+    if (this.#pending.length > 0) this.#schedule();
+    else {
+      this.#rest();
+      this.#store.ping().then(
+        () => this.#back(),
+        (error: unknown) => {
+          if (!(error instanceof StoreUnavailable)) throw error;
+          this.#retryLater();
+        },
+      );
+    }
+  }
+
+  /** Tells those who wait for it where nothing is under way any more. */
+  #rest(): void {
+    if (this.#underWay.length === 0 && this.#pending.length === 0)
+      for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   #abandon(givenUp: GivenUp): void {

@@ -22,6 +22,15 @@ class HeldStore {
     });
   }
 
+  /** What a ping comes to. */
+  writable = true;
+  pings = 0;
+
+  async ping(): Promise<void> {
+    this.pings += 1;
+    if (!this.writable) throw new StoreUnavailable("the disk is full", "rolled_back");
+  }
+
   /** The task ids of each commit so far. */
   get taskIds(): readonly (readonly string[])[] {
     return this.commits.map(({ changes }) => changes.map(taskIdOf));
@@ -172,6 +181,25 @@ test("a store that does not answer is away until it does, and what it stored is 
   expect(loop.away).toBe(false);
   expect(told).toEqual(["a"]);
   expect(outages).toEqual([true, false]);
+});
+
+test("where nothing is left to be tried again, the store is asked until it can be written", async () => {
+  const { store, told, outages, loop, submission } = setup();
+  loop.change(submission("a"));
+  await setImmediate();
+  store.writable = false;
+  store.commits[0]?.fail("rolled_back");
+  await until(() => store.pings === 2);
+  expect([loop.away, told]).toEqual([true, ["a abandoned"]]);
+  await loop.settled();
+  store.writable = true;
+  await until(() => !loop.away);
+  expect(outages).toEqual([true, false]);
+  loop.change(submission("b"));
+  await setImmediate();
+  store.commits[1]?.succeed();
+  await loop.settled();
+  expect(told).toEqual(["a abandoned", "b"]);
 });
 
 async function until(condition: () => boolean): Promise<void> {

@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { CommitLoop, type PendingChange } from "../../src/coordinator/commit-loop.ts";
@@ -16,6 +16,7 @@ type Step =
   | { readonly do: "change" }
   | { readonly do: "giveUp"; readonly which: number }
   | { readonly do: "turn" }
+  | { readonly do: "pause" }
   | { readonly do: "end"; readonly how: End };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -23,6 +24,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant("change" as const) }),
   fc.record({ do: fc.constant("giveUp" as const), which: fc.nat(3) }),
   { weight: 3, arbitrary: fc.record({ do: fc.constant("turn" as const) }) },
+  fc.record({ do: fc.constant("pause" as const) }),
   {
     weight: 3,
     arbitrary: fc.record({
@@ -42,6 +44,8 @@ class ScriptedStore {
     readonly resolve: (outcomes: readonly ChangeOutcome[]) => void;
     readonly reject: (error: StoreUnavailable) => void;
   }[] = [];
+
+  async ping(): Promise<void> {}
 
   commit(changes: readonly StoreChange[]): Promise<readonly ChangeOutcome[]> {
     return new Promise((resolve, reject) => this.#asked.push({ changes, resolve, reject }));
@@ -100,6 +104,8 @@ async function play(steps: readonly Step[]): Promise<void> {
       const submission = submissions.at(-1 - each.which);
       if (submission !== undefined) loop.giveUp(submission);
     } else if (each.do === "turn") await setImmediate();
+    // Long enough for what failed to be tried again meanwhile.
+    else if (each.do === "pause") await setTimeout(60);
     else store.end(each.how);
   }
   let settled = false;
