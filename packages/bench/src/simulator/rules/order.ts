@@ -66,7 +66,12 @@ export function wrongOrder(
     const explanation = dispatcher.explain(task.taskId);
     if (explanation?.state !== "waiting" || explanation.hold !== null) continue;
     const parts = explanation.providers.find(({ providerId }) => providerId === turn.providerId)?.parts ?? null;
-    const scoreThen = (parts?.score ?? Infinity) + ratioOf(task) * (LOAD_SECONDS_MAX - (parts?.aheadSeconds ?? 0));
+    // What a load takes is learned, also from one during which the clock jumped.
+    const loadSeconds = Math.max(
+      LOAD_SECONDS_MAX,
+      ...explanation.providers.map((other) => other.parts?.loadSeconds ?? 0),
+    );
+    const scoreThen = (parts?.score ?? Infinity) + ratioOf(task) * (loadSeconds - (parts?.aheadSeconds ?? 0));
     // It may have declined the slot for something better, and that may have passed since.
     const better = explanation.providers.some(
       (other) => other.providerId !== turn.providerId && other.parts !== null && other.parts.score < scoreThen,
