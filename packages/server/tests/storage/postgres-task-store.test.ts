@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "@jest/globals";
 import { openTaskStore } from "../../src/storage/index.ts";
+import { describeFailedCommits } from "./support/failed-commits.ts";
 import { describeGuardStore } from "./support/guard-store-contract.ts";
 import { describeTaskStore } from "./support/task-store-contract.ts";
 import { TestPostgres } from "./support/test-postgres.ts";
@@ -33,4 +34,5 @@ async function setup() {
 }
 
 describeTaskStore(setup);
+describeFailedCommits(setup);
 describeGuardStore(setup);

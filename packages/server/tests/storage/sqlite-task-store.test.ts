@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openTaskStore } from "../../src/storage/index.ts";
+import { describeFailedCommits } from "./support/failed-commits.ts";
 import { describeGuardStore } from "./support/guard-store-contract.ts";
 import { describeTaskStore } from "./support/task-store-contract.ts";
 
@@ -23,4 +24,5 @@ async function setup() {
 }
 
 describeTaskStore(setup);
+describeFailedCommits(setup);
 describeGuardStore(setup);
