@@ -23,13 +23,13 @@ test("check 10: a key of idempotency counts for 24 hours of the store's clock, t
     };
     const sweep = () =>
       writer.run([{ call: "sweep", request: { taskTtlMs: 30 * 24 * HOUR_MS, artifactTtlMs: HOUR_MS, limit: 100 } }]);
-    expect(submit()).toMatchObject({ ok: true, reply: [{ type: "applied" }] });
+    expect(submit()).toMatchObject({ ok: true, reply: [[1, 1, "alice"]] });
     nowMs += 24 * HOUR_MS - 1_000;
     sweep();
-    expect(submit()).toMatchObject({ ok: true, reply: [{ type: "conflict" }] });
+    expect(submit()).toMatchObject({ ok: true, reply: [{ conflict: expect.any(String) }] });
     nowMs += 2_000;
     sweep();
-    expect(submit()).toMatchObject({ ok: true, reply: [{ type: "applied" }] });
+    expect(submit()).toMatchObject({ ok: true, reply: [[2, 1, "alice"]] });
   } finally {
     database.close();
     rmSync(folder, { recursive: true });
