@@ -199,7 +199,8 @@ export class CommitLoop {
         break;
       }
       this.#underWay.shift();
-      this.#back();
+      // A turn without a change was never in the store.
+      if (first.result.outcomes.length > 0) this.#back();
       // What came up meanwhile is on its way while this turn is told: both take their time.
       this.#send();
       this.#tell(first.entries, first.result.outcomes);
@@ -267,17 +268,20 @@ export class CommitLoop {
     const late: GivenUp = new Map();
     this.#pending = withoutSubmissions(this.#pending, late);
     this.#abandon(late);
-    if (this.#pending.length > 0) this.#schedule();
-    else {
-      this.#rest();
-      this.#store.ping().then(
-        () => this.#back(),
-        (error: unknown) => {
-          if (!(error instanceof StoreUnavailable)) throw error;
-          this.#retryLater();
-        },
-      );
-    }
+    const hasChange = this.#pending.some((entry) => typeof entry !== "function");
+    this.#send();
+    this.#rest();
+    if (hasChange) return;
+    this.#store.ping().then(
+      () => {
+        // Where something failed meanwhile, its own retry tells.
+        if (this.#retryTimer === null && !this.#closed) this.#back();
+      },
+      (error: unknown) => {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        this.#retryLater();
+      },
+    );
   }
 
   /** Tells those who wait for it where nothing is under way any more. */

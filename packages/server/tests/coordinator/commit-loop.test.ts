@@ -202,6 +202,21 @@ test("where nothing is left to be tried again, the store is asked until it can b
   expect(told).toEqual(["a abandoned", "b"]);
 });
 
+test("a turn without a change does not tell that the store is back", async () => {
+  const { store, told, outages, loop, submission } = setup();
+  loop.change(submission("a"));
+  await setImmediate();
+  store.writable = false;
+  store.commits[0]?.fail("rolled_back");
+  await until(() => store.pings === 1);
+  loop.after(() => told.push("after"));
+  await until(() => told.includes("after"));
+  expect([loop.away, outages]).toEqual([true, [true]]);
+  store.writable = true;
+  await until(() => !loop.away);
+  expect(outages).toEqual([true, false]);
+});
+
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await setImmediate();
 }

@@ -9,6 +9,9 @@ import { changed, inserted, newTask } from "../storage/support/builders.ts";
 const RUNS = Number(process.env.COMMIT_RUNS ?? 1_000);
 const SEED = Number(process.env.SEED ?? 1);
 
+/** Retries of a history take a second or two; more is a machine that others use. */
+const SETTLE_MS_MAX = 90_000;
+
 type End = "stored" | "rolledBack" | "storedUnknown" | "lostUnknown";
 
 type Step =
@@ -112,7 +115,9 @@ async function play(steps: readonly Step[]): Promise<void> {
   const over = loop.settled().then(() => {
     settled = true;
   });
+  const endAtMs = performance.now() + SETTLE_MS_MAX;
   while (!settled) {
+    if (performance.now() > endAtMs) throw new Error("it never settles");
     store.end("stored");
     await setImmediate();
   }
