@@ -25,7 +25,8 @@ const PUBLIC_KEY_ALGORITHMS = ["RS256", "ES256", "EdDSA"];
 /** Verifies HS256 tokens under the secret and RS256, ES256 and EdDSA tokens under the issuer's public keys. The algorithm
  *  picks the key and each key allows its own algorithms only, so a public key can never serve as an HMAC secret. */
 export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
-  const secrets = options.secrets.map((secret) => new TextEncoder().encode(secret));
+  // Once, and not with each token, which would cost as much again as to verify it.
+  const keys = Promise.all(options.secrets.map(hmacKey));
   const checks: JWTVerifyOptions = {
     clockTolerance: CLOCK_SKEW_S,
     requiredClaims: options.requireExp ? ["sub", "exp"] : ["sub"],
@@ -35,7 +36,7 @@ export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
 
   async function verifiedSubject(token: string): Promise<unknown> {
     const { alg } = decodeProtectedHeader(token);
-    if (secrets.length > 0 && alg === "HS256") return await subjectUnderSecrets(token);
+    if (options.secrets.length > 0 && alg === "HS256") return await subjectUnderSecrets(token);
     if (options.jwks !== null) {
       return (await jwtVerify(token, options.jwks, { ...checks, algorithms: PUBLIC_KEY_ALGORITHMS })).payload.sub;
     }
@@ -44,9 +45,9 @@ export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
 
   async function subjectUnderSecrets(token: string): Promise<unknown> {
     let wrongSignature: unknown;
-    for (const secret of secrets) {
+    for (const key of await keys) {
       try {
-        return (await jwtVerify(token, secret, { ...checks, algorithms: ["HS256"] })).payload.sub;
+        return (await jwtVerify(token, key, { ...checks, algorithms: ["HS256"] })).payload.sub;
       } catch (error) {
         if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
         wrongSignature = error;
@@ -72,6 +73,12 @@ export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
       return refused(reasonOf(error));
     }
   };
+}
+
+function hmacKey(secret: string) {
+  return crypto.subtle.importKey("raw", new TextEncoder().encode(secret), { name: "HMAC", hash: "SHA-256" }, false, [
+    "verify",
+  ]);
 }
 
 /** The issuer's keys cannot be had, and none are cached. */
