@@ -9,6 +9,9 @@ import type { PlacementContext } from "./placement-context.ts";
 /** How often a task may see a later one of its user go before it because that one's model is warm. */
 const OVERTAKEN_MAX = 4;
 
+/** Tasks of other users that are looked at before a warm one is let go before them. */
+const PASSED_OVER_MAX = 64;
+
 /** The waiting task that has the first right to this provider's slot, or null: between users who has the least tag, then each user's own
  *  order. A warm model may go first inside one user and, where the options say so, between users that are less than a task apart. */
 export function firstInTurn(provider: ProviderRecord, context: PlacementContext): TaskRecord | null {
@@ -52,28 +55,50 @@ function firstOf(user: UserRecord, provider: ProviderRecord, context: PlacementC
   return warm;
 }
 
-/** The task of another user that may go before `first`, whose model would have to be loaded, because its own is warm. The charges of its
- *  user are ahead by less than `first` takes where it takes longest, so afterwards the two users are still within one task of each. */
+/** The task of another user that may go before `first`, whose model would have to be loaded, because its own is warm. */
 function warmTurn(first: TaskRecord, provider: ProviderRecord, context: PlacementContext): TaskRecord | null {
   const { kind, warmModel } = provider;
-  const { user } = first;
-  if (first.profile.model === "" || first.handedBack || first.overtaken >= context.options.warmTurnsMax) return null;
-  if (kind === null || warmModel === null) return null;
-  const unbounded = context.planted.has("warmTurnsUnbounded");
-  const tagMost = unbounded ? Infinity : user.tag + longestMs(first, context) / user.limits.weight;
+  if (first.profile.model === "" || context.options.warmTurnsMax === 0 || kind === null || warmModel === null)
+    return null;
   const floor = floorOf(provider, context);
   let best: Lane | null = null;
   for (const taskClass of kind.classes) {
     if (taskClass.model !== warmModel || !mayServe(provider, taskClass, context.planted)) continue;
     const lane = taskClass.order.firstReaching(floor);
-    if (lane === undefined || lane.user === user || lane.user.tag >= tagMost) continue;
-    if (lane.user.limits.userClass !== user.limits.userClass) continue;
+    if (lane === undefined || lane.user === first.user) continue;
     if (best === null || compareLanes(lane, best) < 0) best = lane;
   }
-  const warm = best === null ? null : firstOf(best.user, provider, context);
+  const passedOver = best === null ? null : passedOverFor(best, provider, context);
+  if (best === null || passedOver === null) return null;
+  const warm = firstOf(best.user, provider, context);
   if (warm === null || !isWarm(warm, provider)) return null;
-  first.overtaken += 1;
+  for (const task of passedOver) task.overtaken += 1;
   return warm;
+}
+
+/** The first tasks of all users that stand before `next` for this slot, or null where one of them may not be passed over: it was handed
+ *  back or passed over often enough, it is of a higher class, or `next` was charged with more than it by the longest that it takes;
+ *  within that the two users are still within one task of each afterwards. Null too where more stand there than are looked at. */
+function passedOverFor(next: Lane, provider: ProviderRecord, context: PlacementContext): Set<TaskRecord> | null {
+  const { options, planted } = context;
+  const floor = floorOf(provider, context);
+  const passedOver = new Set<TaskRecord>();
+  for (const taskClass of provider.kind?.classes ?? []) {
+    if (!mayServe(provider, taskClass, planted)) continue;
+    for (const lane of taskClass.order.values()) {
+      if (compareLanes(lane, next) >= 0 || lane.user === next.user) break;
+      const task = lane.tasks.firstReaching(floor);
+      if (task === undefined) continue;
+      passedOver.add(task);
+      const { limits, tag } = lane.user;
+      const mayPass =
+        !task.handedBack && task.overtaken < options.warmTurnsMax && limits.userClass === next.user.limits.userClass;
+      const isNear =
+        planted.has("warmTurnsUnbounded") || next.user.tag < tag + longestMs(task, context) / limits.weight;
+      if (!mayPass || !isNear || passedOver.size > PASSED_OVER_MAX) return null;
+    }
+  }
+  return passedOver;
 }
 
 /** What a task takes, the loading of its model included, on the slowest kind of which it can pay a provider that is at work. */
