@@ -44,25 +44,25 @@ function isTooDeep(text: string): boolean {
   // Most texts have too few of them anywhere; to count them is much faster than to follow them.
   if (countOf("{", text, JSON_DEPTH_MAX) + countOf("[", text, JSON_DEPTH_MAX) <= JSON_DEPTH_MAX) return false;
   let depth = 0;
-  let inString = false;
-  for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
-    if (inString) {
-      if (code === BACKSLASH) at += 1;
-      else if (code === QUOTE) inString = false;
-    } else if (code === QUOTE) inString = true;
-    else if (code === 0x7b || code === 0x5b) {
-      depth += 1;
-      if (depth > JSON_DEPTH_MAX) return true;
-    } else if (code === 0x7d || code === 0x5d) depth -= 1;
-  }
-  return false;
+  return someOutsideStrings(text, (code) => {
+    if (code === 0x7b || code === 0x5b) depth += 1;
+    else if (code === 0x7d || code === 0x5d) depth -= 1;
+    return depth > JSON_DEPTH_MAX;
+  });
 }
 
 /** True where more than {@link JSON_VALUES_MAX} commas stand outside of strings. */
 function hasTooManyValues(text: string): boolean {
   if (countOf(",", text, JSON_VALUES_MAX) <= JSON_VALUES_MAX) return false;
   let count = 0;
+  return someOutsideStrings(text, (code) => {
+    if (code === COMMA) count += 1;
+    return count > JSON_VALUES_MAX;
+  });
+}
+
+/** Shows every character outside of strings, up to the first for which `isFound` holds; true where there is one. */
+function someOutsideStrings(text: string, isFound: (code: number) => boolean): boolean {
   let inString = false;
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
@@ -70,10 +70,7 @@ function hasTooManyValues(text: string): boolean {
       if (code === BACKSLASH) at += 1;
       else if (code === QUOTE) inString = false;
     } else if (code === QUOTE) inString = true;
-    else if (code === COMMA) {
-      count += 1;
-      if (count > JSON_VALUES_MAX) return true;
-    }
+    else if (isFound(code)) return true;
   }
   return false;
 }
