@@ -2,6 +2,7 @@ import type { ApiKeys } from "./api-keys.ts";
 import { tokenHash } from "./api-keys.ts";
 import { type Authenticate, TOKEN_CHARS_MAX } from "./caller.ts";
 import type { JwtVerifier } from "./jwt-verifier.ts";
+import { VerifiedTokens } from "./verified-tokens.ts";
 
 export interface AuthenticatorOptions {
   /** False: any string is a caller's name, and no token is the shared anonymous caller. */
@@ -12,6 +13,7 @@ export interface AuthenticatorOptions {
 
 /** The authentication of callers: API keys first, then JWTs where they are asked for, then names. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticate {
+  const verifiedTokens = new VerifiedTokens();
   return async (given) => {
     const token = given?.trim() ?? "";
     if (token === "") {
@@ -28,6 +30,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     if (!options.enforced) {
       return { type: "caller", caller: { userId: `t_${keyHash}`, role: "user", anonymous: false } };
     }
-    return await options.verifyJwt(token);
+    const known = verifiedTokens.callerOf(keyHash);
+    if (known !== null) return { type: "caller", caller: known };
+    const verdict = await options.verifyJwt(token);
+    if (verdict.type !== "caller") return verdict;
+    verifiedTokens.verified(keyHash, verdict.caller, verdict.expiresAtMs);
+    return { type: "caller", caller: verdict.caller };
   };
 }

@@ -1,8 +1,20 @@
-import { decodeProtectedHeader, errors, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from "jose";
+import {
+  decodeProtectedHeader,
+  errors,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+  jwtVerify,
+} from "jose";
 import { type Authentication, USER_ID_CHARS_MAX } from "./caller.ts";
 
+/** What a JWT comes to; of a good one also when it ends by the wall clock, infinity for never. */
+export type JwtVerdict =
+  | (Extract<Authentication, { type: "caller" }> & { readonly expiresAtMs: number })
+  | Exclude<Authentication, { type: "caller" }>;
+
 /** Tells whose a JWT is. */
-export type JwtVerifier = (token: string) => Promise<Authentication>;
+export type JwtVerifier = (token: string) => Promise<JwtVerdict>;
 
 export interface JwtVerifierOptions {
   /** Secrets of HS256 tokens: the current one first, older ones while they are replaced. Empty where only public keys count. */
@@ -34,20 +46,20 @@ export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
     ...(options.issuer === null ? {} : { issuer: options.issuer }),
   };
 
-  async function verifiedSubject(token: string): Promise<unknown> {
+  async function verifiedPayload(token: string): Promise<JWTPayload> {
     const { alg } = decodeProtectedHeader(token);
-    if (options.secrets.length > 0 && alg === "HS256") return await subjectUnderSecrets(token);
+    if (options.secrets.length > 0 && alg === "HS256") return await payloadUnderSecrets(token);
     if (options.jwks !== null) {
-      return (await jwtVerify(token, options.jwks, { ...checks, algorithms: PUBLIC_KEY_ALGORITHMS })).payload.sub;
+      return (await jwtVerify(token, options.jwks, { ...checks, algorithms: PUBLIC_KEY_ALGORITHMS })).payload;
     }
     throw new errors.JOSEAlgNotAllowed();
   }
 
-  async function subjectUnderSecrets(token: string): Promise<unknown> {
+  async function payloadUnderSecrets(token: string): Promise<JWTPayload> {
     let wrongSignature: unknown;
     for (const key of await keys) {
       try {
-        return (await jwtVerify(token, key, { ...checks, algorithms: ["HS256"] })).payload.sub;
+        return (await jwtVerify(token, key, { ...checks, algorithms: ["HS256"] })).payload;
       } catch (error) {
         if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
         wrongSignature = error;
@@ -58,14 +70,15 @@ export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
 
   return async (token) => {
     try {
-      const subject = await verifiedSubject(token);
+      const { sub: subject, exp } = await verifiedPayload(token);
       if (typeof subject !== "string" || subject === "" || subject.length > USER_ID_CHARS_MAX) {
         return refused(`the token's sub must be a string of 1 to ${USER_ID_CHARS_MAX} characters`);
       }
       if (/[\p{Cc}\p{Cs}]/u.test(subject)) {
         return refused("the token's sub must be text without control characters");
       }
-      return { type: "caller", caller: { userId: subject, role: "user", anonymous: false } };
+      const expiresAtMs = exp === undefined ? Number.POSITIVE_INFINITY : (exp + CLOCK_SKEW_S) * 1_000;
+      return { type: "caller", caller: { userId: subject, role: "user", anonymous: false }, expiresAtMs };
     } catch (error) {
       if (error instanceof JwksUnavailable) {
         return { type: "unavailable", message: "the issuer's keys cannot be had", retryAfterMs: error.retryAfterMs };
@@ -92,7 +105,7 @@ export class JwksUnavailable extends Error {
   }
 }
 
-function refused(message: string): Authentication {
+function refused(message: string): JwtVerdict {
   return { type: "refused", message };
 }
 
