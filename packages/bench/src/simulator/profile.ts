@@ -35,12 +35,13 @@ const CALM_SHARE = 0.125;
 /** Tasks of a calm run take up to this long, the way to the node and back included. */
 const CALM_RUN_MS = 20_000;
 
-/** In every third run warm models may go first. Not drawn from the stream of chance, so that all others are as they would be without. */
-const WARM_TURNS = { everySeeds: 3, max: 4 };
+/** How many tasks with a warm model may go first, by the seed: none in two of three runs. Not drawn from the stream of chance, so that all
+ *  others are as they would be without. */
+const WARM_TURNS_MAX = [4, 0, 0, 8, 0, 0] as const;
 
 export function drawProfile(random: Random, seed: number, stepsMax: number): Profile {
   const isLong = stepsMax > 1_000;
-  const warmTurnsMax = seed % WARM_TURNS.everySeeds === 0 ? WARM_TURNS.max : 0;
+  const warmTurnsMax = WARM_TURNS_MAX[seed % WARM_TURNS_MAX.length] ?? 0;
   if (random.chance(CALM_SHARE)) {
     const nodes = random.integer(1, 4);
     return {

@@ -154,9 +154,9 @@ export const VARIABLES = {
   ),
   WARM_TURNS_MAX: variable(
     integer({ min: 0, max: 1_000 }),
-    "0",
+    "8",
     "tasks",
-    "How many tasks whose model is in memory may go before one whose is not, between users within a task of each other; 4 saves a quarter of all loads.",
+    "How many tasks whose model is in memory may go before one whose is not, between users within a task of each other; 0 for strict turns.",
   ),
   ATTEMPT_TIMEOUT: variable(
     duration({ minMs: 1_000, maxMs: 7 * DAY_MS }),

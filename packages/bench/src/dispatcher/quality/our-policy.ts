@@ -7,7 +7,7 @@ import { type Job, MACHINES, type Machine } from "./workload.ts";
 const UNITS = 512 * 512 * 20;
 
 /** Tasks that a model in memory may go before, where warm turns are on. */
-const WARM_TURNS_MAX = 4;
+const WARM_TURNS_MAX = 8;
 
 /** The dispatcher, all tasks at one ratio. It knows nothing of speeds and loading times beforehand: it learns them as it goes. */
 export class OurPolicy implements Policy {
@@ -16,6 +16,7 @@ export class OurPolicy implements Policy {
   readonly #dispatcher: Dispatcher;
   readonly #machines = new Map<string, Machine>(MACHINES.map((machine) => [machine.name, machine]));
   readonly #jobs = new Map<string, Job>();
+  readonly #users = new Set<string>();
 
   /** @param warmTurns whether a warm model may go first between users. */
   constructor(ratio: number, warmTurns: boolean) {
@@ -45,6 +46,7 @@ export class OurPolicy implements Policy {
   arrived(nowMs: number, job: Job): readonly Given[] {
     const plain = taskOf(`t${job.id}`, job.userId);
     this.#jobs.set(plain.taskId, job);
+    this.#announce(nowMs, job.userId);
     const task = {
       ...plain,
       timeToMoneyRatio: this.#ratio,
@@ -74,6 +76,14 @@ export class OurPolicy implements Policy {
 
   woken(nowMs: number): readonly Given[] {
     return this.#given(this.#dispatcher.step(nowMs, { type: "tick" }));
+  }
+
+  /** No cap on what waits: the trace is played to its end, at ratio 0 too, where most of it waits for the cheapest machines. */
+  #announce(nowMs: number, userId: string): void {
+    if (this.#users.has(userId)) return;
+    this.#users.add(userId);
+    const limits = { weight: 1, userClass: 0, queuedMax: 1e9, runningMax: null };
+    this.#dispatcher.step(nowMs, { type: "userChanged", userId, limits });
   }
 
   #given(result: StepResult): Given[] {
