@@ -25,7 +25,9 @@ export function makePool(url: string, options: { readonly max: number; readonly 
     lock_timeout: 2_000,
     idle_in_transaction_session_timeout: 10_000,
     keepAlive: true,
-    options: "-c search_path=genai",
+    // Each statement is planned once for a connection: they find their rows by indexes whatever the values are, and to plan one anew took
+    // longer than to run it.
+    options: "-c search_path=genai -c plan_cache_mode=force_generic_plan -c jit=off",
   });
   // A connection that breaks is dropped by the pool, and whoever uses it hears of it by their next statement. Without listeners the
   // process would die of it: of an idle one, and of one that is between two statements of a transaction.

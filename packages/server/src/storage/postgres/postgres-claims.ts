@@ -5,7 +5,17 @@ import { TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
 import { decodeTask, type TaskRow } from "../task-row.ts";
 import { plain } from "./change-argument.ts";
 
-/** Takes waiting tasks into this server's window. No claim waits for the database's disk, since nothing is told of it: the opening of
+/** Most tasks of one claim, and of claims that are made together. */
+const CLAIM_MAX = 10_000;
+
+interface WaitingClaim {
+  readonly request: ClaimRequest;
+  readonly resolve: (claimed: readonly ClaimedTask[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Takes waiting tasks into this server's window. One claim is under way at a time, since each begins behind the user where the one before
+ *  ended; those for the same tasks that come up meanwhile are made together. No claim waits for the database's disk, since nothing is told of it: the opening of
  *  an attempt, which is, goes to the disk behind its claim. After a crash of the database a task may wait unclaimed again that is in
  *  a window; the guard of the opening decides between two that have it. What a claim took whose answer never came is given back before the next one,
  *  so that it does not lie in nobody's hands. */
@@ -13,6 +23,8 @@ export class PostgresClaims {
   readonly #pool: Pool;
   readonly #serverId: string;
   readonly #lost: string[] = [];
+  readonly #waiting: WaitingClaim[] = [];
+  #claiming = false;
   #afterUser = 0;
 
   constructor(pool: Pool, serverId: string) {
@@ -20,7 +32,43 @@ export class PostgresClaims {
     this.#serverId = serverId;
   }
 
-  async claim({ classKeys, limit, costMin }: ClaimRequest): Promise<readonly ClaimedTask[]> {
+  claim(request: ClaimRequest): Promise<readonly ClaimedTask[]> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ request, resolve, reject });
+      if (!this.#claiming) void this.#claimWaiting();
+    });
+  }
+
+  async #claimWaiting(): Promise<void> {
+    this.#claiming = true;
+    for (let [first] = this.#waiting; first !== undefined; [first] = this.#waiting) {
+      const together = this.#takeLike(first.request);
+      const limit = together.reduce((sum, { request }) => sum + request.limit, 0);
+      try {
+        const claimed = [...(await this.#claim({ ...first.request, limit }))];
+        for (const { request, resolve } of together) resolve(claimed.splice(0, request.limit));
+      } catch (error) {
+        for (const { reject } of together) reject(error);
+      }
+    }
+    this.#claiming = false;
+  }
+
+  /** Takes out the waiting claims for the same tasks as the first. */
+  #takeLike(first: ClaimRequest): readonly WaitingClaim[] {
+    let room = CLAIM_MAX;
+    const together: WaitingClaim[] = [];
+    const others: WaitingClaim[] = [];
+    for (const waiting of this.#waiting.splice(0)) {
+      const isLike = asksTheSame(waiting.request, first) && (waiting.request.limit <= room || together.length === 0);
+      if (isLike) room -= waiting.request.limit;
+      (isLike ? together : others).push(waiting);
+    }
+    this.#waiting.push(...others);
+    return together;
+  }
+
+  async #claim({ classKeys, limit, costMin }: ClaimRequest): Promise<readonly ClaimedTask[]> {
     await this.#giveBack();
     const groupId = randomUUID();
     try {
@@ -58,4 +106,12 @@ export class PostgresClaims {
     });
     return rows.map((row) => ({ task: decodeTask(row), classKey: row.classKey }));
   }
+}
+
+function asksTheSame(one: ClaimRequest, other: ClaimRequest): boolean {
+  return (
+    one.costMin === other.costMin &&
+    one.classKeys.length === other.classKeys.length &&
+    one.classKeys.every((classKey, index) => classKey === other.classKeys[index])
+  );
 }

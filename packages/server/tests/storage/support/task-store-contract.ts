@@ -263,6 +263,28 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     expect(await store.claim({ classKeys: ["sdxl", "flux"], limit: 10, costMin: 0 })).toEqual([]);
   });
 
+  test("claims that are made at once share what waits: each gets its own, none more than it asked for", async () => {
+    await using bundle = await setup();
+    const { store } = bundle;
+    const tasks = Array.from({ length: 12 }, (_, n) => newTask({ userId: `u${n % 3}`, createdAtMs: 1_000 + n }));
+    const dear = newTask({ maxCost: 20 });
+    await store.commit([...tasks.map((task) => inserted(task)), inserted(dear, { classKey: "flux" })]);
+    const ask = (classKey: string, limit: number, costMin = 0) =>
+      store.claim({ classKeys: [classKey], limit, costMin });
+    const claims = await Promise.all([
+      ask("sdxl", 2),
+      ask("flux", 3, 10),
+      ask("sdxl", 1),
+      ask("sdxl", 5),
+      ask("sdxl", 9),
+    ]);
+    expect(claims.map((claimed) => claimed.length)).toEqual([2, 1, 1, 5, 4]);
+    expect(claims[1]?.[0]?.task.taskId).toBe(dear.taskId);
+    const taken = claims.flat().map(({ task }) => task.taskId);
+    expect(new Set(taken)).toEqual(new Set([...tasks, dear].map(({ taskId }) => taskId)));
+    expect(taken).toHaveLength(13);
+  });
+
   test("a task that rests after a fault is claimed when its time has come", async () => {
     await using bundle = await setup();
     const { store } = bundle;
