@@ -13,6 +13,7 @@ import { Coordinator } from "./coordinator/coordinator.ts";
 import type { NodeSessions } from "./coordinator/node-sessions.ts";
 import { createAddressPolicy } from "./egress/address-policy.ts";
 import { createEgress } from "./egress/guarded-fetch.ts";
+import { AppMessages } from "./http/app-messages.ts";
 import { BodyBudget } from "./http/body-budget.ts";
 import { limitConnections } from "./http/connection-limits.ts";
 import { createHttpApp } from "./http/http-app.ts";
@@ -111,7 +112,14 @@ export async function startServer(
   });
 
   // Slow headers and bodies end by themselves; checked often, since Node's default is every 30 s.
-  const http = createServer({ headersTimeout: 5_000, requestTimeout: 300_000, connectionsCheckingInterval: 1_000 });
+  const messages = new AppMessages();
+  const http = createServer({
+    IncomingMessage: messages.IncomingMessage,
+    ServerResponse: messages.ServerResponse,
+    headersTimeout: 5_000,
+    requestTimeout: 300_000,
+    connectionsCheckingInterval: 1_000,
+  });
   limitConnections(http, {
     max: configuration.MAX_CONNECTIONS,
     perAddressMax: configuration.MAX_CONNECTIONS_PER_ADDRESS,
@@ -214,7 +222,7 @@ export async function startServer(
     newTaskId: () => newTaskId(Date.now()),
     wallMs: () => Date.now(),
   });
-  http.on("request", app);
+  http.on("request", messages.belongTo(app));
 
   try {
     await credentials.start();
