@@ -108,7 +108,9 @@ export class NodeDesk implements NodeEvents {
   attemptCompleted(nodeId: string, attemptId: string, artifacts: readonly TaskArtifact[], metrics: Metrics): void {
     const attempt = this.#attemptOf(nodeId, attemptId);
     if (attempt?.open) attempt.artifacts = artifacts;
-    const gpuMs = metrics.gpuMs ?? null;
+    // A node that says more than it was given time for would charge its task's user, and let others wait for it, without end.
+    const limitMs = this.#state.tasks.get(attempt?.taskId ?? "")?.stored.limitMs ?? 0;
+    const gpuMs = metrics.gpuMs === undefined ? null : Math.min(metrics.gpuMs, limitMs);
     const warmModel = metrics.warmModel ?? null;
     this.#answered(nodeId, attemptId, attempt, (ref) => ({
       type: "completed",

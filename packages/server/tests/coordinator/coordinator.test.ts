@@ -41,6 +41,19 @@ test("a task waits for a node, goes to it after it is stored, and its result is 
   expect(news.flatMap((each) => (each.type === "progress" ? [each.value] : []))).toEqual([0.5, 0.5]);
 });
 
+test("a node that says to have worked for longer than it had charges what it had", async () => {
+  await using bundle = await setup();
+  const { coordinator, sessions, store } = bundle;
+  const task = newTask();
+  await coordinator.submit(task, null);
+  await coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  const { attemptId, limitMs } = await sessions.until(() => sessions.deliveries("n1")[0]);
+  const { ended } = coordinator.awaitEnd(task.taskId, 10_000);
+  coordinator.nodes.attemptCompleted("n1", attemptId, [picture()], { gpuMs: 1e300 });
+  await ended;
+  expect(await store.usageOf(task.userId)).toMatchObject({ gpuMs: limitMs });
+});
+
 test("the first attempt of a legacy node carries the task's own id, a later one a fresh id", async () => {
   await using bundle = await setup();
   const { coordinator, sessions } = bundle;

@@ -18,12 +18,17 @@ function longestMs(ledger: Ledger, dispatcher: Dispatcher, userId: string): numb
     for (const { parts } of answer.ok ? answer.providers : [])
       runSeconds = Math.max(runSeconds, parts?.runSeconds ?? 0);
   }
-  const loadMs = dispatcher.exportEstimates().loads.map(({ mean }) => mean * PUBLISHED_AT_MOST);
-  return runSeconds * 1_000 + Math.max(LOAD_SECONDS_MAX * 1_000, ...loadMs);
+  return runSeconds * 1_000 + longestLoadMs(dispatcher);
 }
 
 /** A mean that falls counts as before until it is clearly lower. */
 const PUBLISHED_AT_MOST = 1.1;
+
+/** What a load takes is learned, also from one during which the clock jumped. */
+function longestLoadMs(dispatcher: Dispatcher): number {
+  const loads = dispatcher.exportEstimates().loads.map(({ mean }) => mean * PUBLISHED_AT_MOST);
+  return Math.max(LOAD_SECONDS_MAX * 1_000, ...loads);
+}
 
 /** How a send stood between users when it was decided. */
 export interface Turn {
@@ -66,11 +71,7 @@ export function wrongOrder(
     const explanation = dispatcher.explain(task.taskId);
     if (explanation?.state !== "waiting" || explanation.hold !== null) continue;
     const parts = explanation.providers.find(({ providerId }) => providerId === turn.providerId)?.parts ?? null;
-    // What a load takes is learned, also from one during which the clock jumped.
-    const loadSeconds = Math.max(
-      LOAD_SECONDS_MAX,
-      ...explanation.providers.map((other) => other.parts?.loadSeconds ?? 0),
-    );
+    const loadSeconds = longestLoadMs(dispatcher) / 1_000;
     const scoreThen = (parts?.score ?? Infinity) + ratioOf(task) * (loadSeconds - (parts?.aheadSeconds ?? 0));
     // It may have declined the slot for something better, and that may have passed since.
     const better = explanation.providers.some(
