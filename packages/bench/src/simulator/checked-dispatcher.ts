@@ -115,8 +115,23 @@ export class CheckedDispatcher {
     // Where one step gives several slots away, who declined which can't be told from outside.
     const [turn, second] = turns;
     if (turn != null && second === undefined) {
-      this.#violated("order", wrongOrder(ledger, dispatcher, eligibility, turn));
+      const before = this.#before();
+      this.#violated("order", wrongOrder(ledger, dispatcher, eligibility, turn, before));
     }
+  }
+
+  /** The dispatcher as it was before the last input, by everything that was done to it once more; made when it is first asked for. */
+  #before(): () => Dispatcher {
+    let made: Dispatcher | null = null;
+    return () => {
+      if (made !== null) return made;
+      const start = this.trace.findLastIndex((item) => "options" in item);
+      const [first, ...inputs] = this.trace.slice(start, -1);
+      const options = first !== undefined && "options" in first ? first.options : {};
+      made = faultyDispatcher(this.#planted, { ...CHECKED_OPTIONS, ...options });
+      for (const item of inputs) if ("input" in item) made.step(item.nowMs, item.input);
+      return made;
+    };
   }
 
   #checkState(eligibility: Eligibility): void {

@@ -1,4 +1,4 @@
-import type { Dispatcher, DispatcherEffect } from "@genai/dispatcher";
+import type { Dispatcher, DispatcherEffect, Explanation } from "@genai/dispatcher";
 import type { Eligibility } from "../eligibility.ts";
 import type { Ledger } from "../ledger.ts";
 import { ratioOf } from "./ratio.ts";
@@ -50,13 +50,22 @@ export function turnOf(ledger: Ledger, effect: Extract<DispatcherEffect, { type:
   return { providerId: effect.providerId, userId, userClass: limits.userClass, tag, free };
 }
 
+/** Whether a task was held for something better than this provider, which it may still have though its place there is gone with its hold. */
+function hadDeclined(then: Explanation | null, now: Explanation, providerId: string): boolean {
+  const awaited = then?.hold?.providerId;
+  const scoreOf = (id: string | undefined) => then?.providers.find((one) => one.providerId === id)?.parts?.score;
+  const isStillThere = now.providers.some((one) => one.providerId === awaited && one.parts !== null);
+  return isStillThere && (scoreOf(awaited) ?? Infinity) < (scoreOf(providerId) ?? -Infinity);
+}
+
 /** Who had a better right to the only slot that a step gave away, or null: a user of a higher class or with a smaller tag whose task may
- *  have it and waits for nothing else. Asked after the step. */
+ *  have it and waits for nothing else. Asked after the step; `before` is the dispatcher as it was, which is dear and seldom asked. */
 export function wrongOrder(
   ledger: Ledger,
   dispatcher: Dispatcher,
   eligibility: Eligibility,
   turn: Turn,
+  before: () => Dispatcher,
 ): string | null {
   const provider = ledger.providers.get(turn.providerId);
   if (provider === undefined || !turn.free) return null;
@@ -81,6 +90,7 @@ export function wrongOrder(
     // Where warm models may go first its user may have been passed over, by less than the task that was first takes itself.
     const isPassedOver = ledger.options.warmTurnsMax > 0 && limits.userClass === turn.userClass;
     if (isPassedOver && turn.tag - tag < longestMs(ledger, dispatcher, task.userId) / limits.weight) continue;
+    if (hadDeclined(before().explain(task.taskId), explanation, turn.providerId)) continue;
     return `a slot of ${turn.providerId} went to ${turn.userId} (class ${turn.userClass}, tag ${turn.tag}), and task ${task.taskId} of ${task.userId} (class ${limits.userClass}, tag ${tag}) still waits for it`;
   }
   return null;
