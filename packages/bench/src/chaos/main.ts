@@ -67,21 +67,39 @@ const TRIALS: readonly Trial[] = [
   ),
 ];
 
+/** What was asked for, or null where it cannot be read, which is said. */
+function argumentsOf(args: readonly string[]) {
+  const text = { type: "string" } as const;
+  const names = TRIALS.flatMap((trial) => Object.keys(trial.options));
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        help: { type: "boolean", default: false },
+        seed: text,
+        store: { type: "string", default: "sqlite" },
+        json: text,
+        ...Object.fromEntries(names.map((name) => [name, text])),
+      },
+    });
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${usage()}`);
+    return null;
+  }
+}
+
 /** `npm run chaos -- <name> [--seed N] [--store sqlite|postgres] [--json FILE] [--<option> N …]`: runs a trial, prints its figures
  *  as a table and as JSON, and ends with 1 where something was violated. */
 async function main(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      seed: { type: "string" },
-      store: { type: "string", default: "sqlite" },
-      json: { type: "string" },
-      ...Object.fromEntries(
-        TRIALS.flatMap((trial) => Object.keys(trial.options)).map((name) => [name, { type: "string" as const }]),
-      ),
-    },
-  });
+  const parsed = argumentsOf(args);
+  if (parsed === null) return 2;
+  const { help, ...values } = parsed.values;
+  const { positionals } = parsed;
+  if (help) {
+    process.stdout.write(usage());
+    return 0;
+  }
   const trial = TRIALS.find(({ name }) => name === positionals[0]);
   if (trial === undefined || (values.store !== "sqlite" && values.store !== "postgres")) {
     process.stderr.write(usage());

@@ -28,9 +28,14 @@ function argumentsOrUsage(): z.infer<typeof Arguments> | null {
   const text = { type: "string" } as const;
   const options = { seed: text, seeds: text, steps: text, seconds: text, planted: text, replay: text };
   try {
-    return Arguments.parse(parseArgs({ options }).values);
+    const { help, ...values } = parseArgs({ options: { ...options, help: { type: "boolean" } } }).values;
+    if (!help) return Arguments.parse(values);
+    process.stdout.write(USAGE);
+    process.exit(0);
   } catch (error) {
-    process.stderr.write(`${error instanceof z.ZodError ? z.prettifyError(error) : String(error)}\n${USAGE}`);
+    process.stderr.write(
+      `${error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message}\n${USAGE}`,
+    );
     return null;
   }
 }
