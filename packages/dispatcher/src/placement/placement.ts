@@ -144,14 +144,20 @@ export class Placement {
   #renewChanged(): void {
     for (const provider of this.#changed) {
       this.#changed.delete(provider);
-      const { standing: standingBefore, indexedCost: costBefore, kind: kindBefore } = provider;
+      const { standing: standingBefore, indexedCost: costBefore, indexedWarmModel: warmBefore } = provider;
+      const { kind: kindBefore } = provider;
       for (const task of [...provider.holders]) {
         this.#holds.release(task);
         this.wake(task);
       }
       const { added, gone } = this.fleet.place(provider, this.#context.nowMs);
-      // The best free slot of these is another now, and what waiting is worth beside it.
-      if (provider.standing !== "free") for (const task of provider.decliners) this.wake(task);
+      // The best free slot of these may be another now, and what waiting is worth beside it.
+      const isAsGood =
+        provider.standing === "free" &&
+        provider.indexedCost <= costBefore &&
+        provider.indexedWarmModel === warmBefore &&
+        provider.kind === kindBefore;
+      if (!isAsGood) for (const task of provider.decliners) this.wake(task);
       if (added !== null) {
         this.backlog.addKind(added);
         this.#wakeHeld();
