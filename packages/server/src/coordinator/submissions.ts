@@ -1,11 +1,11 @@
 import type { StepResult } from "@genai/dispatcher";
 import { NO_SPAN } from "@genai/tracing";
+import { inTime } from "../in-time.ts";
 import type { NewTask, StoredTask } from "../tasks/stored-task.ts";
 import { StoreUnavailable } from "../tasks/task-store.ts";
 import { type Admission, classKeyOf } from "./admission.ts";
 import type { PendingChange } from "./commit-loop.ts";
 import { type CoordinatorState, STORE_AWAY_RETRY_MS } from "./coordinator-state.ts";
-import { inTime } from "./in-time.ts";
 import { isSmall, type LiveTask, storedAtBirth } from "./live-task.ts";
 import type { CancelOutcome, SubmitOutcome } from "./task-service.ts";
 import { endSpans, startWait } from "./task-spans.ts";

@@ -6,15 +6,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, jest, test } from "@jest/globals";
 import Database from "better-sqlite3";
-import { openTaskStore, type TaskStore } from "../../src/storage/index.ts";
+import { openTaskStore, type ServerStore } from "../../src/storage/index.ts";
 import { anchoredClock } from "../../src/storage/store-clock.ts";
+import { until } from "../support/until.ts";
 import { artifact, inserted, newTask, opened, settled } from "./support/builders.ts";
 import { StoreProcess } from "./support/store-process-handle.ts";
 import { backlogOf } from "./support/task-store-contract.ts";
 
 async function setup() {
   const home = await mkdtemp(join(tmpdir(), "genai-faults-"));
-  const stores: TaskStore[] = [];
+  const stores: ServerStore[] = [];
   return {
     home,
     file: join(home, "tasks.db"),
@@ -144,6 +145,38 @@ test("check 21: when nothing more can be written, writes fail at once, reads go 
   const store = await bundle.open();
   const { tasks } = await store.tasksOf("alice", {}, 10, null);
   expect(tasks.map((task) => task.taskId).sort()).toEqual([kept, later].sort());
+});
+
+test("check 21: while the disk does not answer, keys, revocations and replays are refused within two seconds", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  const key = {
+    credentialId: "key_1",
+    kind: "api_key",
+    secretHash: "hash",
+    subject: "alice",
+    details: "{}",
+    expiresAtMs: null,
+    usesLeft: null,
+  } as const;
+  const blocker = new Database(bundle.file);
+  blocker.exec("BEGIN IMMEDIATE");
+  const startedAtMs = performance.now();
+  const writes = [
+    store.addCredential(key),
+    store.redeemEnrolment("none", { ...key, credentialId: "key_2", secretHash: "other", kind: "node_key" }),
+    store.revokeCredential("none"),
+    store.replayDelivery("none"),
+    store.replayDeliveries("alice", 0, 1, null),
+  ];
+  for (const { reason, status } of (await Promise.allSettled(writes)) as PromiseRejectedResult[]) {
+    expect(status).toBe("rejected");
+    expect(reason).toMatchObject({ name: "StoreUnavailable", outcome: "unknown" });
+  }
+  expect(performance.now() - startedAtMs).toBeLessThan(2_000);
+  blocker.close();
+  // What was asked for before still came to be.
+  await until(() => store.revokeCredential("key_1").catch(() => false));
 });
 
 test("check 21: while the disk does not answer, new writes are refused within two seconds, and what was asked before still holds", async () => {

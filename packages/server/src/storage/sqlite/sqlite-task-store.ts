@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Pipeline } from "@genai/protocol";
 import type { Database } from "better-sqlite3";
 import type { Credential, NewCredential } from "../../identity/credential-store.ts";
+import { inTime } from "../../in-time.ts";
 import type { StoredAttempt, StoredTask, TaskEvent } from "../../tasks/stored-task.ts";
 import {
   type ChangeOutcome,
@@ -33,6 +34,7 @@ import { connect, inspect, migrate } from "./database-file.ts";
 import { GuardReader } from "./guard-reader.ts";
 import { Reader } from "./reader.ts";
 import { WriterClient } from "./writer-client.ts";
+import type { WriterCall, WriterCalls } from "./writer-protocol.ts";
 
 /** Tasks in one SQLite file, `tasks.db` in the folder, of which this process is the only user. One thread of its own writes;
  *  lookups are answered from a second connection at once. */
@@ -180,7 +182,7 @@ export class SqliteTaskStore implements ServerStore {
   }
 
   replayDelivery(deliveryId: string): Promise<boolean> {
-    return this.#writer.call("replayDelivery", { deliveryId });
+    return this.#write("replayDelivery", { deliveryId });
   }
 
   replayDeliveries(
@@ -189,7 +191,7 @@ export class SqliteTaskStore implements ServerStore {
     untilMs: number,
     state: "delivered" | "dead" | null,
   ): Promise<number> {
-    return this.#writer.call("replayDeliveries", { userId, sinceMs, untilMs, state });
+    return this.#write("replayDeliveries", { userId, sinceMs, untilMs, state });
   }
 
   async sinkIsStopped(key: string): Promise<boolean> {
@@ -201,15 +203,15 @@ export class SqliteTaskStore implements ServerStore {
   }
 
   addCredential(credential: NewCredential): Promise<"added" | "taken"> {
-    return this.#writer.call("addCredential", credential);
+    return this.#write("addCredential", credential);
   }
 
   redeemEnrolment(enrolmentHash: string, nodeKey: NewCredential): Promise<"redeemed" | "refused" | "taken"> {
-    return this.#writer.call("redeemEnrolment", { enrolmentHash, nodeKey });
+    return this.#write("redeemEnrolment", { enrolmentHash, nodeKey });
   }
 
   revokeCredential(credentialId: string): Promise<boolean> {
-    return this.#writer.call("revokeCredential", { credentialId });
+    return this.#write("revokeCredential", { credentialId });
   }
 
   async credentialsAfter(revision: number, limit: number): Promise<readonly Credential[]> {
@@ -232,6 +234,19 @@ export class SqliteTaskStore implements ServerStore {
     await this.#writer.close();
     if (this.#database.open) this.#database.close();
     this.#lock.release();
+  }
+
+  /** A write that somebody waits for. Where the disk takes too long its outcome is unknown: it may still come to be. */
+  async #write<Call extends WriterCall>(
+    call: Call,
+    request: WriterCalls[Call]["request"],
+  ): Promise<WriterCalls[Call]["reply"]> {
+    const answer = await inTime<{ readonly reply: WriterCalls[Call]["reply"] } | null>(
+      this.#writer.call(call, request).then((reply) => ({ reply })),
+      () => null,
+    );
+    if (answer === null) throw new StoreUnavailable("The disk does not answer.", "unknown");
+    return answer.reply;
   }
 
   #read<Result>(lookup: () => Result): Result {
