@@ -50,12 +50,20 @@ export function turnOf(ledger: Ledger, effect: Extract<DispatcherEffect, { type:
   return { providerId: effect.providerId, userId, userClass: limits.userClass, tag, free };
 }
 
-/** Whether a task was held for something better than this provider, which it may still have though its place there is gone with its hold. */
-function hadDeclined(then: Explanation | null, now: Explanation, providerId: string): boolean {
-  const awaited = then?.hold?.providerId;
-  const scoreOf = (id: string | undefined) => then?.providers.find((one) => one.providerId === id)?.parts?.score;
-  const isStillThere = now.providers.some((one) => one.providerId === awaited && one.parts !== null);
-  return isStillThere && (scoreOf(awaited) ?? Infinity) < (scoreOf(providerId) ?? -Infinity);
+/** Whether something better than a free slot of this provider was in sight before the step and still is there, though others may stand
+ *  before the task by now: its place goes with its hold once the slot is given away. */
+function hadBetter(then: Explanation | null, now: Explanation, providerId: string, ratio: number): boolean {
+  const slot = then?.providers.find((one) => one.providerId === providerId)?.parts ?? null;
+  if (then === null || slot === null) return false;
+  const scoreOnceFree = slot.score - ratio * slot.aheadSeconds;
+  const isThere = (id: string) => now.providers.some((one) => one.providerId === id && one.parts !== null);
+  return then.providers.some(
+    (other) =>
+      other.providerId !== providerId &&
+      other.parts !== null &&
+      other.parts.score < scoreOnceFree &&
+      isThere(other.providerId),
+  );
 }
 
 /** Who had a better right to the only slot that a step gave away, or null: a user of a higher class or with a smaller tag whose task may
@@ -90,7 +98,7 @@ export function wrongOrder(
     // Where warm models may go first its user may have been passed over, by less than the task that was first takes itself.
     const isPassedOver = ledger.options.warmTurnsMax > 0 && limits.userClass === turn.userClass;
     if (isPassedOver && turn.tag - tag < longestMs(ledger, dispatcher, task.userId) / limits.weight) continue;
-    if (hadDeclined(before().explain(task.taskId), explanation, turn.providerId)) continue;
+    if (hadBetter(before().explain(task.taskId), explanation, turn.providerId, ratioOf(task))) continue;
     return `a slot of ${turn.providerId} went to ${turn.userId} (class ${turn.userClass}, tag ${turn.tag}), and task ${task.taskId} of ${task.userId} (class ${limits.userClass}, tag ${tag}) still waits for it`;
   }
   return null;
