@@ -12,3 +12,10 @@ export interface SweepResult {
   readonly expired: readonly TaskEvent[];
   readonly artifactKeys: readonly string[];
 }
+
+/** Where retention goes on after it looked at the next `limit` tasks, of which so many were old: behind them, or at the first again where
+ *  none was old or no more came. Tasks are numbered as they arrive, so behind young ones there is nothing to look for; to look all the same
+ *  went through a million tasks each minute. */
+export function cursorAfter(looked: readonly { readonly seq: number }[], oldCount: number, limit: number): number {
+  return looked.length < limit || oldCount === 0 ? 0 : (looked.at(-1)?.seq ?? 0);
+}

@@ -4,7 +4,7 @@ import type { TaskArtifact, TaskEvent } from "../../tasks/stored-task.ts";
 import type { StoreChange } from "../../tasks/task-store.ts";
 import { type AppliedChange, changeOutcome } from "../applied-change.ts";
 import { deadlineExceeded } from "../deadline-exceeded.ts";
-import type { SweepOptions, SweepResult } from "../sweep-result.ts";
+import { cursorAfter, type SweepOptions, type SweepResult } from "../sweep-result.ts";
 import { ROW_FORMAT } from "../task-row.ts";
 import { changeArgument } from "./change-argument.ts";
 import { inTransaction } from "./transaction.ts";
@@ -82,15 +82,22 @@ export class PostgresSweeper {
   }
 
   async #retire(client: ClientBase, createdBeforeMs: number, limit: number) {
-    const { rows } = await client.query<{ seq: number; taskId: string; gone: boolean; waiting: boolean }>(
-      `SELECT seq, task_id AS "taskId", coalesce(settled_at_ms < $2, false) AS gone,
+    const { rows: looked } = await client.query<{
+      seq: number;
+      taskId: string;
+      old: boolean;
+      gone: boolean;
+      waiting: boolean;
+    }>(
+      `SELECT seq, task_id AS "taskId", created_at_ms < $2 AS old, coalesce(settled_at_ms < $2, false) AS gone,
          state = 0 AND claimed_by IS NULL AND deadline_at_ms IS NULL AS waiting
-       FROM tasks WHERE seq > $1 AND created_at_ms < $2 AND format <= ${ROW_FORMAT} ORDER BY seq LIMIT $3`,
+       FROM tasks WHERE seq > $1 AND format <= ${ROW_FORMAT} ORDER BY seq LIMIT $3`,
       [this.#cursor, createdBeforeMs, limit],
     );
+    const rows = looked.filter((row) => row.old);
     const gone = rows.filter((row) => row.gone).map((row) => row.seq);
     await client.query("SELECT remove_task(seq) FROM unnest($1::bigint[]) seq", [gone]);
-    this.#cursor = rows.length < limit ? 0 : (rows.at(-1)?.seq ?? 0);
+    this.#cursor = cursorAfter(looked, rows.length, limit);
     return { deleted: gone.length, expired: rows.filter((row) => row.waiting).map((row) => row.taskId) };
   }
 

@@ -3,7 +3,7 @@ import type { TaskArtifact } from "../../tasks/stored-task.ts";
 import type { ChangeOutcome } from "../../tasks/task-store.ts";
 import { deadlineExceeded } from "../deadline-exceeded.ts";
 import type { StoreClock } from "../store-clock.ts";
-import type { SweepOptions, SweepResult } from "../sweep-result.ts";
+import { cursorAfter, type SweepOptions, type SweepResult } from "../sweep-result.ts";
 import { ROW_FORMAT, STATE_NUMBER } from "../task-row.ts";
 import { type ChangeWriter, IDEMPOTENCY_MS } from "./change-writer.ts";
 import { TaskRemover } from "./task-remover.ts";
@@ -14,7 +14,7 @@ export class Sweeper {
   readonly #clock: StoreClock;
   readonly #remover: TaskRemover;
   readonly #pastDeadline: Statement<[number, number], { taskId: string }>;
-  readonly #old: Statement<[number, number, number], OldTask>;
+  readonly #next: Statement<[number, number], LookedTask>;
   readonly #oldArtifacts: Statement<[number, number], { seq: number; artifacts: string }>;
   readonly #dropArtifacts: Statement<[string, number]>;
   readonly #oldKeys: Statement<[number, number]>;
@@ -35,10 +35,9 @@ export class Sweeper {
       `SELECT task_id AS taskId FROM tasks INDEXED BY tasks_expiring
        WHERE state = 0 AND claimed = 0 AND format = 1 AND deadline_at_ms <= ? ORDER BY deadline_at_ms LIMIT ?`,
     );
-    this.#old = database.prepare(
+    this.#next = database.prepare(
       `SELECT seq, task_id AS taskId, state, claimed, settled_at_ms AS settledAtMs, deadline_at_ms AS deadlineAtMs,
-         created_at_ms AS createdAtMs FROM tasks WHERE seq > ? AND created_at_ms < ? AND format <= ${ROW_FORMAT}
-       ORDER BY seq LIMIT ?`,
+         created_at_ms AS createdAtMs FROM tasks WHERE seq > ? AND format <= ${ROW_FORMAT} ORDER BY seq LIMIT ?`,
     );
     this.#oldArtifacts = database.prepare(
       "SELECT seq, artifacts FROM tasks WHERE keeps_artifacts = 1 AND settled_at_ms < ? ORDER BY settled_at_ms LIMIT ?",
@@ -83,7 +82,8 @@ export class Sweeper {
   }
 
   #retire(createdBeforeMs: number, limit: number, now: number): { deleted: number; expired: ChangeOutcome[] } {
-    const rows = this.#old.all(this.#cursor, createdBeforeMs, limit);
+    const looked = this.#next.all(this.#cursor, limit);
+    const rows = looked.filter(({ createdAtMs }) => createdAtMs < createdBeforeMs);
     const expired: ChangeOutcome[] = [];
     let deleted = 0;
     for (const row of rows) {
@@ -94,7 +94,7 @@ export class Sweeper {
         expired.push(this.#expire(row.taskId, now));
       }
     }
-    this.#cursor = rows.length < limit ? 0 : (rows.at(-1)?.seq ?? 0);
+    this.#cursor = cursorAfter(looked, rows.length, limit);
     return { deleted, expired };
   }
 
@@ -103,7 +103,7 @@ export class Sweeper {
   }
 }
 
-interface OldTask {
+interface LookedTask {
   readonly seq: number;
   readonly taskId: string;
   readonly state: number;
