@@ -43,7 +43,7 @@ export class PostgresSweeper {
       `SELECT release_claims(ARRAY(SELECT seq FROM tasks WHERE claimed_by IS NOT NULL AND state = 0 AND format <= ${ROW_FORMAT}
          AND claimed_by NOT IN (SELECT server_id FROM servers WHERE alive_until_ms > $1)
          AND NOT EXISTS (SELECT 1 FROM attempts WHERE task_seq = seq AND open = 1)
-         ORDER BY seq LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))`,
+         ORDER BY claimed_by, seq LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))`,
       [now, limit],
     );
     const { rows: late } = await client.query<{ taskId: string }>(
