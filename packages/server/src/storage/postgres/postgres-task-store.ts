@@ -47,6 +47,9 @@ import { inTransaction } from "./transaction.ts";
 /** Connections of one server: one writes groups, the others read, claim and sweep. */
 const CONNECTIONS_MAX = 8;
 
+/** A read that fails so soon, in milliseconds, is tried again. */
+const AT_ONCE_MS = 200;
+
 /** Tasks in PostgreSQL, in a schema of their own (`genai`), which several servers may share. Plain SQL through `pg`: a transition is
  *  one call of a function in the database, which no query builder would make shorter or safer. Only the database's clock decides. */
 export class PostgresTaskStore implements ServerStore {
@@ -284,11 +287,23 @@ export class PostgresTaskStore implements ServerStore {
     this.#lock.release();
   }
 
-  /** Reads after what nobody knew of is settled, so a lookup by key says how a broken commit ended. */
+  /** Reads after what nobody knew of is settled, so a lookup by key says how a broken commit ended. Again where the connection was broken
+   *  before anybody knew: after a restart of the database each one in the pool is. */
   #query<Row extends QueryResultRow>(name: string, text: string, values: readonly unknown[]): Promise<Row[]> {
-    return this.#answered(async () => {
+    const read = async (): Promise<Row[]> => {
       await this.#committer.fence();
       return (await this.#pool.query<Row>({ name, text, values: [...values] })).rows;
+    };
+    const startedAtMs = performance.now();
+    return this.#answered(async () => {
+      for (let tries = 1; ; tries++) {
+        try {
+          return await read();
+        } catch (error) {
+          const isLast = tries > CONNECTIONS_MAX || performance.now() - startedAtMs > AT_ONCE_MS;
+          if (isLast || !failureOf(error).retry) throw error;
+        }
+      }
     });
   }
 
