@@ -60,7 +60,7 @@ export class PostgresClaims {
     const together: WaitingClaim[] = [];
     const others: WaitingClaim[] = [];
     for (const waiting of this.#waiting.splice(0)) {
-      const isLike = asksTheSame(waiting.request, first) && (waiting.request.limit <= room || together.length === 0);
+      const isLike = together.length === 0 || (asksTheSame(waiting.request, first) && waiting.request.limit <= room);
       if (isLike) room -= waiting.request.limit;
       (isLike ? together : others).push(waiting);
     }

@@ -55,9 +55,8 @@ BEGIN
         ORDER BY turn.place, head.fresh, head.order_ms, head.seq LIMIT task_limit - taken),
       won AS (
         UPDATE genai.tasks t SET claimed_by = server FROM heads
-        WHERE t.seq = heads.seq AND t.state = 0 AND t.claimed_by IS NULL RETURNING t.seq)
-      SELECT heads.place, heads.u, heads.seq, heads.class_seq FROM heads JOIN won USING (seq)
-      ORDER BY heads.place, heads.fresh, heads.order_ms, heads.seq
+        WHERE t.seq = heads.seq AND t.state = 0 AND t.claimed_by IS NULL RETURNING heads.*)
+      SELECT won.place, won.u, won.seq, won.class_seq FROM won ORDER BY won.place, won.fresh, won.order_ms, won.seq
     LOOP
       IF r.place <> last_place THEN last_place := r.place; got := 0; END IF;
       got := got + 1;
