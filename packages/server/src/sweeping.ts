@@ -27,13 +27,18 @@ export function startSweeping(options: {
   const bite = async (): Promise<void> => {
     let more = false;
     try {
-      const { deleted, expired, artifactKeys } = await store.sweep({ taskTtlMs, artifactTtlMs, limit: BITE });
+      const {
+        deleted,
+        expired,
+        artifactKeys,
+        more: hasMore,
+      } = await store.sweep({ taskTtlMs, artifactTtlMs, limit: BITE });
       await artifacts.delete(artifactKeys);
       if (Date.now() >= nextUploadsAtMs) {
         nextUploadsAtMs = Date.now() + UPLOADS_MS;
         await uploads.sweep(Date.now());
       }
-      more = deleted + expired.length + artifactKeys.length >= BITE;
+      more = hasMore || deleted + expired.length + artifactKeys.length >= BITE;
       if (deleted + expired.length + artifactKeys.length > 0) {
         logger.debug({ deleted, expired: expired.length, artifacts: artifactKeys.length }, "swept");
       }

@@ -1,7 +1,7 @@
 import type { Caller } from "./caller.ts";
 
-/** Longest time for which a token counts without being verified anew, in milliseconds: as long as a key that an issuer withdrew may
- *  still open something. */
+/** Longest time for which a token counts without being verified anew, in milliseconds: so much longer than the issuer's keys are cached a
+ *  key that it withdrew may still open something. */
 const REMEMBERED_MS = 60_000;
 
 /** Tokens remembered; beyond it the one that was verified longest ago is verified anew. */

@@ -11,6 +11,8 @@ export interface SweepResult {
   readonly deleted: number;
   readonly expired: readonly TaskEvent[];
   readonly artifactKeys: readonly string[];
+  /** There are old tasks behind those that this bite looked at. */
+  readonly more: boolean;
 }
 
 /** Where retention goes on after it looked at the next `limit` tasks, of which so many were old: behind them, or at the first again where

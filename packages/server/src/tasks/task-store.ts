@@ -191,6 +191,8 @@ export interface TaskStore {
     readonly expired: readonly TaskEvent[];
     /** Keys of artifacts that no task names any more. */
     readonly artifactKeys: readonly string[];
+    /** There are old tasks behind those that it looked at. */
+    readonly more: boolean;
   }>;
 
   /** Webhooks that are due, leased to this server for `leaseMs`. */

@@ -41,7 +41,7 @@ test("a task waits for a node, goes to it after it is stored, and its result is 
   expect(news.flatMap((each) => (each.type === "progress" ? [each.value] : []))).toEqual([0.5, 0.5]);
 });
 
-test("a node that says to have worked for longer than it had charges what it had", async () => {
+test("a node that says to have worked for longer than it was given charges no more than that", async () => {
   await using bundle = await setup();
   const { coordinator, sessions, store } = bundle;
   const task = newTask();

@@ -8,6 +8,7 @@ import pg from "pg";
 import { checkStore, migrateStore, openTaskStore, type TaskStore } from "../../src/storage/index.ts";
 import { makePool } from "../../src/storage/postgres/connection.ts";
 import { inTransaction } from "../../src/storage/postgres/transaction.ts";
+import { until } from "../support/until.ts";
 import { changed, inserted, newTask, opened, requeued, settled } from "./support/builders.ts";
 import { TestPostgres } from "./support/test-postgres.ts";
 
@@ -238,6 +239,27 @@ test("a task that ends and is deleted in one commit leaves nothing behind", asyn
   expect(await store.task(task.taskId)).toBeNull();
   expect(await store.eventsOf(other.taskId, 0, 10)).toHaveLength(2);
   expect(await checkStore(bundle, null)).toEqual([]);
+});
+
+test("a sweep finds its bite by an index, however large the table is", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  await bundle.sql(`INSERT INTO genai.idempotency_keys SELECT 1, 'k' || n, 't', 'h', n FROM generate_series(1, 200000) n;
+    INSERT INTO genai.change_groups SELECT gen_random_uuid(), NULL, n FROM generate_series(1, 200000) n;
+    ANALYZE genai.idempotency_keys; ANALYZE genai.change_groups`);
+  const scans = async () => {
+    const rows = await bundle.sql(`SELECT relname AS "table", seq_scan::int AS whole, idx_scan::int AS by_index
+      FROM pg_stat_user_tables WHERE relname IN ('idempotency_keys', 'change_groups') ORDER BY relname`);
+    return rows as readonly { readonly table: string; readonly whole: number; readonly by_index: number }[];
+  };
+  const before = await scans();
+  // PostgreSQL counts a scan about a second after it was made.
+  await until(async () => {
+    await store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, limit: 10 });
+    const now = await scans();
+    return now.every(({ by_index }, index) => by_index > (before[index]?.by_index ?? 0));
+  });
+  expect((await scans()).map(({ whole }) => whole)).toEqual(before.map(({ whole }) => whole));
 });
 
 test("check 23: starters at the same time migrate once, and a second migration finds nothing to do", async () => {

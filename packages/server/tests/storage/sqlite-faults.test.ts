@@ -232,6 +232,7 @@ test("check 19: after a start with the clock an hour back, tasks from the future
     deleted: 0,
     expired: [],
     artifactKeys: [],
+    more: false,
   });
   expect(await store.idempotency("alice", "k")).toMatchObject({ taskId: waiting.taskId });
   expect(await store.claim({ classKeys: ["sdxl"], limit: 10, costMin: 0 })).toHaveLength(1);

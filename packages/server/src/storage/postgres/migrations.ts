@@ -8,7 +8,7 @@ import { SCHEMA_GUARD } from "./schema-guard.ts";
 import { SCHEMA_TABLES } from "./schema-tables.ts";
 
 /** Steps of the schema, numbered from 1 by their place, only ever appended. A step must leave the functions that an older server
- *  calls as they are: during a rolling update both run. */
+ *  calls as they are, or replace one by another that does the same: during a rolling update both run. */
 const MIGRATIONS: readonly string[] = [
   SCHEMA_TABLES + SCHEMA_FUNCTIONS,
   SCHEMA_GUARD,

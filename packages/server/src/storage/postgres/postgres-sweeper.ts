@@ -12,7 +12,7 @@ import { inTransaction } from "./transaction.ts";
 /** Servers take turns: sweeping twice would do no harm, and no good. */
 const SWEEP_LOCK = 0x67656e616a;
 
-const NOTHING: SweepResult = { deleted: 0, expired: [], artifactKeys: [] };
+const NOTHING: SweepResult = { deleted: 0, expired: [], artifactKeys: [], more: false };
 
 /** Takes out what has had its time, a bite at a time. */
 export class PostgresSweeper {
@@ -80,7 +80,7 @@ export class PostgresSweeper {
       limit,
     ]);
     this.#reported = orphans.map((row) => row.key);
-    return { deleted: old.deleted, expired, artifactKeys: this.#reported };
+    return { deleted: old.deleted, expired, artifactKeys: this.#reported, more: this.#cursor !== 0 };
   }
 
   async #retire(client: ClientBase, createdBeforeMs: number, limit: number) {

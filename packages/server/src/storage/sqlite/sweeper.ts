@@ -78,6 +78,7 @@ export class Sweeper {
         outcome.type === "applied" && outcome.event ? [outcome.event] : [],
       ),
       artifactKeys: this.#reported,
+      more: this.#cursor !== 0,
     };
   }
 

@@ -312,7 +312,7 @@ export class ModelTaskStore implements TaskStore {
       held.task = { ...held.task, artifacts: held.task.artifacts.map((artifact) => ({ ...artifact, key: null })) };
     }
     this.#reported = this.#orphans.slice(0, limit);
-    return { deleted: Math.min(old.length, limit), expired, artifactKeys: this.#reported };
+    return { deleted: Math.min(old.length, limit), expired, artifactKeys: this.#reported, more: old.length > limit };
   }
 
   async outboxDue(limit: number, leaseMs: number): Promise<readonly OutboxEntry[]> {

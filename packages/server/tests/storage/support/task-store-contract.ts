@@ -285,6 +285,17 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     expect(taken).toHaveLength(13);
   });
 
+  test("a claim may take ten thousand tasks", async () => {
+    await using bundle = await setup();
+    const { store } = bundle;
+    for (let batch = 0; batch < 10; batch++) {
+      await store.commit(Array.from({ length: 1_000 }, (_, n) => inserted(newTask({ userId: `u${n % 500}` }))));
+    }
+    const claimed = await store.claim({ classKeys: ["sdxl"], limit: 10_000, costMin: 0 });
+    expect(new Set(claimed.map(({ task }) => task.taskId)).size).toBe(10_000);
+    expect(await backlogOf(store)).toEqual({});
+  }, 60_000);
+
   test("a task that rests after a fault is claimed when its time has come", async () => {
     await using bundle = await setup();
     const { store } = bundle;
@@ -463,6 +474,28 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     expect(await store.task(week.taskId)).toMatchObject({ artifacts: [{ key: null }] });
     expect(await store.task(forgotten.taskId)).toMatchObject({ state: "failed" });
     expect((await store.sweep({ taskTtlMs: 30 * day, artifactTtlMs: 7 * day, limit: 2 })).artifactKeys).toEqual([]);
+  });
+
+  test("retention says that there is more as long as old tasks may follow, whatever cannot go yet stands before them", async () => {
+    await using bundle = await setup();
+    const { store } = bundle;
+    const day = 24 * 60 * 60 * 1000;
+    const now = Date.now();
+    const ended = Array.from({ length: 3 }, () => newTask({ createdAtMs: now - 40 * day }));
+    const kept = newTask({ createdAtMs: now - 40 * day, deadlineAtMs: now + day });
+    const [first, ...others] = ended.map((task) => [
+      inserted(task),
+      settled(task.taskId, { atMs: task.createdAtMs, attempt: null }),
+    ]);
+    await store.commit([...(first ?? []), inserted(kept), ...others.flat(), inserted(newTask())]);
+    let deleted = 0;
+    for (let more = true, bite = 0; more && bite < 10; bite++) {
+      const result = await store.sweep({ taskTtlMs: 30 * day, artifactTtlMs: 7 * day, limit: 2 });
+      deleted += result.deleted;
+      more = result.more;
+    }
+    expect(deleted).toBe(3);
+    expect(await store.task(kept.taskId)).toMatchObject({ state: "queued" });
   });
 
   test("a settled task can be deleted, an unsettled one not", async () => {
