@@ -262,6 +262,25 @@ test("a sweep finds its bite by an index, however large the table is", async () 
   expect((await scans()).map(({ whole }) => whole)).toEqual(before.map(({ whole }) => whole));
 });
 
+test("a claim reads what waits, and not what others hold already, on a table without statistics", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  await store.commit(Array.from({ length: 2_000 }, () => inserted(newTask({ userId: "one" }))));
+  const read = async () => {
+    const rows = await bundle.sql(`SELECT indexrelname AS name, idx_tup_read::int AS rows
+      FROM pg_stat_user_indexes WHERE indexrelname IN ('tasks_waiting', 'tasks_of_user_by_state') ORDER BY indexrelname`);
+    return (rows as readonly { readonly rows: number }[]).map(({ rows }) => rows);
+  };
+  expect(await store.claim({ classKeys: ["sdxl"], limit: 1_000, costMin: 0 })).toHaveLength(1_000);
+  const [ofUserBefore = 0, waitingBefore = 0] = await read();
+  // PostgreSQL counts what was read about a second after it was.
+  await until(async () => {
+    expect(await store.claim({ classKeys: ["sdxl"], limit: 10, costMin: 0 })).toHaveLength(10);
+    return Number((await read())[1]) > waitingBefore;
+  });
+  expect((await read())[0]).toBe(ofUserBefore);
+});
+
 test("check 23: starters at the same time migrate once, and a second migration finds nothing to do", async () => {
   await using bundle = await setup();
   const results = await Promise.all(Array.from({ length: 8 }, () => migrateStore(bundle)));

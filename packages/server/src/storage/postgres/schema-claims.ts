@@ -34,7 +34,10 @@ BEGIN
   waiting_users := ARRAY(
     WITH RECURSIVE ${WALK}
     SELECT looked.u FROM (SELECT u FROM users_around LIMIT task_limit + 1000) looked
-    WHERE EXISTS (SELECT 1 FROM genai.tasks t WHERE ${WAITS} AND t.class_seq = ANY(asked) AND t.user_seq = looked.u AND ${FITS})
+    WHERE EXISTS (
+      SELECT 1 FROM unnest(asked) AS k (id) CROSS JOIN LATERAL (
+        SELECT 1 FROM genai.tasks t WHERE ${WAITS} AND t.class_seq = k.id AND t.user_seq = looked.u AND ${FITS}
+        ORDER BY t.fresh, t.order_ms, t.seq LIMIT 1) of_class)
     LIMIT task_limit);
   IF cardinality(waiting_users) = 0 THEN
     WITH RECURSIVE ${WALK}
