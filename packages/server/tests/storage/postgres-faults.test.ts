@@ -281,11 +281,20 @@ test("a claim reads what waits, and not what others hold already, on a table wit
   expect((await read())[0]).toBe(ofUserBefore);
 });
 
+test("a user who is gone from under a server costs one refusal, and no task in nobody's name", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  await store.commit([inserted(newTask({ userId: "one" }))]);
+  await bundle.sql("DELETE FROM genai.tasks; DELETE FROM genai.users");
+  await expect(store.commit([inserted(newTask({ userId: "one" }))])).rejects.toMatchObject({ outcome: "rolled_back" });
+  expect(await store.commit([inserted(newTask({ userId: "one" }))])).toMatchObject([{ type: "applied" }]);
+});
+
 test("check 23: starters at the same time migrate once, and a second migration finds nothing to do", async () => {
   await using bundle = await setup();
   const results = await Promise.all(Array.from({ length: 8 }, () => migrateStore(bundle)));
   expect(results.filter((result) => result.from === 0)).toHaveLength(1);
-  expect(await migrateStore(bundle)).toEqual({ from: 4, to: 4 });
+  expect(await migrateStore(bundle)).toEqual({ from: 5, to: 5 });
 });
 
 test("check 23: a schema newer than the program stops the start with a sentence", async () => {

@@ -2,7 +2,7 @@ import type { StoreChange } from "../../tasks/task-store.ts";
 import { changeEvent } from "../change-event.ts";
 import { encodeList, encodeSpec, orderMs, STATE_NUMBER } from "../task-row.ts";
 
-/** A change as `genai.apply_changes` reads it: flat, and whatever is JSON already is text, which PostgreSQL never looks into. */
+/** A change as `genai.apply_batches` reads it: flat, and whatever is JSON already is text, which PostgreSQL never looks into. */
 export function changeArgument(change: StoreChange): Record<string, unknown> {
   const event = changeEvent(change);
   const detail = event === null ? null : JSON.stringify(event.detail);

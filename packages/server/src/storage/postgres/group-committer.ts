@@ -3,8 +3,9 @@ import { setTimeout } from "node:timers/promises";
 import type { Pool } from "pg";
 import { type ChangeOutcome, type StoreChange, StoreUnavailable } from "../../tasks/task-store.ts";
 import { type AppliedChange, changeOutcome } from "../applied-change.ts";
-import { changeArgument } from "./change-argument.ts";
+import { applyQuery, type PreparedChange, prepareChange } from "./change-batches.ts";
 import { CALL_MS_MAX, failureOf, unavailable } from "./connection.ts";
+import { KnownNames } from "./known-names.ts";
 
 /** Changes that one transaction takes at most, and characters of them. */
 const GROUP_CHANGES_MAX = 1_000;
@@ -15,9 +16,8 @@ const WAITING_CHANGES_MAX = 20_000;
 const WAITING_CHARS_MAX = 256 * 1024 * 1024;
 
 interface Waiting {
-  readonly changes: readonly StoreChange[];
-  /** The changes as arguments, in JSON without the brackets. */
-  readonly text: string;
+  readonly changes: readonly PreparedChange[];
+  readonly chars: number;
   readonly resolve: (outcomes: readonly ChangeOutcome[]) => void;
   readonly reject: (error: StoreUnavailable) => void;
 }
@@ -32,6 +32,7 @@ export class GroupCommitter {
   readonly #pool: Pool;
   readonly #serverId: string;
   readonly #unknownGroups = new Set<string>();
+  readonly #knownNames = new KnownNames();
   #waiting: Waiting[] = [];
   #waitingChanges = 0;
   #waitingChars = 0;
@@ -47,11 +48,12 @@ export class GroupCommitter {
     if (this.#waitingChanges > WAITING_CHANGES_MAX || this.#waitingChars > WAITING_CHARS_MAX) {
       return Promise.reject(new StoreUnavailable(`${this.#waitingChanges} changes wait to be written.`, "rolled_back"));
     }
-    const text = changes.map((change) => JSON.stringify(changeArgument(change))).join(",");
+    const prepared = changes.map(prepareChange);
+    const chars = prepared.reduce((sum, { text }) => sum + text.length, 0);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ changes, text, resolve, reject });
+      this.#waiting.push({ changes: prepared, chars, resolve, reject });
       this.#waitingChanges += changes.length;
-      this.#waitingChars += text.length;
+      this.#waitingChars += chars;
       this.#running ??= this.#drain();
     });
   }
@@ -82,14 +84,14 @@ export class GroupCommitter {
     let chars = 0;
     for (const waiting of this.#waiting) {
       changes += waiting.changes.length;
-      chars += waiting.text.length;
+      chars += waiting.chars;
       if (count > 0 && (changes > GROUP_CHANGES_MAX || chars > GROUP_CHARS_MAX)) break;
       count += 1;
     }
     const group = this.#waiting.splice(0, count);
-    for (const { changes, text } of group) {
+    for (const { changes, chars } of group) {
       this.#waitingChanges -= changes.length;
-      this.#waitingChars -= text.length;
+      this.#waitingChars -= chars;
     }
     return group;
   }
@@ -98,7 +100,7 @@ export class GroupCommitter {
   async #send(group: readonly Waiting[]): Promise<boolean> {
     let applied: readonly AppliedChange[];
     try {
-      applied = await this.#apply(group.map(({ text }) => text).join(","));
+      applied = await this.#apply(group.flatMap(({ changes }) => changes));
     } catch (error) {
       const failure = error as StoreUnavailable;
       if (failure.outcome === "rolled_back" && group.length > 1 && !isAway(failure)) return this.#sendEach(group);
@@ -110,7 +112,7 @@ export class GroupCommitter {
     }
     let next = 0;
     for (const { changes, resolve } of group) {
-      resolve(changes.map((change) => changeOutcome(change, applied[next++] as AppliedChange)));
+      resolve(changes.map(({ change }) => changeOutcome(change, applied[next++] as AppliedChange)));
     }
     return true;
   }
@@ -126,20 +128,19 @@ export class GroupCommitter {
   }
 
   /** Applies a group within {@link CALL_MS_MAX}, trying again where that can help. Throws {@link StoreUnavailable}. */
-  async #apply(text: string): Promise<readonly AppliedChange[]> {
+  async #apply(changes: readonly PreparedChange[]): Promise<readonly AppliedChange[]> {
     const groupId = randomUUID();
+    const query = applyQuery(groupId, changes, this.#knownNames, this.#serverId);
     const deadline = performance.now() + CALL_MS_MAX;
     let maybeCommitted = false;
     for (let attempt = 0; ; attempt++) {
       try {
         await this.fence();
-        const { rows } = await this.#pool.query({
-          name: "apply",
-          text: "SELECT genai.apply_changes($1, $2, $3) AS outcomes",
-          values: [groupId, `[${text}]`, this.#serverId],
-        });
+        const { rows } = await this.#pool.query(query);
+        this.#knownNames.committed(changes.map(({ change }) => change));
         return JSON.parse(rows[0]?.outcomes);
       } catch (error) {
+        this.#knownNames.forget();
         const { failure, retry } = failureOf(error);
         maybeCommitted ||= failure === "unknown";
         const pauseMs = Math.random() * 50 * 2 ** attempt;

@@ -2,6 +2,7 @@ import type { ClientBase } from "pg";
 import { errorReason } from "../error-code.ts";
 import { StoreRefused } from "../store-refused.ts";
 import { makePool } from "./connection.ts";
+import { SCHEMA_BATCHES } from "./schema-batches.ts";
 import { SCHEMA_CLAIMS } from "./schema-claims.ts";
 import { SCHEMA_FUNCTIONS } from "./schema-functions.ts";
 import { SCHEMA_GUARD } from "./schema-guard.ts";
@@ -15,6 +16,7 @@ const MIGRATIONS: readonly string[] = [
   // A list of one state looks through that state's tasks alone.
   "CREATE INDEX tasks_of_user_by_state ON genai.tasks (user_seq, state, task_id)",
   SCHEMA_CLAIMS,
+  SCHEMA_BATCHES,
 ];
 
 /** Newest schema that this program knows. */

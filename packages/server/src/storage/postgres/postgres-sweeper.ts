@@ -6,7 +6,8 @@ import { type AppliedChange, changeOutcome } from "../applied-change.ts";
 import { deadlineExceeded } from "../deadline-exceeded.ts";
 import { cursorAfter, type SweepOptions, type SweepResult } from "../sweep-result.ts";
 import { ROW_FORMAT } from "../task-row.ts";
-import { changeArgument } from "./change-argument.ts";
+import { applyQuery, prepareChange } from "./change-batches.ts";
+import { KnownNames } from "./known-names.ts";
 import { inTransaction } from "./transaction.ts";
 
 /** Servers take turns: sweeping twice would do no harm, and no good. */
@@ -106,11 +107,9 @@ export class PostgresSweeper {
   async #expire(client: ClientBase, taskIds: readonly string[], now: number): Promise<readonly TaskEvent[]> {
     if (taskIds.length === 0) return [];
     const changes: readonly StoreChange[] = taskIds.map((taskId) => deadlineExceeded(taskId, now));
-    const { rows } = await client.query("SELECT apply_changes($1, $2, $3) AS outcomes", [
-      randomUUID(),
-      JSON.stringify(changes.map(changeArgument)),
-      this.#serverId,
-    ]);
+    const { rows } = await client.query(
+      applyQuery(randomUUID(), changes.map(prepareChange), new KnownNames(), this.#serverId),
+    );
     const applied = JSON.parse(rows[0]?.outcomes) as readonly AppliedChange[];
     return changes.flatMap((change, index) => {
       const outcome = changeOutcome(change, applied[index] as AppliedChange);
