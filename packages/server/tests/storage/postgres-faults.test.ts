@@ -196,10 +196,10 @@ test("backends that are ended again and again under load neither lose nor double
       for (const before = commits; commits === before && !ended; ) await setTimeout(5);
     }
   })();
-  const tasks = await Promise.all(
-    Array.from({ length: 100 }, async () => {
-      const task = newTask();
-      const open = opened(task.taskId);
+  const tasks: string[] = [];
+  // Ten at a time, one behind the other, so that there are many transactions to break into.
+  await Promise.all(
+    Array.from({ length: 10 }, async () => {
       const persist = async (changes: Parameters<TaskStore["commit"]>[0]) => {
         for (;;) {
           try {
@@ -211,9 +211,13 @@ test("backends that are ended again and again under load neither lose nor double
           }
         }
       };
-      await persist([inserted(task), open]);
-      await persist([changed(open.attemptId), settled(task.taskId)]);
-      return task.taskId;
+      for (let n = 0; n < 10; n++) {
+        const task = newTask();
+        const open = opened(task.taskId);
+        await persist([inserted(task), open]);
+        await persist([changed(open.attemptId), settled(task.taskId)]);
+        tasks.push(task.taskId);
+      }
     }),
   );
   ended = true;
