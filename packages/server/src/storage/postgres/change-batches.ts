@@ -15,7 +15,7 @@ const STEP = {
   taskDeleted: 5,
 } as const satisfies Record<StoreChange["type"], number>;
 
-/** From here on a change counts for what others there are of, named or not: an attempt goes with its task. */
+/** From this kind on a change keeps its place before all that comes behind it: an attempt that goes with its task does not name it. */
 const STEP_BEHIND_ALL = STEP.claimReleased;
 
 /** A change as an argument of the database, in JSON without its place in the group. */
