@@ -2,10 +2,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "@genai/testing";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const program = (name) => join(root, "packages", name, "dist", "main.js");
@@ -91,15 +91,6 @@ async function stop(child) {
   const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
   await once(child, "exit");
   clearTimeout(timer);
-}
-
-async function freePort() {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port: free } = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return free;
 }
 
 function sizeOf(png) {

@@ -13,19 +13,37 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   node: ["protocol", "dispatcher", "tracing"],
   scaler: ["protocol", "dispatcher"],
   cli: ["protocol", "dispatcher"],
+  testing: [],
   // Private: it measures all of them.
-  bench: ["protocol", "dispatcher", "server", "node", "scaler", "cli"],
+  bench: ["protocol", "dispatcher", "server", "node", "scaler", "cli", "testing"],
 };
+/** What the tests of every package may import beside. */
+const TESTING = "testing";
 
 const readJson = (path: string) => JSON.parse(readFileSync(join(root, path), "utf8"));
+/** The packages of this repository among those that a manifest names. */
+const ownOf = (named: object): readonly string[] =>
+  Object.keys(named).flatMap((name) => (name.startsWith("@genai/") ? [name.slice("@genai/".length)] : []));
 
 test("no package depends on one that it may not import", () => {
   for (const name of readdirSync(join(root, "packages"))) {
     const { dependencies = {}, devDependencies = {} } = readJson(`packages/${name}/package.json`);
-    const own = Object.keys({ ...dependencies, ...devDependencies }).filter((key) => key.startsWith("@genai/"));
-    const allowed = MAY_IMPORT[name];
-    expect([name, allowed]).not.toEqual([name, undefined]);
-    expect([name, own.filter((key) => !allowed?.includes(key.slice("@genai/".length)))]).toEqual([name, []]);
+    const allowed = MAY_IMPORT[name] ?? [];
+    expect(Object.keys(MAY_IMPORT)).toContain(name);
+    expect([name, ownOf(dependencies).filter((own) => !allowed.includes(own))]).toEqual([name, []]);
+    const inTests = [...allowed, TESTING];
+    expect([name, ownOf(devDependencies).filter((own) => !inTests.includes(own))]).toEqual([name, []]);
+  }
+});
+
+test("nothing that is shipped imports what tests stand on", () => {
+  for (const [name, allowed] of Object.entries(MAY_IMPORT)) {
+    if (allowed.includes(TESTING)) continue;
+    const folder = join(root, "packages", name, "src");
+    const importers = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
+      (file) => file.endsWith(".ts") && readFileSync(join(folder, file), "utf8").includes(`"@genai/${TESTING}`),
+    );
+    expect([name, importers]).toEqual([name, []]);
   }
 });
 

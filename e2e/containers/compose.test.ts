@@ -1,10 +1,10 @@
 import { createHmac, randomBytes, randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
+import { freePort } from "@genai/testing";
 import { expect } from "@jest/globals";
 import { Compose, composeTest } from "../support/compose.ts";
 import { docker, machinesEngine } from "../support/docker.ts";
 import { tell } from "../support/figures.ts";
-import { freePort } from "../support/free-port.ts";
 import { genaiCli } from "../support/genai-cli.ts";
 import { localImages } from "../support/local-images.ts";
 import { TaskCaller } from "../support/task-caller.ts";

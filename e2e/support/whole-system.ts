@@ -8,9 +8,9 @@ import {
   type NodeInfo__Output,
   type ScalerClient,
 } from "@genai/protocol/scaler";
+import { freePort } from "@genai/testing";
 import { ChannelCredentials, Metadata, type requestCallback } from "@grpc/grpc-js";
 import { type Engine, machinesEngine } from "./docker.ts";
-import { freePort } from "./free-port.ts";
 import { type LocalImages, localImages } from "./local-images.ts";
 import { Program } from "./program.ts";
 import { TaskCaller } from "./task-caller.ts";

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "@genai/testing";
 import { expect, test } from "@jest/globals";
 import { genai } from "./support/run.ts";
 
@@ -13,7 +14,8 @@ test.each(["SIGINT", "SIGTERM"] as const)(
   "up runs everything, a picture comes out, and %s ends all of it",
   async (signal) => {
     const home = mkdtempSync(join(tmpdir(), "genai-up-"));
-    const [port, scalerPort] = await freePorts();
+    const port = String(await freePort());
+    const scalerPort = String(await freePort());
     const up = spawn(process.execPath, [main, "up", "--port", port, "--scaler-port", scalerPort, "--home", home]);
     try {
       for await (const text of up.stdout.setEncoding("utf8")) if (String(text).includes("Ready at")) break;
@@ -52,12 +54,3 @@ test("up says which program ended by itself", async () => {
     rmSync(home, { recursive: true });
   }
 }, 60_000);
-
-/** Two ports that were free a moment ago. */
-async function freePorts(): Promise<[string, string]> {
-  const servers = [createServer().listen(0, "127.0.0.1"), createServer().listen(0, "127.0.0.1")];
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const [first, second] = servers.map((server) => String((server.address() as { port: number }).port));
-  for (const server of servers) server.close();
-  return [first ?? "", second ?? ""];
-}

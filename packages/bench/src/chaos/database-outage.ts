@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { TcpProxy } from "@genai/protocol/conformance";
-import { freePort } from "../support/free-port.ts";
+import { freePort } from "@genai/testing";
 import { ask } from "./ask.ts";
 import { checkHistory } from "./clients/check-history.ts";
 import { Client } from "./clients/client.ts";

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { freePort } from "../support/free-port.ts";
+import { freePort } from "@genai/testing";
 import { type Answer, ask } from "./ask.ts";
 import { checkHistory } from "./clients/check-history.ts";
 import { ClientLog } from "./clients/client-log.ts";

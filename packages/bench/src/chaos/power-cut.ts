@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { Random } from "@genai/protocol/conformance";
-import { freePort } from "../support/free-port.ts";
+import { freePort } from "@genai/testing";
 import { checkKept } from "./clients/check-history.ts";
 import { Client } from "./clients/client.ts";
 import { ClientLog } from "./clients/client-log.ts";

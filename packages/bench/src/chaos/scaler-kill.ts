@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { freePort } from "../support/free-port.ts";
+import { freePort } from "@genai/testing";
 import { ClusterContainers, engineTrouble } from "./scaler/cluster-containers.ts";
 import { Gate } from "./scaler/gate.ts";
 import { NodeOwner } from "./scaler/node-owner.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { freePort } from "../support/free-port.ts";
+import { freePort } from "@genai/testing";
 import { percentile } from "../support/percentile.ts";
 import { checkHistory } from "./clients/check-history.ts";
 import { Client } from "./clients/client.ts";

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { freePort } from "../support/free-port.ts";
+import { freePort } from "@genai/testing";
 import { percentile } from "../support/percentile.ts";
 import { usageOf } from "../support/process-usage.ts";
 import { checkHistory } from "./clients/check-history.ts";

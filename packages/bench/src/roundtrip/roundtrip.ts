@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "@genai/testing";
 import type { BenchOptions } from "../bench-options.ts";
 import { BenchFolder } from "../support/bench-folder.ts";
 import { Child } from "../support/child.ts";
-import { freePort } from "../support/free-port.ts";
 import { hs256Token } from "../support/hs256-token.ts";
 import { startOurServer } from "../support/our-server.ts";
 import { percentile } from "../support/percentile.ts";

