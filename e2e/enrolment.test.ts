@@ -1,9 +1,9 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { until } from "@genai/testing";
 import { expect, test } from "@jest/globals";
 import { cliInProcess } from "./support/cli-in-process.ts";
 import { Service } from "./support/service.ts";
-import { until } from "./support/until.ts";
 
 async function setup() {
   const service = await Service.start({ nodes: 0, env: { NODE_TOKEN: "shared-join-token-of-a-test" } });

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { until } from "@genai/testing";
 import { expect, test } from "@jest/globals";
 import { Program, root } from "./support/program.ts";
 import { Service } from "./support/service.ts";
-import { until } from "./support/until.ts";
 
 /** What a promise of DESIGN's says a clean end may take, in milliseconds. */
 const END_MS_MAX = 10_000;

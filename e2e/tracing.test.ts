@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { until } from "@genai/testing";
 import { type CollectedSpan, Collector } from "@genai/tracing/testing";
 import { expect, test } from "@jest/globals";
 import { root } from "./support/program.ts";
 import { Service } from "./support/service.ts";
-import { until } from "./support/until.ts";
 
 const PROMPT = "a very secret fox";
 const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";

@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto";
+import { until } from "@genai/testing";
 import { expect, test } from "@jest/globals";
 import { LegacyNode } from "./support/legacy-node.ts";
 import { Service } from "./support/service.ts";
-import { until } from "./support/until.ts";
 
 const NO_AUTH = { ENFORCE_JWT_AUTH: "false" };
 const SECRET = "a secret of thirty-two bytes and more";

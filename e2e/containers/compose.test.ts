@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
-import { freePort } from "@genai/testing";
+import { freePort, until } from "@genai/testing";
 import { expect } from "@jest/globals";
 import { Compose, composeTest } from "../support/compose.ts";
 import { docker, machinesEngine } from "../support/docker.ts";
@@ -8,7 +8,6 @@ import { tell } from "../support/figures.ts";
 import { genaiCli } from "../support/genai-cli.ts";
 import { localImages } from "../support/local-images.ts";
 import { TaskCaller } from "../support/task-caller.ts";
-import { until } from "../support/until.ts";
 
 const tokens = { NODE_TOKEN: "node-token-for-a-test", SCALER_TOKEN: "scaler-token-for-a-test" };
 

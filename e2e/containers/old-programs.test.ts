@@ -1,7 +1,7 @@
+import { until } from "@genai/testing";
 import { expect } from "@jest/globals";
 import { docker, dockerTest } from "../support/docker.ts";
 import { OldScalerClient } from "../support/old-scaler-client.ts";
-import { until } from "../support/until.ts";
 import { redPixel, V1Node, v1Register, v1Result } from "../support/v1-node.ts";
 import { WholeSystem } from "../support/whole-system.ts";
 

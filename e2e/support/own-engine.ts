@@ -5,8 +5,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { until } from "@genai/testing";
 import { Engine, machinesEngine } from "./docker.ts";
-import { until } from "./until.ts";
 
 const run = promisify(execFile);
 const startMs = 60_000;

@@ -1,9 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "@genai/testing";
+import { freePort, until } from "@genai/testing";
 import { Program } from "./program.ts";
-import { answersWell, until } from "./until.ts";
 
 /** A server with its home in a folder of its own, and nodes with the test engine beside it, all as processes. */
 export class Service implements AsyncDisposable {
@@ -94,5 +93,14 @@ export class Service implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const program of [...this.#nodes, this.#server]) await program?.[Symbol.asyncDispose]();
     rmSync(this.home, { recursive: true, force: true });
+  }
+}
+
+/** Whether a GET of `url` is answered with a success. */
+async function answersWell(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url, { signal: AbortSignal.timeout(2_000) })).ok;
+  } catch {
+    return false;
   }
 }

@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { V2Node, V2Task } from "@genai/protocol";
+import { until } from "@genai/testing";
 import { type DecodedPng, decodePng } from "./decode-png.ts";
-import { until } from "./until.ts";
 
 /** What a task is to draw. */
 export interface Order {

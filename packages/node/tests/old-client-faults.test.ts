@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { until } from "@genai/testing";
 import { NO_TRACING } from "@genai/tracing";
 import { expect, test } from "@jest/globals";
 import { pino } from "pino";
@@ -14,7 +15,6 @@ import { Spool } from "../src/spool/spool.ts";
 import { FakeComfyUi } from "./support/fake-comfy-ui.ts";
 import { plainPng } from "./support/pictures.ts";
 import { StandInServer } from "./support/stand-in-server.ts";
-import { until } from "./support/until.ts";
 
 /** What the client before this one did wrong, one test each. */
 

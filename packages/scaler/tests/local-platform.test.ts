@@ -3,13 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { until } from "@genai/testing";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { NodeSpec } from "../src/core/node-spec.ts";
 import { DockerEngine } from "../src/platforms/local/docker-engine.ts";
 import { LocalPlatform } from "../src/platforms/local/local-platform.ts";
 import { docker, dockerTest, inspect, removeCluster } from "./support/docker.ts";
 import { nodeSpec } from "./support/node-spec.ts";
-import { make, type PlatformBundle, platformContract, quiet, until } from "./support/platform-contract.ts";
+import { make, type PlatformBundle, platformContract, quiet } from "./support/platform-contract.ts";
 import { stubImage } from "./support/stub-image.ts";
 
 const images = { own: "", foreign: "" };
@@ -122,9 +123,9 @@ dockerTest("asked limits are the container's limits, and more than the machine h
 dockerTest("a deleted node drains, is off the list, and can still be looked at and read", async () => {
   await using bundle = await setup();
   const { nodeId } = await make(bundle.platform, bundle.clusterId, bundle.spec({ env: { DRAIN_MS: "300" } }));
-  await until(async () => (await textOf(bundle.platform, nodeId)).includes("hello") || undefined);
+  await until("it says hello", async () => (await textOf(bundle.platform, nodeId)).includes("hello"));
   const removal = bundle.platform.remove(nodeId);
-  await until(async () => (await bundle.platform.list()).find((node) => node.state === "stopping"));
+  await until("it is stopping", async () => (await bundle.platform.list()).find((node) => node.state === "stopping"));
   expect(await removal).toBe("removed");
   expect(inspect(nodeId).State).toMatchObject({ Status: "exited", ExitCode: 0 });
   expect(await textOf(bundle.platform, nodeId)).toMatch(/hello.*draining.*drained/s);
@@ -134,7 +135,7 @@ dockerTest("a deleted node drains, is off the list, and can still be looked at a
 dockerTest("a node that will not leave is killed when its grace is over", async () => {
   await using bundle = await setup();
   const { nodeId } = await make(bundle.platform, bundle.clusterId, bundle.spec({ env: { DRAIN_MS: "60000" } }));
-  await until(async () => (await textOf(bundle.platform, nodeId)).includes("hello") || undefined);
+  await until("it says hello", async () => (await textOf(bundle.platform, nodeId)).includes("hello"));
   const startedAtMs = Date.now();
   await bundle.platform.remove(nodeId);
   expect(Date.now() - startedAtMs).toBeGreaterThan(1_500);
@@ -160,7 +161,9 @@ dockerTest("a node whose container somebody else removed is simply gone", async 
 dockerTest("a failed node tells its exit code and its last lines", async () => {
   await using bundle = await setup();
   await make(bundle.platform, bundle.clusterId, bundle.spec(bundle.shortLived));
-  const failed = await until(async () => (await bundle.platform.list()).find((node) => node.state === "failed"));
+  const failed = await until("it has failed", async () =>
+    (await bundle.platform.list()).find((node) => node.state === "failed"),
+  );
   expect(failed).toMatchObject({ exitCode: 3, message: "It ended by itself with exit code 3." });
   expect(failed.lastLogLines).toEqual(["hello from ws://127.0.0.1:8080", "giving up"]);
 });
@@ -276,7 +279,7 @@ dockerTest(
     expect(await bundle.platform.list()).toHaveLength(100);
     const ours = ["-f", `label=genai.cluster=${bundle.clusterId}`];
     // Those that were started end by themselves; one that still runs is nobody's to sweep.
-    await until(async () => docker("ps", "-q", ...ours) === "" || undefined);
+    await until("all have ended", async () => docker("ps", "-q", ...ours) === "");
     bundle.advance(2 * 3_600_000);
     const swept = await bundle.platform.sweep();
     const left = docker("ps", "-aq", ...ours);

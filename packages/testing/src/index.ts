@@ -1,2 +1,3 @@
 /** What the tests and trials of several packages stand on. */
 export { freePort } from "./free-port.ts";
+export { until } from "./until.ts";

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "@genai/testing";
 import { Fleet } from "./support/fleet.ts";
 import { readLedger } from "./support/ledger.ts";
 import { judge } from "./support/verdict.ts";
@@ -9,9 +10,6 @@ export interface OutageTrialOptions {
   readonly awayMs: number;
 }
 
-/** How long a step of the trial may take, in milliseconds. */
-const STEP_MS_MAX = 30_000;
-
 /** The server dies while a node works, and is away while the node finishes. Throws unless the result is there when the server is back,
  *  made once. */
 export async function outageTrial({ awayMs }: OutageTrialOptions): Promise<void> {
@@ -20,9 +18,9 @@ export async function outageTrial({ awayMs }: OutageTrialOptions): Promise<void>
   if (node === undefined) throw new Error("The fleet was to have a node.");
   const pipeline = { type: "standard", prompt: "made without its server", width: 64, height: 64, steps: 8, seed: 1 };
   const taskId = await fleet.api.submit(pipeline, "outage");
-  await within("the node has begun", async () => (await fleet.api.task(taskId)).progress !== 0);
+  await until("the node has begun", async () => (await fleet.api.task(taskId)).progress !== 0);
   await fleet.server.kill();
-  await within("the result is on the node's disk", () => Promise.resolve(node.onDisk.length > 0));
+  await until("the result is on the node's disk", () => node.onDisk.length > 0);
   await sleep(awayMs);
   fleet.server.start();
   await fleet.api.untilReady();
@@ -40,12 +38,4 @@ export async function outageTrial({ awayMs }: OutageTrialOptions): Promise<void>
   if (task.state !== "succeeded") broken.push(`the task is ${task.state}`);
   if (attempts !== 1 || onDisk !== 1) broken.push(`it took ${attempts} attempts and was made ${onDisk} times`);
   if (broken.length > 0) throw new Error(`outage:\n  ${broken.join("\n  ")}`);
-}
-
-async function within(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const givenUpAtMs = performance.now() + STEP_MS_MAX;
-  while (!(await holds())) {
-    if (performance.now() > givenUpAtMs) throw new Error(`Not within ${STEP_MS_MAX} ms: ${what}`);
-    await sleep(20);
-  }
 }

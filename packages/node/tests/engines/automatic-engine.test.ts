@@ -2,11 +2,11 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Pipeline } from "@genai/protocol";
+import { until } from "@genai/testing";
 import { expect, test } from "@jest/globals";
 import { AutomaticEngine } from "../../src/engines/automatic/automatic-engine.ts";
 import { type AutomaticVersion, FakeAutomatic } from "../support/fake-automatic.ts";
 import { plainPng } from "../support/pictures.ts";
-import { until } from "../support/until.ts";
 
 const STANDARD = { type: "standard", prompt: "a fox", model: "", width: 64, height: 48, steps: 3, seed: 7 } as const;
 

@@ -2,11 +2,11 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Pipeline } from "@genai/protocol";
+import { until } from "@genai/testing";
 import { describe, expect, test } from "@jest/globals";
 import { ComfyUiEngine } from "../../src/engines/comfy-ui/comfy-ui-engine.ts";
 import { type ComfyFaults, type ComfyVersion, FakeComfyUi } from "../support/fake-comfy-ui.ts";
 import { plainPng, pngSize } from "../support/pictures.ts";
-import { until } from "../support/until.ts";
 
 /** The head of a PNG of 60,000 × 60,000 pixels. */
 const BOMB = Buffer.from("89504e470d0a1a0a0000000d494844520000ea600000ea600802000000", "hex").toString("base64");

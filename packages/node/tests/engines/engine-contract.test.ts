@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { Pipeline } from "@genai/protocol";
+import { until } from "@genai/testing";
 import { describe, expect, test } from "@jest/globals";
 import type { EngineArtifact, EngineOutcome } from "../../src/engines/engine.ts";
 import { ALL_ENGINES, REMOTE_ENGINES, setupEngine } from "../support/engine-harness.ts";
 import { type Ability, ENGINE_MATRIX } from "../support/engine-matrix.ts";
 import { plainPng, pngSize } from "../support/pictures.ts";
-import { until } from "../support/until.ts";
 
 const STANDARD = { type: "standard", prompt: "a fox", model: "", width: 64, height: 48, steps: 3, seed: 7 } as const;
 const GRAPH = {

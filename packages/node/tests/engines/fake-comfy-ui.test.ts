@@ -1,9 +1,9 @@
 import { once } from "node:events";
+import { until } from "@genai/testing";
 import { describe, expect, test } from "@jest/globals";
 import { WebSocket } from "ws";
 import { asCaptured, CAPTURES, CORRUPT_GRAPH, TRACE_GRAPH } from "../support/comfy-captures.ts";
 import { type ComfyVersion, FakeComfyUi } from "../support/fake-comfy-ui.ts";
-import { until } from "../support/until.ts";
 
 interface Frame {
   readonly type: string;

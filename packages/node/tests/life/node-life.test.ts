@@ -2,12 +2,12 @@ import { randomUUID } from "node:crypto";
 import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { until } from "@genai/testing";
 import { expect, test } from "@jest/globals";
 import { FakeComfyUi } from "../support/fake-comfy-ui.ts";
 import { NodeProcess } from "../support/node-process.ts";
 import { pngSize } from "../support/pictures.ts";
 import { StandInServer } from "../support/stand-in-server.ts";
-import { until } from "../support/until.ts";
 
 const STANDARD = { type: "standard", prompt: "a fox", model: "", width: 32, height: 32, steps: 2, seed: 1 } as const;
 const HANG = { ...STANDARD, prompt: "[[fault:hang]]" };

@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { NodeFrame, type Pipeline, type ServerFrame } from "@genai/protocol";
+import { until } from "@genai/testing";
 import { type WebSocket, WebSocketServer } from "ws";
-import { until } from "./until.ts";
 
 type FrameOf<Type extends NodeFrame["type"]> = Extract<NodeFrame, { type: Type }>;
 
@@ -94,12 +94,7 @@ export class StandInServer {
   ): Promise<FrameOf<Type>> {
     const find = (): FrameOf<Type> | undefined =>
       this.frames.find((frame): frame is FrameOf<Type> => frame.type === type && fits(frame as FrameOf<Type>));
-    await until(
-      `a ${type} frame among ${JSON.stringify(this.frames).slice(-600)}`,
-      () => find() !== undefined,
-      limitMs,
-    );
-    return find() as FrameOf<Type>;
+    return until(`a ${type} frame among ${JSON.stringify(this.frames).slice(-600)}`, find, limitMs);
   }
 
   #greet(socket: WebSocket, request: IncomingMessage): void {

@@ -1,3 +1,4 @@
+import { until } from "@genai/testing";
 import { expect } from "@jest/globals";
 import { type NodeSpec, nodeName } from "../../src/core/node-spec.ts";
 import type { CreateContext, CreateProgress, Platform, PlatformNode } from "../../src/core/platform.ts";
@@ -102,7 +103,9 @@ export function platformContract(
   check("a node that ends by itself is told as failed until it is deleted", async (bundle) => {
     const { platform, clusterId, spec, shortLived } = bundle;
     const { nodeId } = await make(platform, clusterId, spec(shortLived));
-    const failed = await until(async () => (await platform.list()).find((node) => node.state === "failed"));
+    const failed = await until("it has failed", async () =>
+      (await platform.list()).find((node) => node.state === "failed"),
+    );
     expect(failed.nodeId).toBe(nodeId);
     expect(failed.message).not.toBe("");
     expect(await platform.remove(nodeId)).toBe("removed");
@@ -138,16 +141,5 @@ async function makeInsistently(platform: Platform, clusterId: string, spec: Node
   } catch (error) {
     if (!(error instanceof ScalerError) || error.code !== "offer_gone") throw error;
     return make(platform, clusterId, spec);
-  }
-}
-
-/** Asks again until there is an answer, for at most 20 s. */
-export async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
-  const endMs = Date.now() + 20_000;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    if (Date.now() > endMs) throw new Error("It did not happen within 20 s.");
-    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

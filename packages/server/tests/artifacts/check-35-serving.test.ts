@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "@genai/testing";
 import { expect, test } from "@jest/globals";
 import { png } from "../sessions/support/pictures.ts";
 import { setup } from "../sessions/support/setup.ts";
-import { until } from "../support/until.ts";
 
 /** Asks for a path as it is: `fetch` would tidy it up. */
 const ask = async (port: number, path: string): Promise<readonly [IncomingMessage, string]> => {
@@ -111,6 +111,6 @@ test("a download that nobody reads is cut off, and one that is read slowly is no
     if (read < 8 * 1_024 * 1_024) await sleep(10);
   }
   expect(read).toBe(bytes);
-  await until(async () => (await gateway.connections()) <= 1);
+  await until("the other connections have ended", async () => (await gateway.connections()) <= 1);
   unread.destroy();
 });

@@ -2,12 +2,12 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
+import { until } from "@genai/testing";
 import { expect, test } from "@jest/globals";
 import { limitConnections } from "../../src/http/connection-limits.ts";
 import { TestHttpServer } from "../support/http-server.ts";
 import { postJson, rawHttp } from "../support/raw-http.ts";
 import { RealServer } from "../support/real-server.ts";
-import { until } from "../support/until.ts";
 
 test("check 29: a thousand sockets that drip their headers are closed within 15 s, and others are served meanwhile", async () => {
   await using server = await RealServer.start();
@@ -80,7 +80,7 @@ test("callers that hold their bodies back make room for others, those who do so 
     socket.write("POST /v1/tasks/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nConnection: close\r\n\r\n");
     await new Promise((resolve) => socket.write(Buffer.alloc(999_999, " "), resolve));
   }
-  await until(() => refused >= 24);
+  await until("those without room are refused", () => refused >= 24);
   const body = { token: "ann", standardPipeline: { prompt: "a fox" } };
   expect((await postJson(`${server.url}/v1/tasks/`, body)).status).toBe(201);
   // Those that are still there are read as soon as they are whole: spaces, which are no task.

@@ -3,11 +3,11 @@ import { existsSync, readdirSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import type { V2Task } from "@genai/protocol";
+import { until } from "@genai/testing";
 import { expect, test } from "@jest/globals";
 import { api } from "../support/api.ts";
 import { LegacyNode } from "../support/legacy-node.ts";
 import { RealServer } from "../support/real-server.ts";
-import { until } from "../support/until.ts";
 import { ModernNode } from "./support/modern-node.ts";
 import { described, png } from "./support/pictures.ts";
 import { setup } from "./support/setup.ts";
@@ -56,7 +56,7 @@ test("check 35: while a result is looked at, no upload takes the place of what i
   slow.on("error", () => {});
   const answered = once(slow, "response");
   slow.write(evil.subarray(0, -1));
-  await until(() => readdirSync(join(gateway.folder, "unfinished")).length > 0);
+  await until("the upload has begun", () => readdirSync(join(gateway.folder, "unfinished")).length > 0);
   peer.say({ type: "result", attemptId, artifacts: [described(good)] });
   await looking;
   slow.end(evil.subarray(-1));
@@ -120,7 +120,7 @@ test("check 35: what a failed attempt brought is removed", async () => {
   expect(existsSync(picture)).toBe(true);
   const error = { code: "engine_down", message: "gone", retryable: true };
   node.peer.say({ type: "error", attemptId: task.attemptId, ...error });
-  await until(() => !existsSync(picture));
+  await until("the picture is gone", () => !existsSync(picture));
 });
 
 test("check 35: a legacy node's result is bounded as a graph's is", async () => {
@@ -143,7 +143,7 @@ test("check 35: a legacy node's result is bounded as a graph's is", async () => 
       Array.from({ length: sent }, () => picture),
     );
     let first: ReturnType<typeof firstAttempt> = [];
-    await until(async () => {
+    await until("the first attempt has ended", async () => {
       const { body } = await api(server.url).get(`/v2/tasks/${created.body.id}`).expect(200);
       first = firstAttempt(body);
       return first[0] !== "assigned" && first[0] !== "running";

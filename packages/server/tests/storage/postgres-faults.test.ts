@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { TcpProxy } from "@genai/protocol/conformance";
+import { until } from "@genai/testing";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pg from "pg";
 import { checkStore, migrateStore, openTaskStore, type TaskStore } from "../../src/storage/index.ts";
 import { makePool } from "../../src/storage/postgres/connection.ts";
 import { inTransaction } from "../../src/storage/postgres/transaction.ts";
-import { until } from "../support/until.ts";
 import { changed, inserted, newTask, opened, requeued, settled } from "./support/builders.ts";
 import { TestPostgres } from "./support/test-postgres.ts";
 
@@ -258,7 +258,7 @@ test("a sweep finds its bite by an index, however large the table is", async () 
   };
   const before = await scans();
   // PostgreSQL counts a scan about a second after it was made.
-  await until(async () => {
+  await until("every index was scanned", async () => {
     await store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, limit: 10 });
     const now = await scans();
     return now.every(({ by_index }, index) => by_index > (before[index]?.by_index ?? 0));
@@ -278,7 +278,7 @@ test("a claim reads what waits, and not what others hold already, on a table wit
   expect(await store.claim({ classKeys: ["sdxl"], limit: 1_000, costMin: 0 })).toHaveLength(1_000);
   const [ofUserBefore = 0, waitingBefore = 0] = await read();
   // PostgreSQL counts what was read about a second after it was.
-  await until(async () => {
+  await until("the claim's scan is counted", async () => {
     expect(await store.claim({ classKeys: ["sdxl"], limit: 1, costMin: 0 })).toHaveLength(1);
     return Number((await read())[1]) > waitingBefore;
   });

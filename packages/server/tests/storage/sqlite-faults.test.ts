@@ -4,11 +4,11 @@ import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { until } from "@genai/testing";
 import { expect, jest, test } from "@jest/globals";
 import Database from "better-sqlite3";
 import { openTaskStore, type ServerStore } from "../../src/storage/index.ts";
 import { anchoredClock } from "../../src/storage/store-clock.ts";
-import { until } from "../support/until.ts";
 import { artifact, inserted, newTask, opened, settled } from "./support/builders.ts";
 import { StoreProcess } from "./support/store-process-handle.ts";
 import { backlogOf } from "./support/task-store-contract.ts";
@@ -176,7 +176,7 @@ test("check 21: while the disk does not answer, keys, revocations and replays ar
   expect(performance.now() - startedAtMs).toBeLessThan(2_000);
   blocker.close();
   // What was asked for before still came to be.
-  await until(() => store.revokeCredential("key_1").catch(() => false));
+  await until("the key is there to be revoked", () => store.revokeCredential("key_1").catch(() => false));
 });
 
 test("check 21: while the disk does not answer, new writes are refused within two seconds, and what was asked before still holds", async () => {

@@ -1,11 +1,11 @@
 import { join } from "node:path";
+import { until } from "@genai/testing";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import Database from "better-sqlite3";
 import pg from "pg";
 import { LegacyNode } from "../support/legacy-node.ts";
 import { postJson, rawHttp } from "../support/raw-http.ts";
 import { RealServer } from "../support/real-server.ts";
-import { until } from "../support/until.ts";
 import { TestPostgres } from "./support/test-postgres.ts";
 
 let postgres: TestPostgres;
@@ -35,7 +35,7 @@ async function trial(server: RealServer, unwritable: () => Promise<() => Promise
   const slowestMs = Math.max(...refused.map(({ afterMs }) => afterMs));
   expect(refused.map(({ answer }) => answer.status)).toEqual(refused.map(() => 503));
   expect(refused.filter(({ answer }) => answer.headers["retry-after"] === undefined)).toEqual([]);
-  await until(async () => (await status("/readyz")) === 503);
+  await until("readiness falls", async () => (await status("/readyz")) === 503);
   expect(await status("/healthz")).toBe(200);
   expect(await status(`/v2/tasks/${first}`)).toBe(200);
   // What a node finishes meanwhile is told once it is stored.
@@ -43,12 +43,12 @@ async function trial(server: RealServer, unwritable: () => Promise<() => Promise
   expect((await postJson(`${server.url}/v2/tasks/${first}/cancel`, {})).status).toBe(503);
 
   await writable();
-  await until(async () => (await status("/readyz")) === 200);
+  await until("it is ready again", async () => (await status("/readyz")) === 200);
   const stateOf = async (id: string) => (await rawHttp("GET", `${server.url}/v2/tasks/${id}`)).json().state;
-  await until(async () => (await stateOf(first)) === "succeeded");
+  await until("the first task is told to have succeeded", async () => (await stateOf(first)) === "succeeded");
   const later = String((await submit({ "idempotency-key": "k0" })).json().id);
   node.finish(await node.nextTask());
-  await until(async () => (await stateOf(later)) === "succeeded");
+  await until("the later task has succeeded", async () => (await stateOf(later)) === "succeeded");
   const { tasks } = (await rawHttp("GET", `${server.url}/v2/tasks`)).json() as {
     readonly tasks: readonly { readonly id: string }[];
   };
