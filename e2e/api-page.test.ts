@@ -3,8 +3,8 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { EXPLANATIONS, NODE_REASONS } from "@genai/protocol";
+import { root } from "@genai/testing";
 import { expect, test } from "@jest/globals";
-import { root } from "./support/program.ts";
 import { Service } from "./support/service.ts";
 
 const page = readFileSync(join(root, "docs/api.md"), "utf8");

@@ -3,9 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { until } from "@genai/testing";
+import { Program, root, until } from "@genai/testing";
 import { expect, test } from "@jest/globals";
-import { Program, root } from "./support/program.ts";
 import { Service } from "./support/service.ts";
 
 /** What a promise of DESIGN's says a clean end may take, in milliseconds. */

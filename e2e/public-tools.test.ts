@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { openApiDocument } from "@genai/protocol";
+import { root } from "@genai/testing";
 import { expect, test } from "@jest/globals";
-import { root } from "./support/program.ts";
 import { Service } from "./support/service.ts";
 
 const run = promisify(execFile);

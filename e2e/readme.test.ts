@@ -2,9 +2,8 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { until } from "@genai/testing";
+import { root, until } from "@genai/testing";
 import { expect, test } from "@jest/globals";
-import { root } from "./support/program.ts";
 import { Service } from "./support/service.ts";
 
 const readme = readFileSync(join(root, "README.md"), "utf8");

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { root } from "@genai/testing";
 import { expect, test } from "@jest/globals";
-import { root } from "./support/program.ts";
 
 /** Who may import whom. Imports of anything that a manifest does not name fail the lint, and the compiler refuses paths that leave a
  *  package; so it is enough that no manifest names more than this. */

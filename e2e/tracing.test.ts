@@ -1,9 +1,8 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { until } from "@genai/testing";
+import { root, until } from "@genai/testing";
 import { type CollectedSpan, Collector } from "@genai/tracing/testing";
 import { expect, test } from "@jest/globals";
-import { root } from "./support/program.ts";
 import { Service } from "./support/service.ts";
 
 const PROMPT = "a very secret fox";

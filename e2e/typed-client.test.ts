@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ApiProblem, ApiUnreachable, createClient } from "@genai/protocol/client";
+import { root } from "@genai/testing";
 import { expect, test } from "@jest/globals";
-import { root } from "./support/program.ts";
 import { Service } from "./support/service.ts";
 
 const example = join(root, "e2e/examples/typed-client.ts");

@@ -1,8 +1,8 @@
 import { execFile, spawnSync } from "node:child_process";
 import { promisify } from "node:util";
+import { root } from "@genai/testing";
 import { test } from "@jest/globals";
 import { dockerTest } from "./docker.ts";
-import { root } from "./program.ts";
 
 const run = promisify(execFile);
 const runMs = 180_000;

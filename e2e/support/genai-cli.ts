@@ -1,4 +1,4 @@
-import { type Exit, Program } from "./program.ts";
+import { type Exit, Program } from "@genai/testing";
 
 /** Runs genai-cli as a person does, in a process of its own; `output` holds both of its streams. */
 export async function genaiCli(

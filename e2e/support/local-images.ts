@@ -3,9 +3,8 @@ import { mkdir, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { until } from "@genai/testing";
+import { root, until } from "@genai/testing";
 import { docker } from "./docker.ts";
-import { root } from "./program.ts";
 
 const buildMs = 240_000;
 

@@ -1,8 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort, until } from "@genai/testing";
-import { Program } from "./program.ts";
+import { freePort, Program, until } from "@genai/testing";
 
 /** A server with its home in a folder of its own, and nodes with the test engine beside it, all as processes. */
 export class Service implements AsyncDisposable {

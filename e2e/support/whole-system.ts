@@ -8,11 +8,10 @@ import {
   type NodeInfo__Output,
   type ScalerClient,
 } from "@genai/protocol/scaler";
-import { freePort, until } from "@genai/testing";
+import { freePort, Program, until } from "@genai/testing";
 import { ChannelCredentials, Metadata, type requestCallback } from "@grpc/grpc-js";
 import { type Engine, machinesEngine } from "./docker.ts";
 import { type LocalImages, localImages } from "./local-images.ts";
-import { Program } from "./program.ts";
 import { TaskCaller } from "./task-caller.ts";
 
 export interface WholeSystemOptions {

@@ -1,14 +1,11 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "@genai/testing";
+import { freePort, Program, until } from "@genai/testing";
 import { expect, test } from "@jest/globals";
 import { genai } from "./support/run.ts";
-
-const main = join(import.meta.dirname, "../dist/main.js");
 
 test.each(["SIGINT", "SIGTERM"] as const)(
   "up runs everything, a picture comes out, and %s ends all of it",
@@ -16,9 +13,11 @@ test.each(["SIGINT", "SIGTERM"] as const)(
     const home = mkdtempSync(join(tmpdir(), "genai-up-"));
     const port = String(await freePort());
     const scalerPort = String(await freePort());
-    const up = spawn(process.execPath, [main, "up", "--port", port, "--scaler-port", scalerPort, "--home", home]);
     try {
-      for await (const text of up.stdout.setEncoding("utf8")) if (String(text).includes("Ready at")) break;
+      await using up = new Program("cli", {
+        args: ["up", "--port", port, "--scaler-port", scalerPort, "--home", home],
+      });
+      await until("all of it is up", () => up.stdout.includes("Ready at"));
       const out = join(home, "fox.png");
       const run = await genai(
         ["generate", "a fox", "--size", "64x64", "--server", `http://127.0.0.1:${port}`, "--out", out],
@@ -28,12 +27,9 @@ test.each(["SIGINT", "SIGTERM"] as const)(
       );
       expect(run.exitCode).toBe(0);
       expect(readFileSync(out).subarray(1, 4).toString()).toBe("PNG");
-      up.kill(signal);
-      const [code] = await once(up, "exit");
-      expect(code).toBe(0);
+      expect(await up.end(signal)).toEqual({ code: 0, signal: null });
       await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow();
     } finally {
-      up.kill("SIGKILL");
       rmSync(home, { recursive: true });
     }
   },

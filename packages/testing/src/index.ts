@@ -1,3 +1,4 @@
 /** What the tests and trials of several packages stand on. */
 export { freePort } from "./free-port.ts";
+export { type Exit, Program, root } from "./program.ts";
 export { until } from "./until.ts";

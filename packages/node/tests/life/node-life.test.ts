@@ -54,7 +54,7 @@ test("SIGTERM finishes what runs; past the drain time the rest is handed back", 
   server.task(short, STANDARD);
   server.task(endless, HANG);
   await server.frame("accepted", ({ attemptId }) => attemptId === endless);
-  node.signal("SIGTERM");
+  node.program.signal("SIGTERM");
   await server.frame("leaving", ({ handedBack }) => handedBack.length === 0);
   await server.frame("result", ({ attemptId }) => attemptId === short);
   expect((await server.frame("leaving", ({ handedBack }) => handedBack.length > 0)).handedBack).toEqual([endless]);
@@ -68,12 +68,12 @@ test("a second SIGTERM hands back what runs at once", async () => {
   const attemptId = randomUUID();
   server.task(attemptId, HANG);
   await server.frame("accepted");
-  node.signal("SIGTERM");
+  node.program.signal("SIGTERM");
   await server.frame("leaving");
   const refused = randomUUID();
   server.task(refused, STANDARD);
   expect(await server.frame("rejected")).toMatchObject({ attemptId: refused, reason: "draining" });
-  node.signal("SIGTERM");
+  node.program.signal("SIGTERM");
   expect((await server.frame("leaving", ({ handedBack }) => handedBack.length > 0)).handedBack).toEqual([attemptId]);
   expect(await node.ended()).toBe(0);
 }, 60_000);
@@ -85,7 +85,7 @@ test("a node whose engine is not up yet says so, registers as not ready, and is 
   await early.kill();
   await using node = new NodeProcess(["-t", "comfyUI", "-i", early.url, "-b", server.backend]);
   expect((await server.frame("register")).capabilities).toMatchObject({ ready: false, pipelines: [] });
-  await until("a word in the log", () => node.stdout.includes("the engine is not ready; waiting for it"));
+  await until("a word in the log", () => node.program.output.includes("the engine is not ready; waiting for it"));
   const attemptId = randomUUID();
   server.task(attemptId, STANDARD);
   expect(await server.frame("rejected")).toMatchObject({ attemptId, reason: "the engine is not ready" });
@@ -129,7 +129,7 @@ test("an engine that dies under a task: the node offers nothing, hands the task 
   server.task(randomUUID(), STANDARD);
   await server.frame("result");
   expect(again.posted).toHaveLength(1);
-  expect(node.child.exitCode).toBeNull();
+  expect(node.program.hasEnded).toBe(false);
 }, 90_000);
 
 test("without its server a node goes on, keeps the result over its own restart, and brings it back", async () => {
@@ -142,7 +142,7 @@ test("without its server a node goes on, keeps the result over its own restart, 
     server.acknowledges = false;
     server.task(attemptId, STANDARD);
     await server.frame("result");
-    node.child.kill("SIGKILL");
+    node.program.signal("SIGKILL");
     await node.ended();
     server.frames.length = 0;
     server.acknowledges = true;
@@ -150,7 +150,7 @@ test("without its server a node goes on, keeps the result over its own restart, 
     expect((await server.frame("register")).held).toEqual([{ attemptId, state: "finished" }]);
     expect(await server.frame("result")).toMatchObject({ attemptId });
     await until("the spool to be empty", () => readdirSync(join(home.path, "spool")).length === 0);
-    later.signal("SIGTERM");
+    later.program.signal("SIGTERM");
     expect(await later.ended()).toBe(0);
   }
 }, 60_000);
@@ -162,13 +162,13 @@ test("a second node in the same home does not start, and one after a kill does",
   await server.frame("register");
   const refused = new NodeProcess([...TEST, "-b", server.backend], { home: home.path });
   expect(await refused.ended()).toBe(1);
-  expect(refused.stderr).toContain(`Another node lives in ${home.path}.`);
-  first.child.kill("SIGKILL");
+  expect(refused.program.output).toContain(`Another node lives in ${home.path}.`);
+  first.program.signal("SIGKILL");
   await first.ended();
   server.frames.length = 0;
   await using later = new NodeProcess([...TEST, "-b", server.backend], { home: home.path });
   await server.frame("register");
-  expect(later.child.exitCode).toBeNull();
+  expect(later.program.hasEnded).toBe(false);
 }, 60_000);
 
 test("the join token comes from its file, and the status page shows the node on loopback alone", async () => {
@@ -180,8 +180,8 @@ test("the join token comes from its file, and the status page shows the node on 
   await using node = new NodeProcess(flags, { env: { NODE_TOKEN_FILE: tokenFile } });
   await server.frame("register");
   expect(server.tokens).toEqual(["Bearer a-join-token"]);
-  await until("the page's address", () => node.stdout.includes("status page"));
-  const url = /"url":"(http:[^"]+)"/.exec(node.stdout)?.[1] ?? "";
+  await until("the page's address", () => node.program.output.includes("status page"));
+  const url = /"url":"(http:[^"]+)"/.exec(node.program.output)?.[1] ?? "";
   const status = await (await fetch(`${url}status`)).json();
   expect(status).toMatchObject({
     connection: "registered",
@@ -190,7 +190,7 @@ test("the join token comes from its file, and the status page shows the node on 
   });
   expect((await fetch(`${url}healthz`)).status).toBe(200);
   expect(await (await fetch(url)).text()).toContain("<h1>genai node</h1>");
-  expect(node.stdout).not.toContain("a-join-token");
+  expect(node.program.output).not.toContain("a-join-token");
 }, 60_000);
 
 test("--dry-run prints what the node would offer, with the GPUs that nvidia-smi names, and connects to nothing", async () => {
@@ -202,16 +202,16 @@ test("--dry-run prints what the node would offer, with the GPUs that nvidia-smi 
   const env = { PATH: `${files.path}:${process.env.PATH}` };
   await using node = new NodeProcess([...TEST, "--dry-run", "--models", "m1", "m2"], { env });
   expect(await node.ended()).toBe(0);
-  expect(JSON.parse(node.stdout)).toMatchObject({
+  expect(JSON.parse(node.program.stdout)).toMatchObject({
     ...{ engine: "test", ready: true, models: ["m1", "m2"], slots: 1 },
     ...{ gpuType: "NVIDIA GeForce RTX 4090", gpuCount: 2, vramBytes: 24_564 * 1024 * 1024 },
   });
   await using onCpu = new NodeProcess([...TEST, "--dry-run"], { env: { ...env, CPU: "true" } });
   expect(await onCpu.ended()).toBe(0);
-  expect(JSON.parse(onCpu.stdout)).toMatchObject({ gpuType: null, gpuCount: 0, vramBytes: null });
+  expect(JSON.parse(onCpu.program.stdout)).toMatchObject({ gpuType: null, gpuCount: 0, vramBytes: null });
   await using noEngine = new NodeProcess(["-t", "automatic", "-i", "http://127.0.0.1:9", "--dry-run"], { env });
   expect(await noEngine.ended()).toBe(1);
-  expect(JSON.parse(noEngine.stdout)).toMatchObject({
+  expect(JSON.parse(noEngine.program.stdout)).toMatchObject({
     ready: false,
     reason: expect.stringContaining("can't be reached"),
   });
@@ -224,8 +224,8 @@ test("a provisioning script runs before the node starts, and its failure stops t
   const bad = script(join(files.path, "bad.sh"), "exit 3");
   await using node = new NodeProcess(TEST, { env: { BACKEND_SERVER: server.backend, PROVISIONING_SCRIPT: good } });
   await server.frame("register");
-  expect(node.stdout).toContain("a model was fetched");
+  expect(node.program.output).toContain("a model was fetched");
   await using failed = new NodeProcess(TEST, { env: { BACKEND_SERVER: server.backend, PROVISIONING_SCRIPT: bad } });
   expect(await failed.ended()).toBe(1);
-  expect(failed.stderr).toContain(`The provisioning script ${bad} ended with 3.`);
+  expect(failed.program.output).toContain(`The provisioning script ${bad} ended with 3.`);
 }, 60_000);

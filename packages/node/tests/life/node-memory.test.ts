@@ -14,7 +14,7 @@ const TASKS = 2;
 const STANDARD = { type: "standard", prompt: "a fox", model: "", width: 32, height: 32, steps: 2 } as const;
 
 /** The most memory that a process has had, in bytes, by the kernel's count. */
-function mostMemory(pid: number | undefined): number {
+function mostMemory(pid: number): number {
   return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024;
 }
 
@@ -44,7 +44,7 @@ test.each(["comfyUI", "automatic"] as const)(
       server.uploads.clear();
       server.pipelines.clear();
     }
-    const bytes = mostMemory(node.child.pid);
+    const bytes = mostMemory(node.program.pid);
     console.info(
       `${type}, ${TASKS} pictures of 50 MiB in and out: the node had at most ${Math.round(bytes / MIB)} MiB`,
     );
