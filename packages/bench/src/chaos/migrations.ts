@@ -5,7 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import { openTaskStore } from "@genai/server/storage";
 import { percentile } from "../support/percentile.ts";
 import { PostgresProcess } from "./postgres-process.ts";
-import { PROGRAM_NODE_ARGS, SERVER_PROGRAM } from "./programs.ts";
+import { programOf } from "./programs.ts";
 import { storeFindings } from "./store-check.ts";
 import type { Trial, TrialContext, TrialResult } from "./trial.ts";
 
@@ -77,7 +77,7 @@ interface Target {
 /** Exit code, or null where it was killed after `killAfterMs`. */
 async function migrate({ home, databaseUrl }: Target, killAfterMs: number | null): Promise<number | null> {
   const env = { PATH: process.env.PATH, GENAI_HOME: home, ...(databaseUrl !== null && { DATABASE_URL: databaseUrl }) };
-  const child = spawn(process.execPath, [...PROGRAM_NODE_ARGS, SERVER_PROGRAM, "migrate"], { stdio: "ignore", env });
+  const child = spawn(process.execPath, [programOf("server"), "migrate"], { stdio: "ignore", env });
   const ended = once(child, "exit");
   if (killAfterMs !== null) {
     await Promise.race([ended, setTimeout(killAfterMs)]);

@@ -1,18 +1,19 @@
 import { fileURLToPath } from "node:url";
 
-const FROM_SOURCE = import.meta.url.endsWith(".ts");
+const packages = new URL("../../../", import.meta.url);
 
-/** The server's main file: built, or its source where this file is run from source, as tests do. */
-export const SERVER_PROGRAM = fileURLToPath(
-  new URL(FROM_SOURCE ? "../../../server/src/main.ts" : "../../../server/dist/main.js", import.meta.url),
-);
+/** The built program of a package, as it is shipped. */
+export function programOf(name: "server" | "node" | "scaler"): string {
+  return fileURLToPath(new URL(`${name}/dist/main.js`, packages));
+}
 
-/** Options of node itself that the programs need. */
-export const PROGRAM_NODE_ARGS: readonly string[] = FROM_SOURCE
-  ? ["--import", new URL("../../../../.ci/typescript-hooks.js", import.meta.url).href]
-  : [];
-
-/** A script of this folder, by its path without an ending. */
-export function scriptOf(path: string): string {
-  return fileURLToPath(new URL(`./${path}${FROM_SOURCE ? ".ts" : ".js"}`, import.meta.url));
+/** What runs the node package's stand-in for ComfyUI, which is no program that we ship: it is run unbuilt. */
+export function comfyUiStandIn(port: number): readonly string[] {
+  const hooks = new URL("../.ci/typescript-hooks.js", packages);
+  return [
+    "--import",
+    hooks.href,
+    fileURLToPath(new URL("node/tests/support/comfy-ui-process.ts", packages)),
+    String(port),
+  ];
 }

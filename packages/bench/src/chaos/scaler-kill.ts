@@ -5,11 +5,12 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { freePort } from "@genai/testing";
+import { programOf } from "./programs.ts";
 import { ClusterContainers, engineTrouble } from "./scaler/cluster-containers.ts";
 import { Gate } from "./scaler/gate.ts";
 import { NodeOwner } from "./scaler/node-owner.ts";
 import { ScalerCalls } from "./scaler/scaler-client.ts";
-import { Program, programOf } from "./support/program.ts";
+import { Program } from "./support/program.ts";
 import type { Trial, TrialContext, TrialResult } from "./trial.ts";
 
 /** A kill comes at most so many times later than a creation and a deletion take on this machine, as measured at the start: some come in

@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
+import { serverEnvironment } from "../support/server-environment.ts";
 import { ask } from "./ask.ts";
-import { PROGRAM_NODE_ARGS, SERVER_PROGRAM } from "./programs.ts";
+import { programOf } from "./programs.ts";
 
 /** How long a started server has to answer, in milliseconds. */
 const START_MS_MAX = 30_000;
@@ -28,18 +29,13 @@ export class ServerProcess {
   constructor(options: ServerOptions) {
     this.#options = options;
     const log = openSync(options.logFile, "a");
-    this.#process = spawn(process.execPath, [...PROGRAM_NODE_ARGS, SERVER_PROGRAM], {
+    this.#process = spawn(process.execPath, [programOf("server")], {
       stdio: ["ignore", log, log],
       env: {
         PATH: process.env.PATH,
         LOG_LEVEL: "warn",
-        HTTP_PORT: String(options.port),
         HOST: "127.0.0.1",
-        GENAI_HOME: options.home,
-        ENFORCE_JWT_AUTH: "false",
-        RATE_LIMIT: "off",
-        READ_RATE_LIMIT: "off",
-        ...(options.databaseUrl === null ? {} : { DATABASE_URL: options.databaseUrl }),
+        ...serverEnvironment(options),
         ...options.env,
       },
     });

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { PROGRAM_NODE_ARGS, SERVER_PROGRAM } from "./programs.ts";
+import { programOf } from "./programs.ts";
 
 /** What `genai-server check` says of a store: nothing where it is sound. */
 export function storeFindings(home: string, databaseUrl: string | null): Promise<readonly string[]> {
@@ -9,7 +9,7 @@ export function storeFindings(home: string, databaseUrl: string | null): Promise
     ...(databaseUrl === null ? {} : { DATABASE_URL: databaseUrl }),
   };
   return new Promise((resolve) => {
-    execFile(process.execPath, [...PROGRAM_NODE_ARGS, SERVER_PROGRAM, "check"], { env }, (error, out, err) => {
+    execFile(process.execPath, [programOf("server"), "check"], { env }, (error, out, err) => {
       resolve(error === null ? [] : `${out}${err}`.trim().split("\n"));
     });
   });

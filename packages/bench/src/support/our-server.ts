@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { freePort } from "@genai/testing";
 import { Child } from "./child.ts";
+import { serverEnvironment } from "./server-environment.ts";
 
 /** Starts the server as it is shipped, with authentication and rate limits off. */
 export async function startOurServer(options: {
@@ -21,13 +22,8 @@ export async function startOurServer(options: {
       ...(options.memoryReports ? ["--expose-gc", "--import", import.meta.resolve("./memory-reporter.js")] : []),
     ],
     env: {
-      HTTP_PORT: String(port),
-      GENAI_HOME: options.home,
-      ENFORCE_JWT_AUTH: "false",
-      RATE_LIMIT: "off",
-      READ_RATE_LIMIT: "off",
+      ...serverEnvironment({ ...options, port }),
       QUEUED_TASKS_MAX: "100000000",
-      ...(options.databaseUrl === null ? {} : { DATABASE_URL: options.databaseUrl }),
       ...options.env,
     },
   });

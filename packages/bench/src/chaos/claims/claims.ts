@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { openTaskStore } from "@genai/server/storage";
 import pg from "pg";
 import { percentile } from "../../support/percentile.ts";
-import { PROGRAM_NODE_ARGS, scriptOf } from "../programs.ts";
 import { storeFindings } from "../store-check.ts";
 import type { Trial, TrialContext, TrialResult } from "../trial.ts";
 import { databaseFor } from "../trial-database.ts";
@@ -84,9 +83,7 @@ async function run(context: TrialContext<Option>): Promise<TrialResult> {
 }
 
 function claimed(order: Readonly<Record<string, unknown>>): Promise<Claimed> {
-  const claimers = fork(scriptOf("claims/claimers-process"), [JSON.stringify(order)], {
-    execArgv: [...PROGRAM_NODE_ARGS],
-  });
+  const claimers = fork(new URL("./claimers-process.js", import.meta.url), [JSON.stringify(order)]);
   return new Promise((resolve, reject) => {
     claimers.once("message", (found) => resolve(Claimed.parse(found)));
     // Not "exit", which may come before what was sent last.

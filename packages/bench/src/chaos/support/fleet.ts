@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TcpProxy } from "@genai/protocol/conformance";
 import { freePort } from "@genai/testing";
+import { serverEnvironment } from "../../support/server-environment.ts";
+import { comfyUiStandIn, programOf } from "../programs.ts";
 import { LegacyNode } from "./legacy-node.ts";
-import { comfyUiStandIn, Program, programOf } from "./program.ts";
+import { Program } from "./program.ts";
 import { TasksApi } from "./tasks-api.ts";
 
 /** A result as the node's log tells of it: from here on it is on the node's disk. */
@@ -118,11 +120,7 @@ export class Fleet implements AsyncDisposable {
     const server = new Program({
       args: [programOf("server")],
       environment: {
-        HTTP_PORT: String(port),
-        GENAI_HOME: home,
-        ENFORCE_JWT_AUTH: "false",
-        RATE_LIMIT: "off",
-        READ_RATE_LIMIT: "off",
+        ...serverEnvironment({ port, home, databaseUrl: null }),
         ...options.environment,
       },
       logFile: join(folder, "server.log"),
