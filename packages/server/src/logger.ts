@@ -14,7 +14,7 @@ export function createLogger(options: { readonly level: string; readonly debug: 
     {
       level: raised && options.level !== "trace" ? "debug" : options.level,
       base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: isoTime,
       redact: {
         paths: [
           "token",
@@ -34,4 +34,17 @@ export function createLogger(options: { readonly level: string; readonly debug: 
     },
     output,
   );
+}
+
+let writtenMs = 0;
+let written = "";
+
+/** The instant of a line. Lines of the same millisecond share its text. */
+function isoTime(): string {
+  const nowMs = Date.now();
+  if (nowMs !== writtenMs) {
+    writtenMs = nowMs;
+    written = `,"time":"${new Date(nowMs).toISOString()}"`;
+  }
+  return written;
 }

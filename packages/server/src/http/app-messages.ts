@@ -12,6 +12,12 @@ export class AppMessages {
     ServerResponse.call(this, ...args);
   } as unknown as typeof ServerResponse;
 
+  constructor() {
+    // By their ancestors V8 knows how many fields they get. Without, answers outgrow their room and each field is looked up by hash.
+    Object.setPrototypeOf(this.IncomingMessage, IncomingMessage);
+    Object.setPrototypeOf(this.ServerResponse, ServerResponse);
+  }
+
   /** The app that all requests go to. Before the first of them. */
   belongTo(app: Express): RequestListener {
     Object.assign(this.IncomingMessage, { prototype: app.request });

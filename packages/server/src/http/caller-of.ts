@@ -1,4 +1,3 @@
-import { isIP } from "node:net";
 import type { Request } from "express";
 import type { Authenticate, Caller } from "../identity/caller.ts";
 import { HttpRefusal } from "./http-refusal.ts";
@@ -30,10 +29,12 @@ export async function callerOf(authenticate: Authenticate, token: string | null)
   }
 }
 
+/** 127.0.0.0/8, also as IPv6 sockets write it, and ::1. */
+const LOOPBACK = /^(?:(?:::ffff:)?127(?:\.\d{1,3}){3}|::1)$/;
+
 /** True where the request comes from this machine. */
 export function isFromLoopback(request: Request): boolean {
   // Where no proxy speaks for anybody the socket knows, which is much cheaper to ask.
   const isDirect = request.headers["x-forwarded-for"] === undefined;
-  const address = ((isDirect ? request.socket.remoteAddress : request.ip) ?? "").replace(/^::ffff:/, "");
-  return isIP(address) === 4 ? address.startsWith("127.") : address === "::1";
+  return LOOPBACK.test((isDirect ? request.socket.remoteAddress : request.ip) ?? "");
 }

@@ -1,9 +1,10 @@
 import type { Demand } from "@genai/dispatcher";
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { DispatcherTrace } from "../coordinator/dispatcher-loop.ts";
 import type { SessionSnapshot } from "../sessions/session-snapshot.ts";
 import type { ChangeOutcome, StoreChange, TaskStore } from "../tasks/task-store.ts";
 import type { DeliveryStore, TryOutcome } from "../webhooks/delivery-store.ts";
+import { LatencyHistogram } from "./latency-histogram.ts";
 
 /** What is read when somebody looks. */
 export interface MetricsSources {
@@ -13,8 +14,6 @@ export interface MetricsSources {
   readonly wallMs: () => number;
 }
 
-/** From a tenth of a millisecond to seconds. */
-const LATENCY_BUCKETS_S = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 const PIPELINES = ["standard", "comfy"] as const;
 
 /** The server's figures for Prometheus. A label has only values that this file and the protocol name: none is a user's or a node's own,
@@ -39,8 +38,16 @@ export class ServerMetrics {
     "Requests for webhooks, by what came of them.",
     "outcome",
   );
-  readonly #decision = this.#histogram("genai_decision_seconds", "Time of a step of the dispatcher.");
-  readonly #commit = this.#histogram("genai_commit_seconds", "Time from a group of changes to its place on the disk.");
+  readonly #decision = new LatencyHistogram(
+    "genai_decision_seconds",
+    "Time of a step of the dispatcher.",
+    this.#registry,
+  );
+  readonly #commit = new LatencyHistogram(
+    "genai_commit_seconds",
+    "Time from a group of changes to its place on the disk.",
+    this.#registry,
+  );
   #steppedAtMs = 0;
 
   constructor(sources: MetricsSources) {
@@ -158,9 +165,5 @@ export class ServerMetrics {
       },
     });
     return (value) => counts.set(value, (counts.get(value) ?? 0) + 1);
-  }
-
-  #histogram(name: string, help: string): Histogram {
-    return new Histogram({ name, help, buckets: LATENCY_BUCKETS_S, registers: [this.#registry] });
   }
 }

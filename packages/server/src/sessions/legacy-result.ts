@@ -39,14 +39,14 @@ export async function storeLegacyResult(
   let bytesLeft = bytesMax;
   for (const [index, entry] of entries.entries()) {
     if (entry.type === "url") {
-      stored.push({ ...NOTHING_KNOWN, index, url: entry.url });
+      stored.push(urlArtifact(index, entry.url));
       continue;
     }
     const key = artifactKey(attemptId, index);
     const picture = await storePicture(artifacts, key, entry.data, Math.min(artifactBytesMax, bytesLeft));
     uploads.offer(key, picture.bytes);
     bytesLeft -= picture.bytes;
-    stored.push({ ...NOTHING_KNOWN, index, ...picture });
+    stored.push({ index, url: null, seed: null, ...picture });
   }
   return stored;
 }
@@ -70,16 +70,10 @@ async function storePicture(
   }
 }
 
-const NOTHING_KNOWN = {
-  key: null,
-  url: null,
-  sha256: null,
-  bytes: null,
-  mime: null,
-  width: null,
-  height: null,
-  seed: null,
-} as const;
+/** A picture that stays where its node put it: nothing is known of it but its URL. */
+function urlArtifact(index: number, url: string): TaskArtifact {
+  return { index, key: null, url, sha256: null, bytes: null, mime: null, width: null, height: null, seed: null };
+}
 
 type Entry = { readonly type: "url"; readonly url: string } | { readonly type: "data"; readonly data: DataUrl };
 

@@ -25,9 +25,10 @@ export function readComfyBody(body: unknown): V1Submission {
 
 function parse<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer<Schema> {
   if (typeof body !== "object" || body === null || Array.isArray(body)) throw refused("the body must be a JSON object");
-  const parsed = schema.safeParse(body, { error: issueWords });
+  const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
-  const fields = fieldErrors(parsed.error);
+  // In our words only now: a parse that may have to find words takes twice as long.
+  const fields = fieldErrors(schema.safeParse(body, { error: issueWords }).error ?? parsed.error);
   throw new HttpRefusal("invalid_request", { detail: fieldSentence(fields), fields });
 }
 
