@@ -17,8 +17,11 @@ const CHECKED_AT_START_BYTES_MAX = 64 * 1024 * 1024;
 const SQLITE_SCHEMA = SQLITE_MIGRATIONS.length;
 
 /** A connection as the store wants it. */
-export function connect(file: string, options: { readonly readonly?: boolean } = {}): Database.Database {
-  const database = new Database(file, { timeout: 5_000, ...options });
+export function connect(
+  file: string,
+  options: { readonly readonly?: boolean; readonly cacheKib?: number } = {},
+): Database.Database {
+  const database = new Database(file, { timeout: 5_000, readonly: options.readonly ?? false });
   if (!options.readonly) {
     database.pragma("journal_mode = WAL");
     // What is acknowledged must survive a power cut: with NORMAL one in four did.
@@ -28,7 +31,7 @@ export function connect(file: string, options: { readonly readonly?: boolean } =
     // A log that once grew large (a long backup held it) is cut back.
     database.pragma(`journal_size_limit = ${64 * 1024 * 1024}`);
   }
-  database.pragma("cache_size = -32768");
+  database.pragma(`cache_size = -${options.cacheKib ?? 32_768}`);
   database.pragma("temp_store = MEMORY");
   return database;
 }
