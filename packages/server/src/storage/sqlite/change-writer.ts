@@ -5,6 +5,7 @@ import { changeEvent } from "../change-event.ts";
 import type { StoreClock } from "../store-clock.ts";
 import { encodeList, encodeSpec, orderMs, ROW_FORMAT, STATE_NUMBER } from "../task-row.ts";
 import type { EventLog } from "./event-log.ts";
+import { HeldTasks, type OpenAttempt, type TaskHead } from "./held-tasks.ts";
 import type { Names } from "./names.ts";
 import type { Tallies } from "./tallies.ts";
 import { TaskRemover } from "./task-remover.ts";
@@ -15,18 +16,6 @@ export const IDEMPOTENCY_MS = 24 * 60 * 60 * 1000;
 const QUEUED = STATE_NUMBER.queued;
 const RUNNING = STATE_NUMBER.running;
 
-/** What a guard looks at. */
-interface TaskHead {
-  readonly seq: number;
-  readonly userSeq: number;
-  readonly userId: string;
-  readonly classSeq: number;
-  readonly state: number;
-  readonly claimed: number;
-  readonly eventNumber: number;
-  readonly webhook: string | null;
-}
-
 const CONFLICT: ChangeOutcome = { type: "conflict", taskId: null };
 
 /** Applies changes inside of the caller's transaction. A change whose guard fails writes nothing and stops nobody. */
@@ -35,6 +24,7 @@ export class ChangeWriter {
   readonly #tallies: Tallies;
   readonly #events: EventLog;
   readonly #clock: StoreClock;
+  readonly #held = new HeldTasks();
   readonly #remover: TaskRemover;
   readonly #sql: ReturnType<typeof prepare>;
 
@@ -49,6 +39,11 @@ export class ChangeWriter {
     this.#events = parts.events;
     this.#clock = clock;
     this.#remover = new TaskRemover(database);
+  }
+
+  /** After a rollback, and where somebody else wrote what is held. */
+  forget(): void {
+    this.#held.forget();
   }
 
   apply(change: StoreChange): ChangeOutcome {
@@ -101,7 +96,10 @@ export class ChangeWriter {
     if (idempotency) this.#sql.putKey.run(userSeq, idempotency.key, task.taskId, idempotency.bodyHash, now);
     this.#tallies.tasks(userSeq, QUEUED, 1);
     if (!change.claimed) this.#tallies.unclaimed(classSeq, 1);
-    return this.#log({ seq, userSeq, userId: task.userId, eventNumber: 0 }, task.taskId, change);
+    const { userId, webhook } = task;
+    const head = { seq, userSeq, userId, classSeq, webhook, state: QUEUED, claimed, eventNumber: 0 };
+    if (change.claimed) this.#held.holdTask(task.taskId, head);
+    return this.#log(head, task.taskId, change);
   }
 
   #openAttempt(change: Extract<StoreChange, { type: "attemptOpened" }>): ChangeOutcome {
@@ -124,15 +122,23 @@ export class ChangeWriter {
         ? { type: "applied", event: null }
         : CONFLICT;
     }
+    const { seq: taskSeq, userSeq } = task;
+    this.#held.holdAttempt(change.attemptId, {
+      taskSeq,
+      userSeq,
+      attempt: change.attempt,
+      cost: change.cost,
+      gpuMs: 0,
+    });
     this.#sql.startTask.run(change.attempt, change.atMs, task.eventNumber + 1, task.seq);
-    this.#moved(task, RUNNING, 1);
+    this.#moved(change.taskId, task, RUNNING, 1);
     return this.#log(task, change.taskId, change);
   }
 
   #changeAttempt(change: Extract<StoreChange, { type: "attemptChanged" }>): ChangeOutcome {
-    const attempt = this.#sql.findOpenAttempt.get(change.attemptId);
+    const attempt = this.#held.attempt(change.attemptId) ?? this.#sql.findOpenAttempt.get(change.attemptId);
     if (!attempt) return CONFLICT;
-    this.#sql.changeAttempt.run(
+    const { changes } = this.#sql.changeAttempt.run(
       change.state,
       change.open ? 1 : 0,
       change.open ? null : change.atMs,
@@ -142,8 +148,13 @@ export class ChangeWriter {
       attempt.taskSeq,
       attempt.attempt,
     );
+    // Its task was deleted under it.
+    if (changes === 0) return CONFLICT;
     const cost = change.state === "succeeded" ? attempt.cost : 0;
     this.#tallies.usage(attempt.userSeq, change.gpuMs - attempt.gpuMs, cost);
+    attempt.gpuMs = change.gpuMs;
+    if (change.open) this.#held.holdAttempt(change.attemptId, attempt);
+    else this.#held.leaveAttempt(change.attemptId);
     return { type: "applied", event: null };
   }
 
@@ -158,7 +169,7 @@ export class ChangeWriter {
       task.eventNumber + 1,
       task.seq,
     );
-    this.#moved(task, QUEUED, task.claimed);
+    this.#moved(change.taskId, task, QUEUED, task.claimed);
     return this.#log(task, change.taskId, change);
   }
 
@@ -166,7 +177,7 @@ export class ChangeWriter {
     const task = this.#unsettled(change.taskId);
     if (!task) return CONFLICT;
     this.#sql.resumeTask.run(task.eventNumber + 1, task.seq);
-    this.#moved(task, RUNNING, 1);
+    this.#moved(change.taskId, task, RUNNING, 1);
     return this.#log(task, change.taskId, change);
   }
 
@@ -183,11 +194,12 @@ export class ChangeWriter {
       task.seq,
     );
     if (task.webhook !== null) this.#sql.insertOutbox.run(task.seq, change.atMs, this.#clock());
-    this.#moved(task, STATE_NUMBER[change.state], 0);
+    this.#moved(change.taskId, task, STATE_NUMBER[change.state], 0);
     return this.#log(task, change.taskId, change);
   }
 
   #release(taskId: string): void {
+    this.#held.leaveTask(taskId);
     const task = this.#sql.findTask.get(taskId);
     if (task?.state !== QUEUED || task.claimed === 0) return;
     this.#sql.releaseTask.run(task.seq);
@@ -202,28 +214,29 @@ export class ChangeWriter {
   }
 
   #unsettled(taskId: string): TaskHead | undefined {
-    const task = this.#sql.findTask.get(taskId);
+    const task = this.#held.task(taskId) ?? this.#sql.findTask.get(taskId);
     return task && (task.state === QUEUED || task.state === RUNNING) ? task : undefined;
   }
 
-  #moved(task: TaskHead, state: number, claimed: number): void {
+  #moved(taskId: string, task: TaskHead, state: number, claimed: number): void {
     if (task.state !== state) {
       this.#tallies.tasks(task.userSeq, task.state, -1);
       this.#tallies.tasks(task.userSeq, state, 1);
     }
     if (task.state === QUEUED && task.claimed === 0) this.#tallies.unclaimed(task.classSeq, -1);
     if (state === QUEUED && claimed === 0) this.#tallies.unclaimed(task.classSeq, 1);
+    task.state = state;
+    task.claimed = claimed;
+    if (claimed === 1) this.#held.holdTask(taskId, task);
+    else this.#held.leaveTask(taskId);
   }
 
-  #log(
-    task: Pick<TaskHead, "seq" | "userSeq" | "userId" | "eventNumber">,
-    taskId: string,
-    change: StoreChange,
-  ): ChangeOutcome {
+  #log(task: TaskHead, taskId: string, change: StoreChange): ChangeOutcome {
     const news = changeEvent(change);
     let event: TaskEvent | null = null;
     if (news) {
       const number = task.eventNumber + 1;
+      task.eventNumber = number;
       event = this.#events.append(task.seq, task.userSeq, { taskId, userId: task.userId, number, ...news });
     }
     return { type: "applied", event };
@@ -259,7 +272,7 @@ function prepare(database: Database) {
       `UPDATE tasks SET state = ${RUNNING}, claimed = 1, last_attempt = max(last_attempt, ?),
          started_at_ms = coalesce(started_at_ms, ?), event_number = ? WHERE seq = ?`,
     ),
-    findOpenAttempt: statement<{ taskSeq: number; attempt: number; cost: number; gpuMs: number; userSeq: number }>(
+    findOpenAttempt: statement<OpenAttempt>(
       `SELECT task_seq AS taskSeq, attempt, cost, gpu_ms AS gpuMs, user_seq AS userSeq
        FROM attempts JOIN tasks ON tasks.seq = attempts.task_seq WHERE attempt_id = ? AND open = 1`,
     ),

@@ -97,6 +97,7 @@ export class Writer {
       case "claim":
         return this.#claims.claim(request.request);
       case "recover":
+        this.#changes.forget();
         return this.#recovery.batchAfter(request.request.after);
       case "sweep":
         return this.#sweeper.sweep(request.request);
@@ -135,6 +136,7 @@ export class Writer {
     if (this.#database.inTransaction) this.#sql.rollback.run();
     this.#tallies.clear();
     this.#events.rolledBack();
+    this.#changes.forget();
     this.#users.forget();
     this.#classes.forget();
   }
