@@ -6,7 +6,7 @@ import { TcpProxy } from "@genai/protocol/conformance";
 import { until } from "@genai/testing";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pg from "pg";
-import { checkStore, migrateStore, openTaskStore, type TaskStore } from "../../src/storage/index.ts";
+import { checkStore, migrateStore, type NewTask, openTaskStore, type TaskStore } from "../../src/storage/index.ts";
 import { makePool } from "../../src/storage/postgres/connection.ts";
 import { inTransaction } from "../../src/storage/postgres/transaction.ts";
 import { changed, inserted, newTask, opened, requeued, settled } from "./support/builders.ts";
@@ -125,6 +125,76 @@ test("a commit that was given up while the database still worked on it is fenced
   const known = await store.attempt(open.attemptId);
   await setTimeout(300);
   expect(await store.attempt(open.attemptId)).toEqual(known);
+});
+
+/** Two commits that go to the database as two groups, the second while the first waits for a row that is held. */
+async function behindHeldRow(bundle: Awaited<ReturnType<typeof setup>>, store: TaskStore) {
+  const held = newTask();
+  await store.commit([inserted(held)]);
+  const holder = new pg.Client(bundle.databaseUrl);
+  await holder.connect();
+  await holder.query("BEGIN; SELECT 1 FROM genai.tasks FOR UPDATE");
+  const [first, second] = [opened(held.taskId), newTask()];
+  const commits = [store.commit([first])];
+  await until("the first waits for the row", async () => {
+    const [row] = await bundle.sql("SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+    return row.n > 0;
+  });
+  commits.push(store.commit([inserted(second), opened(second.taskId)]));
+  // On its way, not only asked for.
+  await setTimeout(50);
+  return {
+    taskIds: [held.taskId, second.taskId],
+    settled: Promise.allSettled(commits),
+    async [Symbol.asyncDispose]() {
+      await holder.end();
+    },
+  };
+}
+
+test("a group that was sent behind another is applied after it", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  const held = await behindHeldRow(bundle, store);
+  await held[Symbol.asyncDispose]();
+  expect(await held.settled).toMatchObject([
+    { status: "fulfilled", value: [{ event: { position: 2 } }] },
+    { status: "fulfilled", value: [{ event: { position: 3 } }, { event: { position: 4 } }] },
+  ]);
+});
+
+test("a group that was sent behind another which then fails is not applied", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  await using held = await behindHeldRow(bundle, store);
+  // The row is held for longer than a commit may take.
+  expect(await held.settled).toMatchObject([
+    { status: "rejected", reason: { outcome: "unknown" } },
+    { status: "rejected", reason: { name: "StoreUnavailable" } },
+  ]);
+  // Whoever reads settles what nobody knew.
+  const [first, second] = held.taskIds;
+  expect(await store.attemptsOf(first ?? "")).toEqual([]);
+  await held[Symbol.asyncDispose]();
+  // What the backend still finds at its door.
+  await setTimeout(300);
+  expect(await store.attemptsOf(first ?? "")).toEqual([]);
+  expect(await store.task(second ?? "")).toBeNull();
+});
+
+test("two groups whose connection breaks under them are both applied once, in order", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  const held = await behindHeldRow(bundle, store);
+  bundle.proxy.reset();
+  await setTimeout(20);
+  await held[Symbol.asyncDispose]();
+  expect(await held.settled).toMatchObject([
+    { status: "fulfilled", value: [{ event: { position: 2 } }] },
+    { status: "fulfilled", value: [{ event: { position: 3 } }, { event: { position: 4 } }] },
+  ]);
+  for (const taskId of held.taskIds) expect(await store.eventsOf(taskId, 0, 10)).toHaveLength(2);
+  expect(await checkStore(bundle, null)).toEqual([]);
 });
 
 test("check 4: a connection that is ended between two statements of a transaction fails that transaction alone", async () => {
@@ -269,7 +339,7 @@ test("a sweep finds its bite by an index, however large the table is", async () 
 test("a claim reads what waits, and not what others hold already, on a table without statistics", async () => {
   await using bundle = await setup();
   const store = await bundle.open();
-  await store.commit(Array.from({ length: 2_000 }, () => inserted(newTask({ userId: "one" }))));
+  await insertAll(store, 2_000, () => newTask({ userId: "one" }));
   const read = async () => {
     const rows = await bundle.sql(`SELECT indexrelname AS name, idx_tup_read::int AS rows
       FROM pg_stat_user_indexes WHERE indexrelname IN ('tasks_waiting', 'tasks_of_user_by_state') ORDER BY indexrelname`);
@@ -298,7 +368,7 @@ test("check 23: starters at the same time migrate once, and a second migration f
   await using bundle = await setup();
   const results = await Promise.all(Array.from({ length: 8 }, () => migrateStore(bundle)));
   expect(results.filter((result) => result.from === 0)).toHaveLength(1);
-  expect(await migrateStore(bundle)).toEqual({ from: 5, to: 5 });
+  expect(await migrateStore(bundle)).toEqual({ from: 6, to: 6 });
 });
 
 test("check 23: a schema newer than the program stops the start with a sentence", async () => {
@@ -373,8 +443,7 @@ test("a database that is not there stops the start with a sentence", async () =>
 test("check 14: claimers at once take no task twice and never more than they asked for, whatever plan is chosen", async () => {
   await using bundle = await setup();
   const stores = await Promise.all(Array.from({ length: 4 }, (_, index) => bundle.open(bundle.databaseUrl, index > 0)));
-  const tasks = Array.from({ length: 2_000 }, (_, index) => newTask({ userId: `user-${index % 5}` }));
-  await stores[0]?.commit(tasks.map((task) => inserted(task)));
+  await insertAll(stores[0] as TaskStore, 2_000, (index) => newTask({ userId: `user-${index % 5}` }));
   for (const setting of ["enable_hashjoin", "enable_mergejoin", "enable_sort", "enable_nestloop", "enable_indexscan"]) {
     await bundle.sql(`ALTER DATABASE ${new URL(bundle.databaseUrl).pathname.slice(1)} SET ${setting} = off`);
     await bundle.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'genai-server'");
@@ -389,6 +458,13 @@ test("check 14: claimers at once take no task twice and never more than they ask
   }
   expect(await checkStore(bundle, null)).toEqual([]);
 }, 60_000);
+
+/** In bites that a busy machine applies within the time of one commit. */
+async function insertAll(store: TaskStore, count: number, make: (index: number) => NewTask): Promise<void> {
+  for (let done = 0; done < count; done += 250) {
+    await store.commit(Array.from({ length: 250 }, (_, index) => inserted(make(done + index))));
+  }
+}
 
 /** Terminated connections are the test's own doing; a claim is asked for again, as the coordinator does. */
 async function claimOnce(store: TaskStore, limit: number): Promise<readonly string[]> {

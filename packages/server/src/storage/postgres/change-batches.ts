@@ -62,18 +62,23 @@ export function changeBatches(changes: readonly PreparedChange[], known: KnownNa
   return `[${batches.join(",")}]`;
 }
 
-/** The call that applies a group of changes for a server; its one row's `outcomes` is JSON, an `AppliedChange` for each. */
+/** The call that applies a group of changes for a server; its one row's `outcomes` is JSON, an `AppliedChange` for each. `behind`: the group
+ *  in front of it, where it is not known to be applied; without that this one is not either (`GN003`). */
 export function applyQuery(
   groupId: string,
   changes: readonly PreparedChange[],
   known: KnownNames,
   serverId: string,
+  behind: string | null = null,
 ): QueryConfig {
-  return {
-    name: "apply",
-    text: "SELECT genai.apply_batches($1, $2, $3, $4) AS outcomes",
-    values: [groupId, changeBatches(changes, known), changes.length, serverId],
-  };
+  const values = [groupId, changeBatches(changes, known), changes.length, serverId];
+  return behind === null
+    ? { name: "apply", text: "SELECT genai.apply_batches($1, $2, $3, $4) AS outcomes", values }
+    : {
+        name: "apply_behind",
+        text: "SELECT genai.apply_behind($1, $2, $3, $4, $5) AS outcomes",
+        values: [behind, ...values],
+      };
 }
 
 /** What the order of a change and others is about. */

@@ -12,15 +12,14 @@ const TYPES: pg.CustomTypesConfig = {
   },
 };
 
-/** A pool for the store. `statementMs` bounds a statement at the server, `callMs` the wait for it here. */
-export function makePool(url: string, options: { readonly max: number; readonly callMs: number }): pg.Pool {
-  const pool = new pg.Pool({
+/** How every connection of the store is set up. `callMs` bounds the wait for a statement. */
+export function connectionSettings(url: string, callMs: number): pg.ClientConfig {
+  return {
     connectionString: url,
-    max: options.max,
     application_name: "genai-server",
     types: TYPES,
-    connectionTimeoutMillis: Math.min(options.callMs, CALL_MS_MAX),
-    query_timeout: options.callMs,
+    connectionTimeoutMillis: Math.min(callMs, CALL_MS_MAX),
+    query_timeout: callMs,
     statement_timeout: 10_000,
     lock_timeout: 2_000,
     idle_in_transaction_session_timeout: 10_000,
@@ -28,7 +27,12 @@ export function makePool(url: string, options: { readonly max: number; readonly 
     // Each statement is planned once for a connection: they find their rows by indexes whatever the values are, and to plan one anew took
     // longer than to run it.
     options: "-c search_path=genai -c plan_cache_mode=force_generic_plan -c jit=off",
-  });
+  };
+}
+
+/** A pool for the store. */
+export function makePool(url: string, options: { readonly max: number; readonly callMs: number }): pg.Pool {
+  const pool = new pg.Pool({ ...connectionSettings(url, options.callMs), max: options.max });
   // A connection that breaks is dropped by the pool, and whoever uses it hears of it by their next statement. Without listeners the
   // process would die of it: of an idle one, and of one that is between two statements of a transaction.
   pool.on("error", () => undefined);

@@ -3,9 +3,11 @@ import { setTimeout } from "node:timers/promises";
 import type { Pool } from "pg";
 import { type ChangeOutcome, type StoreChange, StoreUnavailable } from "../../tasks/task-store.ts";
 import { type AppliedChange, changeOutcome } from "../applied-change.ts";
+import { errorCode } from "../error-code.ts";
 import { applyQuery, type PreparedChange, prepareChange } from "./change-batches.ts";
 import { CALL_MS_MAX, failureOf, unavailable } from "./connection.ts";
 import { KnownNames } from "./known-names.ts";
+import type { WriteConnection } from "./write-connection.ts";
 
 /** Changes that one transaction takes at most, and characters of them. */
 const GROUP_CHANGES_MAX = 1_000;
@@ -22,24 +24,38 @@ interface Waiting {
   readonly reject: (error: StoreUnavailable) => void;
 }
 
-/** Group commit: one group of changes is on its way, and whatever comes up meanwhile is the next one. Changes are applied in
- *  the order in which they were handed in.
+/** Groups on their way at once: one that the database works on, and one that lies at its door when it is done. With one alone it waited
+ *  for this process after each group, which has other things to do. */
+const UNDER_WAY_MAX = 2;
+
+/** A group on its way. */
+interface Sent {
+  readonly groupId: string;
+  /** Whether it was applied; never rejects. */
+  readonly applied: Promise<boolean>;
+}
+
+/** Group commit: what comes up while two groups are on their way is the next one. Changes are applied in the order in which they were
+ *  handed in, and none whose predecessor was not.
  *
  *  Each group carries an id that its transaction writes down. When a connection breaks in the middle, the same group is sent
  *  again: what was committed answers as it did then. When the time is up first, the group is fenced off before anything else is
  *  done, so an answer `unknown` becomes certain with the next thing that is read. */
 export class GroupCommitter {
   readonly #pool: Pool;
+  readonly #connection: WriteConnection;
   readonly #serverId: string;
   readonly #unknownGroups = new Set<string>();
   readonly #knownNames = new KnownNames();
+  readonly #underWay = new Set<Sent>();
   #waiting: Waiting[] = [];
   #waitingChanges = 0;
   #waitingChars = 0;
-  #running: Promise<void> | null = null;
+  #starting = false;
 
-  constructor(pool: Pool, serverId: string) {
+  constructor(pool: Pool, connection: WriteConnection, serverId: string) {
     this.#pool = pool;
+    this.#connection = connection;
     this.#serverId = serverId;
   }
 
@@ -54,7 +70,7 @@ export class GroupCommitter {
       this.#waiting.push({ changes: prepared, chars, resolve, reject });
       this.#waitingChanges += changes.length;
       this.#waitingChars += chars;
-      this.#running ??= this.#drain();
+      this.#startSoon();
     });
   }
 
@@ -68,14 +84,32 @@ export class GroupCommitter {
 
   /** Resolves once nothing is on its way. */
   async idle(): Promise<void> {
-    while (this.#running) await this.#running;
+    while (this.#waiting.length > 0 || this.#underWay.size > 0) {
+      await Promise.all([...this.#underWay].map(({ applied }) => applied));
+    }
   }
 
-  async #drain(): Promise<void> {
-    // One turn of the loop is one transaction: whatever is handed in during this turn comes along.
-    await Promise.resolve();
-    while (this.#waiting.length > 0) await this.#send(this.#nextGroup());
-    this.#running = null;
+  /** Behind this turn of the loop: whatever is handed in during it comes along. */
+  #startSoon(): void {
+    if (this.#starting) return;
+    this.#starting = true;
+    queueMicrotask(() => {
+      this.#starting = false;
+      this.#start();
+    });
+  }
+
+  #start(): void {
+    while (this.#waiting.length > 0 && this.#underWay.size < UNDER_WAY_MAX) {
+      const before = [...this.#underWay].at(-1) ?? null;
+      const groupId = randomUUID();
+      const sent = { groupId, applied: this.#send(this.#nextGroup(), groupId, before) };
+      this.#underWay.add(sent);
+      void sent.applied.then(() => {
+        this.#underWay.delete(sent);
+        this.#start();
+      });
+    }
   }
 
   #nextGroup(): readonly Waiting[] {
@@ -97,10 +131,14 @@ export class GroupCommitter {
   }
 
   /** False where it failed; then nothing is applied that was handed in behind it. */
-  async #send(group: readonly Waiting[]): Promise<boolean> {
+  async #send(group: readonly Waiting[], groupId: string, before: Sent | null): Promise<boolean> {
     let applied: readonly AppliedChange[];
     try {
-      applied = await this.#apply(group.flatMap(({ changes }) => changes));
+      applied = await this.#apply(
+        groupId,
+        group.flatMap(({ changes }) => changes),
+        before,
+      );
     } catch (error) {
       const failure = error as StoreUnavailable;
       if (failure.outcome === "rolled_back" && group.length > 1 && !isAway(failure)) return this.#sendEach(group);
@@ -120,47 +158,70 @@ export class GroupCommitter {
   /** One of them is what the database will not take; those before it are. */
   async #sendEach(group: readonly Waiting[]): Promise<boolean> {
     for (const [index, waiting] of group.entries()) {
-      if (await this.#send([waiting])) continue;
+      if (await this.#send([waiting], randomUUID(), null)) continue;
       refuse(group.slice(index + 1));
       return false;
     }
     return true;
   }
 
-  /** Applies a group within {@link CALL_MS_MAX}, trying again where that can help. Throws {@link StoreUnavailable}. */
-  async #apply(changes: readonly PreparedChange[]): Promise<readonly AppliedChange[]> {
-    const groupId = randomUUID();
-    const query = applyQuery(groupId, changes, this.#knownNames, this.#serverId);
-    const deadline = performance.now() + CALL_MS_MAX;
+  /** Applies a group within {@link CALL_MS_MAX} of the answer to the one in front of it, trying again where that can help. Throws
+   *  {@link StoreUnavailable}. */
+  async #apply(
+    groupId: string,
+    changes: readonly PreparedChange[],
+    before: Sent | null,
+  ): Promise<readonly AppliedChange[]> {
+    let deadline = performance.now() + CALL_MS_MAX;
+    let behind = before?.groupId ?? null;
     let maybeCommitted = false;
     for (let attempt = 0; ; attempt++) {
+      let outcomes: string;
       try {
         await this.fence();
-        const { rows } = await this.#pool.query(query);
-        this.#knownNames.committed(changes.map(({ change }) => change));
-        return JSON.parse(rows[0]?.outcomes);
+        const query = applyQuery(groupId, changes, this.#knownNames, this.#serverId, behind);
+        const callMs = behind === null ? CALL_MS_MAX : 2 * CALL_MS_MAX;
+        outcomes = (await this.#connection.query(query, callMs)).rows[0]?.outcomes;
       } catch (error) {
         this.#knownNames.forget();
         const { failure, retry } = failureOf(error);
         maybeCommitted ||= failure === "unknown";
+        // It has no fate of its own before that of the one in front of it is known.
+        const isFree = before === null || (await before.applied);
+        if (behind !== null) deadline = performance.now() + CALL_MS_MAX;
+        behind = null;
         const pauseMs = Math.random() * 50 * 2 ** attempt;
-        if (!retry || performance.now() + pauseMs > deadline) {
-          if (maybeCommitted) this.#unknownGroups.add(groupId);
-          throw unavailable(error, maybeCommitted ? "unknown" : failure);
+        if (isFree && (retry || isOfGroups(error)) && performance.now() + pauseMs < deadline) {
+          await setTimeout(pauseMs);
+          continue;
         }
-        await setTimeout(pauseMs);
+        if (maybeCommitted) this.#unknownGroups.add(groupId);
+        const outcome = maybeCommitted ? "unknown" : failure;
+        throw isFree ? unavailable(error, outcome) : notBehind(outcome === "unknown" ? outcome : "rolled_back");
       }
+      // The one in front of it was committed, and nobody here may ever hear of that; then this one is as unknown.
+      if (before !== null && !(await before.applied)) throw notBehind("unknown");
+      this.#knownNames.committed(changes.map(({ change }) => change));
+      return JSON.parse(outcomes);
     }
   }
 }
 
 function refuse(behind: readonly Waiting[]): void {
-  for (const { reject } of behind) {
-    reject(new StoreUnavailable("What was to be written before it was not.", "rolled_back"));
-  }
+  for (const { reject } of behind) reject(notBehind("rolled_back"));
+}
+
+function notBehind(outcome: StoreUnavailable["outcome"]): StoreUnavailable {
+  return new StoreUnavailable("What was to be written before it was not.", outcome);
 }
 
 /** The database was not reached, so no change of the group is at fault. */
 function isAway(failure: StoreUnavailable): boolean {
   return failureOf(failure.cause).failure !== "rolled_back" || failureOf(failure.cause).retry;
+}
+
+/** It was sent behind a group that is applied by now (`GN003`), or another backend is at the same group: the next try hears what came of it. */
+function isOfGroups(error: unknown): boolean {
+  if (errorCode(error) === "GN003") return true;
+  return errorCode(error) === "23505" && (error as { constraint?: string }).constraint === "change_groups_pkey";
 }

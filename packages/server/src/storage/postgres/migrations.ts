@@ -6,6 +6,7 @@ import { SCHEMA_BATCHES } from "./schema-batches.ts";
 import { SCHEMA_CLAIMS } from "./schema-claims.ts";
 import { SCHEMA_FUNCTIONS } from "./schema-functions.ts";
 import { SCHEMA_GUARD } from "./schema-guard.ts";
+import { SCHEMA_PIPELINE } from "./schema-pipeline.ts";
 import { SCHEMA_TABLES } from "./schema-tables.ts";
 
 /** Steps of the schema, numbered from 1 by their place, only ever appended. A step must leave the functions that an older server
@@ -17,6 +18,7 @@ const MIGRATIONS: readonly string[] = [
   "CREATE INDEX tasks_of_user_by_state ON genai.tasks (user_seq, state, task_id)",
   SCHEMA_CLAIMS,
   SCHEMA_BATCHES,
+  SCHEMA_PIPELINE,
 ];
 
 /** Newest schema that this program knows. */

@@ -43,9 +43,10 @@ import { PostgresSweeper } from "./postgres-sweeper.ts";
 import { serverIdIn } from "./server-id.ts";
 import { ServerLease } from "./server-lease.ts";
 import { inTransaction } from "./transaction.ts";
+import { WriteConnection } from "./write-connection.ts";
 
-/** Connections of one server: one writes groups, the others read, claim and sweep. */
-const CONNECTIONS_MAX = 8;
+/** Connections of one server that read, claim and sweep; one more writes groups. */
+const CONNECTIONS_MAX = 7;
 
 /** A read that fails so soon, in milliseconds, is tried again. */
 const AT_ONCE_MS = 200;
@@ -55,6 +56,7 @@ const AT_ONCE_MS = 200;
 export class PostgresTaskStore implements ServerStore {
   readonly #lock: FolderLock;
   readonly #pool: pg.Pool;
+  readonly #writing: WriteConnection;
   readonly #serverId: string;
   readonly #lease: ServerLease;
   readonly #committer: GroupCommitter;
@@ -64,12 +66,13 @@ export class PostgresTaskStore implements ServerStore {
   readonly #deliveries: PostgresDeliveries;
   readonly #credentials: PostgresCredentials;
 
-  private constructor(lock: FolderLock, pool: pg.Pool, serverId: string, lease: ServerLease) {
+  private constructor(lock: FolderLock, pool: pg.Pool, writing: WriteConnection, serverId: string, lease: ServerLease) {
     this.#lock = lock;
     this.#pool = pool;
+    this.#writing = writing;
     this.#serverId = serverId;
     this.#lease = lease;
-    this.#committer = new GroupCommitter(pool, serverId);
+    this.#committer = new GroupCommitter(pool, writing, serverId);
     this.#claims = new PostgresClaims(pool, serverId);
     this.#sweeper = new PostgresSweeper(pool, serverId);
     const query: Query = (name, text, values) => this.#query(name, text, values);
@@ -90,7 +93,7 @@ export class PostgresTaskStore implements ServerStore {
       const serverId = serverIdIn(folder);
       const lease = new ServerLease(pool, serverId);
       await lease.begin();
-      return new PostgresTaskStore(lock, pool, serverId, lease);
+      return new PostgresTaskStore(lock, pool, new WriteConnection(url), serverId, lease);
     } catch (error) {
       await pool?.end();
       lock.release();
@@ -283,6 +286,7 @@ export class PostgresTaskStore implements ServerStore {
     await this.#committer.idle();
     // Where the database is away the lease ends by itself.
     await this.#lease.end().catch(() => undefined);
+    await this.#writing.close();
     await this.#pool.end();
     this.#lock.release();
   }

@@ -1,0 +1,40 @@
+import pg, { type QueryConfig, type QueryResult } from "pg";
+import { CALL_MS_MAX, connectionSettings } from "./connection.ts";
+
+/** The one connection that writes groups of changes. What is sent on it goes out at once and is carried out in order, each as a transaction
+ *  of its own: while the database works on one, the next lies at its door already. Broken, the next call opens another. */
+export class WriteConnection {
+  readonly #url: string;
+  #client: Promise<pg.Client> | null = null;
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  /** Rejects after `callMs`, and takes along whatever was sent behind it: who waits no longer for an answer ends the connection. */
+  async query(config: QueryConfig, callMs: number): Promise<QueryResult> {
+    this.#client ??= this.#connect();
+    const client = await this.#client;
+    return await client.query({ ...config, query_timeout: callMs } as QueryConfig);
+  }
+
+  async close(): Promise<void> {
+    const client = await this.#client?.catch(() => null);
+    await client?.end();
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const client = new pg.Client({ ...connectionSettings(this.#url, CALL_MS_MAX), pipeline: true });
+    const drop = (): void => {
+      this.#client = null;
+    };
+    client.on("error", drop).on("end", drop);
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      drop();
+      throw error;
+    }
+  }
+}
