@@ -147,8 +147,9 @@ export class ChangeWriter {
       change.error === null ? null : JSON.stringify(change.error),
       attempt.taskSeq,
       attempt.attempt,
+      change.attemptId,
     );
-    // Its task was deleted under it.
+    // Its task was deleted under it, and another may have its number by now.
     if (changes === 0) return CONFLICT;
     const cost = change.state === "succeeded" ? attempt.cost : 0;
     this.#tallies.usage(attempt.userSeq, change.gpuMs - attempt.gpuMs, cost);
@@ -278,7 +279,7 @@ function prepare(database: Database) {
     ),
     changeAttempt: statement(
       `UPDATE attempts SET state = ?, open = ?, closed_at_ms = ?, gpu_ms = ?, abort_reason = ?, error = ?
-       WHERE task_seq = ? AND attempt = ?`,
+       WHERE task_seq = ? AND attempt = ? AND attempt_id = ?`,
     ),
     requeueTask: statement(
       `UPDATE tasks SET state = ${QUEUED}, fresh = 0, faults = ?, losses = ?, failed_node_ids = ?, not_before_ms = ?,

@@ -144,6 +144,19 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     expect(await store.eventsOf(first.taskId, 0, 10)).toHaveLength(2);
   });
 
+  test("an attempt of a deleted task is gone with it, and no word about it reaches the attempts of another", async () => {
+    await using bundle = await setup();
+    const { store } = bundle;
+    const [gone, next] = [newTask(), newTask()];
+    const [left, held] = [opened(gone.taskId), opened(next.taskId)];
+    await store.commit([inserted(gone, { claimed: true }), left, settled(gone.taskId, { attempt: null })]);
+    await store.commit([{ type: "taskDeleted", taskId: gone.taskId }]);
+    // A store may give it the number that the deleted one had.
+    await store.commit([inserted(next, { claimed: true }), held]);
+    expect(await store.commit([changed(left.attemptId)])).toMatchObject([{ type: "conflict" }]);
+    expect(await store.attempt(held.attemptId)).toMatchObject({ open: true, state: "assigned" });
+  });
+
   test("positions grow by one in the order of commits, over tasks and transactions", async () => {
     await using bundle = await setup();
     const { store } = bundle;
