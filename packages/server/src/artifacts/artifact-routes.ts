@@ -1,4 +1,4 @@
-import { Transform } from "node:stream";
+import { pipeline, Transform } from "node:stream";
 import { DirectUploadBody } from "@genai/protocol";
 import { type Request, type Response, Router } from "express";
 import type { NodeEvents } from "../coordinator/node-events.ts";
@@ -205,11 +205,10 @@ async function download(options: ArtifactRoutesOptions, request: Request, respon
     response.removeHeader("content-length");
     throw new HttpRefusal("artifact_not_found");
   }
-  body.once("error", (error) => response.destroy(error));
   // A reader that takes nothing would keep its connection and an open file for ever.
   response.setTimeout(options.stallMs ?? STALL_MS, () => response.destroy());
-  response.once("close", () => body.destroy());
-  body.pipe(response);
+  // The end of either is the other's, also of a reader who hung up before there was a body.
+  pipeline(body, response, () => {});
 }
 
 function mustBeSigned(

@@ -114,3 +114,34 @@ test("a download that nobody reads is cut off, and one that is read slowly is no
   await until("the other connections have ended", async () => (await gateway.connections()) <= 1);
   unread.destroy();
 });
+
+test("a download whose client hangs up while the picture is opened leaves no file open", async () => {
+  let entered = false;
+  let hungUp = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    hungUp = resolve;
+  });
+  let body: Readable | null = null;
+  await using gateway = await setup({
+    before: (real) => ({
+      ...{ put: real.put.bind(real), head: real.head.bind(real), delete: real.delete.bind(real) },
+      ...{ redirectUrl: real.redirectUrl.bind(real), uploadTo: real.uploadTo.bind(real), list: real.list.bind(real) },
+      close: () => real.close(),
+      get: async (key, range) => {
+        entered = true;
+        await gate;
+        body = await real.get(key, range);
+        return body;
+      },
+    }),
+  });
+  const bytes = 1_024 * 1_024;
+  await gateway.artifacts.put("attempts/a/0", Readable.from([Buffer.alloc(bytes)]), { bytesMax: bytes, mime: "" });
+  const client = connect(gateway.port, "127.0.0.1");
+  client.write(`GET ${gateway.urls.download("attempts/a/0", 60_000)} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await until(() => entered);
+  client.destroy();
+  await until(async () => (await gateway.connections()) === 0);
+  hungUp();
+  await until(() => body?.closed === true);
+});
