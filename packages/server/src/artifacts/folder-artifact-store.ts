@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -49,8 +49,8 @@ export class FolderArtifactStore implements ArtifactStore {
     try {
       // `flush` syncs the file before it is closed.
       await pipeline(body, measure, createWriteStream(unfinished, { flags: "wx", flush: true }));
-      const made = await mkdir(dirname(path), { recursive: true });
-      await rename(unfinished, path);
+      // Its folder may go between the two steps, with the last of its other pictures.
+      const made = await moveTo(path, unfinished).catch((error) => absent(error) ?? moveTo(path, unfinished));
       await syncFolders(dirname(path), made === undefined ? dirname(path) : dirname(made));
     } catch (error) {
       await rm(unfinished, { force: true });
@@ -95,7 +95,10 @@ export class FolderArtifactStore implements ArtifactStore {
   async delete(keys: readonly string[]): Promise<void> {
     for (const key of keys) {
       this.#hashes.forget(key);
-      await rm(this.#path(key), { force: true });
+      const path = this.#path(key);
+      await rm(path, { force: true });
+      // An attempt's folder goes with its last picture; until then this is refused.
+      if (dirname(path) !== this.#root) await rmdir(dirname(path)).catch(() => {});
     }
   }
 
@@ -143,6 +146,13 @@ export class FolderArtifactStore implements ArtifactStore {
     if (!isArtifactKey(key)) throw new Error(`${JSON.stringify(key)} is no artifact key`);
     return join(this.#root, key);
   }
+}
+
+/** Moves a file to a path whose folder need not be there. Gives the topmost folder that it made, if any. */
+async function moveTo(path: string, from: string): Promise<string | undefined> {
+  const made = await mkdir(dirname(path), { recursive: true });
+  await rename(from, path);
+  return made;
 }
 
 function absent(error: unknown): null {

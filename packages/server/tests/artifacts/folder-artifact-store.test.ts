@@ -1,14 +1,41 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { expect, test } from "@jest/globals";
 import { FolderArtifactStore } from "../../src/artifacts/folder-artifact-store.ts";
 import { artifactStoreContract } from "./support/artifact-store-contract.ts";
 
-artifactStoreContract("a folder", async () => {
+async function setup() {
   const folder = await mkdtemp(join(tmpdir(), "genai-artifacts-"));
+  const store = await FolderArtifactStore.open(folder);
   return {
-    store: await FolderArtifactStore.open(folder),
+    folder,
+    store,
+    put: (key: string) => store.put(key, Readable.from(["bytes"]), { bytesMax: 10 }),
     reopen: () => FolderArtifactStore.open(folder),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   };
+}
+
+artifactStoreContract("a folder", setup);
+
+test("the folder of an attempt goes with its last picture", async () => {
+  await using bundle = await setup();
+  const attempts = () => readdir(join(bundle.folder, "attempts"));
+  for (const key of ["attempts/a/0", "attempts/a/1", "attempts/b/0"]) await bundle.put(key);
+  await bundle.store.delete(["attempts/a/0", "attempts/b/0"]);
+  expect(await attempts()).toEqual(["a"]);
+  await bundle.store.delete(["attempts/a/1", "attempts/none/0"]);
+  expect(await attempts()).toEqual([]);
+});
+
+test("a picture that comes while the folder of its attempt goes is stored", async () => {
+  await using bundle = await setup();
+  for (let round = 0; round < 200; round++) {
+    await bundle.put("attempts/a/0");
+    await Promise.all([bundle.put("attempts/a/1"), bundle.store.delete(["attempts/a/0"])]);
+    expect(await bundle.store.head("attempts/a/1")).not.toBeNull();
+    await bundle.store.delete(["attempts/a/1"]);
+  }
 });
