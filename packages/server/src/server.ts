@@ -22,6 +22,7 @@ import { checkSecrets, configuredAuthenticator } from "./identity/configured-aut
 import { Credentials } from "./identity/credentials.ts";
 import { listen } from "./listen.ts";
 import { ServerMetrics } from "./metrics/server-metrics.ts";
+import { Retention } from "./retention.ts";
 import type { GatewayLimits } from "./sessions/gateway-limits.ts";
 import { nodeKeyAuthentication, sharedTokenAuthentication } from "./sessions/node-authentication.ts";
 import { createNodeGateway } from "./sessions/node-gateway.ts";
@@ -228,14 +229,14 @@ export async function startServer(
     await credentials.start();
     await coordinator.start();
     const listening = await listen(http, configuration.HTTP_PORT, configuration.HOST);
-    const stopSweeping = startSweeping({
+    const retention = new Retention({
       store,
       artifacts,
-      uploads,
       taskTtlMs: configuration.TASK_TTL,
       artifactTtlMs: configuration.ARTIFACT_TTL,
       logger,
     });
+    const stopSweeping = startSweeping({ retention, uploads, logger });
     deliverer.start();
     logger.info({ addresses: listening.addresses, home }, "listening");
     return {

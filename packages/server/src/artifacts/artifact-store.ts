@@ -36,6 +36,7 @@ export interface ArtifactStore {
   redirectUrl(key: string, options: { readonly mime: string; readonly expiresInMs: number }): Promise<string | null>;
   /** Where a node may put these very bytes by itself (S3's presigned URL, bound to hash, length and type), or null: it uploads to us. */
   uploadTo(key: string, upload: DirectUpload, options: { readonly expiresInMs: number }): Promise<UploadTarget | null>;
+  /** A key that is not there is none the less gone. Rejects where one stays, after it tried them all or lost touch with the store. */
   delete(keys: readonly string[]): Promise<void>;
   /** Keys below a prefix, in order, in pages. For the sweep. */
   list(

@@ -93,13 +93,9 @@ export class FolderArtifactStore implements ArtifactStore {
   }
 
   async delete(keys: readonly string[]): Promise<void> {
-    for (const key of keys) {
-      this.#hashes.forget(key);
-      const path = this.#path(key);
-      await rm(path, { force: true });
-      // An attempt's folder goes with its last picture; until then this is refused.
-      if (dirname(path) !== this.#root) await rmdir(dirname(path)).catch(() => {});
-    }
+    const failures: unknown[] = [];
+    for (const key of keys) await this.#remove(key).catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   }
 
   async list(
@@ -140,6 +136,14 @@ export class FolderArtifactStore implements ArtifactStore {
         if (status !== null) found.push({ key: name, modifiedAtMs: status.mtimeMs });
       }
     }
+  }
+
+  async #remove(key: string): Promise<void> {
+    this.#hashes.forget(key);
+    const path = this.#path(key);
+    await rm(path, { force: true });
+    // An attempt's folder goes with its last picture; until then this is refused.
+    if (dirname(path) !== this.#root) await rmdir(dirname(path)).catch(() => {});
   }
 
   #path(key: string): string {

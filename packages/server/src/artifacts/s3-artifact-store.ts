@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import {
+  type _Error,
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadBucketCommand,
@@ -163,6 +164,7 @@ export class S3ArtifactStore implements ArtifactStore {
   }
 
   async delete(keys: readonly string[]): Promise<void> {
+    const failures: _Error[] = [];
     for (let at = 0; at < keys.length; at += KEYS_MAX) {
       const some = keys.slice(at, at + KEYS_MAX);
       for (const key of some) this.#hashes.forget(key);
@@ -172,9 +174,10 @@ export class S3ArtifactStore implements ArtifactStore {
           Delete: { Objects: some.map((key) => ({ Key: this.#place(key).Key })), Quiet: true },
         }),
       );
-      const [first] = Errors;
-      if (first !== undefined) throw new Error(`S3 did not delete ${first.Key}: ${first.Code} ${first.Message}`);
+      failures.push(...Errors);
     }
+    const [first] = failures;
+    if (first !== undefined) throw new Error(`S3 did not delete ${first.Key}: ${first.Code} ${first.Message}`);
   }
 
   async list(

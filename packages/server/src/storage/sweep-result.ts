@@ -5,11 +5,14 @@ export interface SweepOptions {
   readonly artifactTtlMs: number;
   /** Rows of each kind that one bite takes. */
   readonly limit: number;
+  /** Keys that an earlier sweep reported, and whose bytes are gone. */
+  readonly removedKeys: readonly string[];
 }
 
 export interface SweepResult {
   readonly deleted: number;
   readonly expired: readonly TaskEvent[];
+  /** Keys of artifacts that no task names any more. Each is reported until it is among the removed ones. */
   readonly artifactKeys: readonly string[];
   /** There are old tasks behind those that this bite looked at. */
   readonly more: boolean;
@@ -20,4 +23,10 @@ export interface SweepResult {
  *  went through a million tasks each minute. */
 export function cursorAfter(looked: readonly { readonly seq: number }[], oldCount: number, limit: number): number {
   return looked.length < limit || oldCount === 0 ? 0 : (looked.at(-1)?.seq ?? 0);
+}
+
+/** Where the next sweep goes on after it reported these keys: behind them, or at the first again where no more came. So keys whose bytes
+ *  cannot be removed are in nobody's way. */
+export function orphanCursorAfter(keys: readonly string[], limit: number): string {
+  return keys.length < limit ? "" : (keys.at(-1) ?? "");
 }

@@ -186,10 +186,16 @@ export interface TaskStore {
   /** While it runs: takes over what servers held that are gone and never came back, one batch. Nothing where a store has one server. */
   takeOver(): Promise<readonly (ClaimedTask & { readonly open: readonly StoredAttempt[] })[]>;
   /** Users whose tasks passed their deadline while in no window are settled by the sweep. */
-  sweep(options: { readonly taskTtlMs: number; readonly artifactTtlMs: number; readonly limit: number }): Promise<{
+  sweep(options: {
+    readonly taskTtlMs: number;
+    readonly artifactTtlMs: number;
+    readonly limit: number;
+    /** Keys that an earlier sweep reported, and whose bytes are gone. */
+    readonly removedKeys: readonly string[];
+  }): Promise<{
     readonly deleted: number;
     readonly expired: readonly TaskEvent[];
-    /** Keys of artifacts that no task names any more. */
+    /** Keys of artifacts that no task names any more. Each is reported until it is among the removed ones. */
     readonly artifactKeys: readonly string[];
     /** There are old tasks behind those that it looked at. */
     readonly more: boolean;

@@ -22,7 +22,12 @@ test("check 10: a key of idempotency counts for 24 hours of the store's clock, t
       return reply;
     };
     const sweep = () =>
-      writer.run([{ call: "sweep", request: { taskTtlMs: 30 * 24 * HOUR_MS, artifactTtlMs: HOUR_MS, limit: 100 } }]);
+      writer.run([
+        {
+          call: "sweep",
+          request: { taskTtlMs: 30 * 24 * HOUR_MS, artifactTtlMs: HOUR_MS, limit: 100, removedKeys: [] },
+        },
+      ]);
     expect(submit()).toMatchObject({ ok: true, reply: [[1, 1, "alice"]] });
     nowMs += 24 * HOUR_MS - 1_000;
     sweep();

@@ -4,7 +4,7 @@ import type { TaskArtifact, TaskEvent } from "../../tasks/stored-task.ts";
 import type { StoreChange } from "../../tasks/task-store.ts";
 import { type AppliedChange, changeOutcome } from "../applied-change.ts";
 import { deadlineExceeded } from "../deadline-exceeded.ts";
-import { cursorAfter, type SweepOptions, type SweepResult } from "../sweep-result.ts";
+import { cursorAfter, orphanCursorAfter, type SweepOptions, type SweepResult } from "../sweep-result.ts";
 import { ROW_FORMAT } from "../task-row.ts";
 import { applyQuery, prepareChange } from "./change-batches.ts";
 import { KnownNames } from "./known-names.ts";
@@ -19,8 +19,9 @@ const NOTHING: SweepResult = { deleted: 0, expired: [], artifactKeys: [], more: 
 export class PostgresSweeper {
   readonly #pool: Pool;
   readonly #serverId: string;
-  #reported: readonly string[] = [];
   #cursor = 0;
+  /** The last key that was reported, or nothing where the next is the first. */
+  #orphanCursor = "";
 
   constructor(pool: Pool, serverId: string) {
     this.#pool = pool;
@@ -38,10 +39,10 @@ export class PostgresSweeper {
 
   async #bite(
     client: ClientBase,
-    { taskTtlMs, artifactTtlMs, limit }: SweepOptions,
+    { taskTtlMs, artifactTtlMs, limit, removedKeys }: SweepOptions,
     now: number,
   ): Promise<SweepResult> {
-    await client.query("DELETE FROM orphaned_artifacts WHERE key = ANY($1::text[])", [this.#reported]);
+    await client.query("DELETE FROM orphaned_artifacts WHERE key = ANY($1::text[])", [removedKeys]);
     await client.query(
       `SELECT release_claims(ARRAY(SELECT seq FROM tasks WHERE claimed_by IS NOT NULL AND state = 0 AND format <= ${ROW_FORMAT}
          AND claimed_by NOT IN (SELECT server_id FROM servers WHERE alive_until_ms > $1)
@@ -77,11 +78,13 @@ export class PostgresSweeper {
          (SELECT group_id FROM change_groups WHERE at_ms < $1::bigint - 3600000 ORDER BY at_ms LIMIT 10 * $2::int)`,
       [now, limit],
     );
-    const { rows: orphans } = await client.query<{ key: string }>("SELECT key FROM orphaned_artifacts LIMIT $1", [
-      limit,
-    ]);
-    this.#reported = orphans.map((row) => row.key);
-    return { deleted: old.deleted, expired, artifactKeys: this.#reported, more: this.#cursor !== 0 };
+    const { rows } = await client.query<{ key: string }>(
+      "SELECT key FROM orphaned_artifacts WHERE key > $1 ORDER BY key LIMIT $2",
+      [this.#orphanCursor, limit],
+    );
+    const orphans = rows.map((row) => row.key);
+    this.#orphanCursor = orphanCursorAfter(orphans, limit);
+    return { deleted: old.deleted, expired, artifactKeys: orphans, more: this.#cursor !== 0 };
   }
 
   async #retire(client: ClientBase, createdBeforeMs: number, limit: number) {

@@ -3,7 +3,7 @@ import type { TaskArtifact } from "../../tasks/stored-task.ts";
 import type { ChangeOutcome } from "../../tasks/task-store.ts";
 import { deadlineExceeded } from "../deadline-exceeded.ts";
 import type { StoreClock } from "../store-clock.ts";
-import { cursorAfter, type SweepOptions, type SweepResult } from "../sweep-result.ts";
+import { cursorAfter, orphanCursorAfter, type SweepOptions, type SweepResult } from "../sweep-result.ts";
 import { ROW_FORMAT, STATE_NUMBER } from "../task-row.ts";
 import { type ChangeWriter, IDEMPOTENCY_MS } from "./change-writer.ts";
 import { TaskRemover } from "./task-remover.ts";
@@ -20,10 +20,10 @@ export class Sweeper {
   readonly #oldKeys: Statement<[number, number]>;
   readonly #oldStops: Statement<[number, number]>;
   readonly #endedCredentials: Statement<[number, number]>;
-  readonly #orphans: Statement<[number], { key: string }>;
+  readonly #orphans: Statement<[string, number], { key: string }>;
   readonly #forgetOrphan: Statement<[string]>;
-  /** Keys that the sweep before this one reported: by now their bytes are gone, or the process died and they are reported again. */
-  #reported: readonly string[] = [];
+  /** The last key that was reported, or nothing where the next is the first. */
+  #orphanCursor = "";
   /** Retention goes through the tasks from the oldest on; this is how far it has come. */
   #cursor = 0;
 
@@ -54,13 +54,13 @@ export class Sweeper {
       `DELETE FROM credentials WHERE credential_id IN
          (SELECT credential_id FROM credentials WHERE coalesce(revoked_at_ms, expires_at_ms) < ? LIMIT ?)`,
     );
-    this.#orphans = database.prepare("SELECT key FROM orphaned_artifacts LIMIT ?");
+    this.#orphans = database.prepare("SELECT key FROM orphaned_artifacts WHERE key > ? ORDER BY key LIMIT ?");
     this.#forgetOrphan = database.prepare("DELETE FROM orphaned_artifacts WHERE key = ?");
   }
 
-  sweep({ taskTtlMs, artifactTtlMs, limit }: SweepOptions): SweepResult {
+  sweep({ taskTtlMs, artifactTtlMs, limit, removedKeys }: SweepOptions): SweepResult {
     const now = this.#clock();
-    for (const key of this.#reported) this.#forgetOrphan.run(key);
+    for (const key of removedKeys) this.#forgetOrphan.run(key);
     const expired = this.#pastDeadline.all(now, limit).map(({ taskId }) => this.#expire(taskId, now));
     const old = this.#retire(now - taskTtlMs, limit, now);
     for (const { seq, artifacts } of this.#oldArtifacts.all(now - artifactTtlMs, limit)) {
@@ -71,13 +71,14 @@ export class Sweeper {
     this.#oldKeys.run(now - IDEMPOTENCY_MS, limit);
     this.#oldStops.run(now - taskTtlMs, limit);
     this.#endedCredentials.run(now - taskTtlMs, limit);
-    this.#reported = this.#orphans.all(limit).map(({ key }) => key);
+    const orphans = this.#orphans.all(this.#orphanCursor, limit).map(({ key }) => key);
+    this.#orphanCursor = orphanCursorAfter(orphans, limit);
     return {
       deleted: old.deleted,
       expired: [...expired, ...old.expired].flatMap((outcome) =>
         outcome.type === "applied" && outcome.event ? [outcome.event] : [],
       ),
-      artifactKeys: this.#reported,
+      artifactKeys: orphans,
       more: this.#cursor !== 0,
     };
   }

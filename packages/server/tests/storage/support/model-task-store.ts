@@ -37,7 +37,7 @@ export class ModelTaskStore implements TaskStore {
   readonly #documents = new Map<string, string>();
   readonly #usage = new Map<string, { tasks: Record<StoredTask["state"], number>; gpuMs: number; cost: number }>();
   #orphans: string[] = [];
-  #reported: readonly string[] = [];
+  #orphanCursor = "";
   #position = 0;
   #places = 0;
 
@@ -291,9 +291,9 @@ export class ModelTaskStore implements TaskStore {
     if (batch.length > 0) yield batch;
   }
 
-  async sweep({ taskTtlMs, artifactTtlMs, limit }: { taskTtlMs: number; artifactTtlMs: number; limit: number }) {
+  async sweep({ taskTtlMs, artifactTtlMs, limit, removedKeys }: Parameters<TaskStore["sweep"]>[0]) {
     const now = Date.now();
-    this.#orphans = this.#orphans.filter((key) => !this.#reported.includes(key));
+    this.#orphans = this.#orphans.filter((key) => !removedKeys.includes(key));
     const waiting = [...this.tasks.values()].filter((held) => held.task.state === "queued" && !held.claimed);
     const late = waiting
       .filter(({ task }) => (task.deadlineAtMs ?? task.createdAtMs + taskTtlMs) <= now)
@@ -311,8 +311,10 @@ export class ModelTaskStore implements TaskStore {
       this.#orphans.push(...held.task.artifacts.flatMap(({ key }) => (key === null ? [] : [key])));
       held.task = { ...held.task, artifacts: held.task.artifacts.map((artifact) => ({ ...artifact, key: null })) };
     }
-    this.#reported = this.#orphans.slice(0, limit);
-    return { deleted: Math.min(old.length, limit), expired, artifactKeys: this.#reported, more: old.length > limit };
+    const behind = this.#orphans.filter((key) => key > this.#orphanCursor).sort();
+    const artifactKeys = behind.slice(0, limit);
+    this.#orphanCursor = behind.length < limit ? "" : (artifactKeys.at(-1) ?? "");
+    return { deleted: Math.min(old.length, limit), expired, artifactKeys, more: old.length > limit };
   }
 
   async outboxDue(limit: number, leaseMs: number): Promise<readonly OutboxEntry[]> {

@@ -441,7 +441,7 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
       newTask({ deadlineAtMs: past + 60_000 }),
     ];
     await store.commit([inserted(late), inserted(held, { claimed: true }), inserted(early)]);
-    const { expired } = await store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, limit: 100 });
+    const { expired } = await store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, limit: 100, removedKeys: [] });
     expect(expired).toEqual([
       expect.objectContaining({
         taskId: late.taskId,
@@ -454,7 +454,7 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     expect(await backlogOf(store)).toEqual({ sdxl: 1 });
   });
 
-  test("retention takes tasks and artifacts in bites, and reports keys until their bytes had time to go", async () => {
+  test("retention takes tasks and artifacts in bites, and reports their keys once where their bytes go", async () => {
     await using bundle = await setup();
     const { store } = bundle;
     const day = 24 * 60 * 60 * 1000;
@@ -469,24 +469,45 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
       ]),
     );
     await store.commit([inserted(forgotten)]);
-    const keys = new Set<string>();
+    const keys: string[] = [];
     let deleted = 0;
     let expired = 0;
+    let removedKeys: readonly string[] = [];
     for (let bite = 0; bite < 12; bite++) {
-      const result = await store.sweep({ taskTtlMs: 30 * day, artifactTtlMs: 7 * day, limit: 2 });
+      const result = await store.sweep({ taskTtlMs: 30 * day, artifactTtlMs: 7 * day, limit: 2, removedKeys });
       expect(result.artifactKeys.length).toBeLessThanOrEqual(2);
-      for (const key of result.artifactKeys) keys.add(key);
+      removedKeys = result.artifactKeys;
+      keys.push(...removedKeys);
       deleted += result.deleted;
       expired += result.expired.length;
     }
     expect(deleted).toBe(5);
     expect(expired).toBe(1);
-    expect([...keys].sort()).toEqual([0, 1, 2, 3, 4, 5].map((index) => `attempts/${index}/0`));
+    expect(keys.sort()).toEqual([0, 1, 2, 3, 4, 5].map((index) => `attempts/${index}/0`));
     expect(await store.task(old[0]?.taskId ?? "")).toBeNull();
     expect(await store.attemptsOf(old[0]?.taskId ?? "")).toEqual([]);
     expect(await store.task(week.taskId)).toMatchObject({ artifacts: [{ key: null }] });
     expect(await store.task(forgotten.taskId)).toMatchObject({ state: "failed" });
-    expect((await store.sweep({ taskTtlMs: 30 * day, artifactTtlMs: 7 * day, limit: 2 })).artifactKeys).toEqual([]);
+    expect(await store.sweep({ taskTtlMs: 30 * day, artifactTtlMs: 7 * day, limit: 2, removedKeys })).toMatchObject({
+      artifactKeys: [],
+    });
+  });
+
+  test("an artifact that was not removed is reported again, over a restart too, and is in no other's way", async () => {
+    await using bundle = await setup();
+    let { store } = bundle;
+    const day = 24 * 60 * 60 * 1000;
+    const task = newTask({ createdAtMs: Date.now() - 8 * day });
+    const keys = [0, 1, 2, 3, 4].map((number) => `attempts/a/${number}`);
+    const artifacts = keys.map((key) => artifact(key));
+    await store.commit([inserted(task), settled(task.taskId, { artifacts, atMs: task.createdAtMs, attempt: null })]);
+    const swept = async (removedKeys: readonly string[] = []) =>
+      (await store.sweep({ taskTtlMs: 30 * day, artifactTtlMs: 7 * day, limit: 2, removedKeys })).artifactKeys;
+    expect([await swept(), await swept(), await swept()]).toEqual([keys.slice(0, 2), keys.slice(2, 4), keys.slice(4)]);
+    expect([await swept(keys.slice(2)), await swept()]).toEqual([keys.slice(0, 2), []]);
+    store = await bundle.reopen();
+    expect([await swept(), await swept(keys)]).toEqual([keys.slice(0, 2), []]);
+    expect([await swept(), await swept()]).toEqual([[], []]);
   });
 
   test("retention says that there is more as long as old tasks may follow, whatever cannot go yet stands before them", async () => {
@@ -503,7 +524,7 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     await store.commit([...(first ?? []), inserted(kept), ...others.flat(), inserted(newTask())]);
     let deleted = 0;
     for (let more = true, bite = 0; more && bite < 10; bite++) {
-      const result = await store.sweep({ taskTtlMs: 30 * day, artifactTtlMs: 7 * day, limit: 2 });
+      const result = await store.sweep({ taskTtlMs: 30 * day, artifactTtlMs: 7 * day, limit: 2, removedKeys: [] });
       deleted += result.deleted;
       more = result.more;
     }

@@ -1,0 +1,39 @@
+import type { Logger } from "pino";
+import type { ArtifactStore } from "./artifacts/artifact-store.ts";
+import type { TaskStore } from "./tasks/task-store.ts";
+
+/** Rows that one bite removes at most: a busy server does not feel it. */
+const BITE = 200;
+
+export interface RetentionOptions {
+  readonly store: Pick<TaskStore, "sweep">;
+  readonly artifacts: Pick<ArtifactStore, "delete">;
+  readonly taskTtlMs: number;
+  readonly artifactTtlMs: number;
+  readonly logger: Logger;
+}
+
+/** Removes what is kept no longer: ended tasks after `taskTtlMs`, their pictures after `artifactTtlMs`. */
+export class Retention {
+  readonly #options: RetentionOptions;
+  /** Pictures whose bytes are gone, until the store knows. */
+  #removedKeys: readonly string[] = [];
+
+  constructor(options: RetentionOptions) {
+    this.#options = options;
+  }
+
+  /** Removes the next few. True where there may be more. */
+  async bite(): Promise<boolean> {
+    const { store, artifacts, taskTtlMs, artifactTtlMs, logger } = this.#options;
+    const removedKeys = this.#removedKeys;
+    const swept = await store.sweep({ taskTtlMs, artifactTtlMs, limit: BITE, removedKeys });
+    const { deleted, expired, artifactKeys, more } = swept;
+    this.#removedKeys = [];
+    await artifacts.delete(artifactKeys);
+    this.#removedKeys = artifactKeys;
+    const removed = deleted + expired.length + artifactKeys.length;
+    if (removed > 0) logger.debug({ deleted, expired: expired.length, artifacts: artifactKeys.length }, "swept");
+    return more || removed >= BITE;
+  }
+}
