@@ -29,11 +29,14 @@ const SWEEP_PAGE = 1_000;
 export class Uploads {
   readonly #artifacts: ArtifactStore;
   readonly #ttlMs: number;
+  /** A use is written down where the last one that was is so long ago: a picture that each task uses is written ten times in its time. */
+  readonly #renewMs: number;
 
-  /** Pictures are kept for `ttlMs` after they were last brought. */
+  /** Pictures are kept for `ttlMs` after they were last brought or used, and up to a tenth longer. */
   constructor(artifacts: ArtifactStore, ttlMs: number) {
     this.#artifacts = artifacts;
     this.#ttlMs = ttlMs;
+    this.#renewMs = ttlMs / 10;
   }
 
   /** Stores a picture. `announced`: the hash that the caller says it has, or null. */
@@ -45,10 +48,7 @@ export class Uploads {
     if (!hasUsableSize(header)) return { type: "unusable_size" };
     const known = (await this.find(userId, sha256)) !== null;
     // A known one is put again all the same: its time begins anew.
-    await this.#artifacts.put(keyOf(userId, sha256), Readable.from([bytes]), {
-      bytesMax: bytes.length,
-      mime: header.mime,
-    });
+    await this.#store(keyOf(userId, sha256), bytes, header.mime);
     return { type: known ? "known" : "stored", upload: { id: sha256, bytes: bytes.length, mime: header.mime } };
   }
 
@@ -57,9 +57,15 @@ export class Uploads {
     return head === null ? null : { id, bytes: head.bytes, mime: head.mime };
   }
 
+  /** For a task that uses it: its time begins anew. */
   async read(userId: string, id: string): Promise<Buffer | null> {
-    const body = await this.#artifacts.get(keyOf(userId, id));
-    return body === null ? null : await buffer(body);
+    const key = keyOf(userId, id);
+    const head = await this.#artifacts.head(key);
+    const body = head === null ? null : await this.#artifacts.get(key);
+    if (head === null || body === null) return null;
+    const bytes = await buffer(body);
+    if (head.modifiedAtMs < Date.now() - this.#renewMs) await this.#store(key, bytes, head.mime);
+    return bytes;
   }
 
   /** Removes what is kept no longer. Returns how many. */
@@ -68,12 +74,18 @@ export class Uploads {
     let after: string | null = null;
     do {
       const page: Awaited<ReturnType<ArtifactStore["list"]>> = await this.#artifacts.list(PREFIX, after, SWEEP_PAGE);
-      const old = page.filter(({ modifiedAtMs }) => modifiedAtMs < nowMs - this.#ttlMs).map(({ key }) => key);
+      const old = page
+        .filter(({ modifiedAtMs }) => modifiedAtMs < nowMs - this.#ttlMs - this.#renewMs)
+        .map(({ key }) => key);
       await this.#artifacts.delete(old);
       removed += old.length;
       after = page.length === SWEEP_PAGE ? (page.at(-1)?.key ?? null) : null;
     } while (after !== null);
     return removed;
+  }
+
+  async #store(key: string, bytes: Buffer, mime: string): Promise<void> {
+    await this.#artifacts.put(key, Readable.from([bytes]), { bytesMax: bytes.length, mime });
   }
 }
 

@@ -1,7 +1,11 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
+import { mkdtemp, rm, stat, utimes } from "node:fs/promises";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "@jest/globals";
+import { FolderArtifactStore } from "../../src/artifacts/folder-artifact-store.ts";
 import { Uploads } from "../../src/uploads/uploads.ts";
 import { api } from "../support/api.ts";
 import { TestHttpServer } from "../support/http-server.ts";
@@ -105,4 +109,30 @@ test("an upload is kept for its time after it was last brought", async () => {
   expect(await uploads.sweep(Date.now())).toBe(0);
   expect(await uploads.sweep(Date.now() + 2_000)).toBe(1);
   expect(await uploads.find("ann", ID)).toBeNull();
+});
+
+test("an upload is kept for its time after a task used it last, and is not written at each use", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "genai-uploads-"));
+  try {
+    const artifacts = await FolderArtifactStore.open(folder);
+    const uploads = new Uploads(artifacts, 100_000);
+    await uploads.put("ann", PNG, null);
+    const [{ key = "" } = {}] = await artifacts.list("uploads", null, 1);
+    const file = join(folder, key);
+    const usedAt = async (agoMs: number) => {
+      const then = new Date(Date.now() - agoMs);
+      await utimes(file, then, then);
+      expect(await uploads.read("ann", ID)).toEqual(PNG);
+      return await stat(file);
+    };
+    expect((await usedAt(90_000)).mtimeMs).toBeGreaterThan(Date.now() - 60_000);
+    const before = await stat(file);
+    expect((await usedAt(9_000)).ino).toBe(before.ino);
+    // The last use was now, and what is on the disk is 9 s older.
+    expect(await uploads.sweep(Date.now() + 99_000)).toBe(0);
+    expect(await uploads.sweep(Date.now() + 111_000)).toBe(1);
+    expect(await uploads.read("ann", ID)).toBeNull();
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
