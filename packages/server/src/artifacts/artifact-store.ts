@@ -20,6 +20,12 @@ export interface UploadTarget {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** What a list says of each. */
+export interface ListedArtifact {
+  readonly key: string;
+  readonly modifiedAtMs: number;
+}
+
 /** Where pictures live, apart from the task rows. Keys are `attempts/<attemptId>/<n>` and the like: lower case, no dots, no leading slash. */
 export interface ArtifactStore {
   /** Stores the stream whole or not at all; hashed on the way, on the disk when it resolves.
@@ -38,12 +44,9 @@ export interface ArtifactStore {
   uploadTo(key: string, upload: DirectUpload, options: { readonly expiresInMs: number }): Promise<UploadTarget | null>;
   /** A key that is not there is none the less gone. Rejects where one stays, after it tried them all or lost touch with the store. */
   delete(keys: readonly string[]): Promise<void>;
-  /** Keys below a prefix, in order, in pages. For the sweep. */
-  list(
-    prefix: string,
-    after: string | null,
-    limit: number,
-  ): Promise<readonly { readonly key: string; readonly modifiedAtMs: number }[]>;
+  /** What is below a folder (`attempts`; nothing for all), each once, in no order. Never more than a page of it stands in memory, and the
+   *  caller may take his time. What is put or deleted meanwhile may be among it or not. */
+  list(folder: string): AsyncIterable<ListedArtifact>;
   close(): Promise<void>;
 }
 

@@ -1,11 +1,17 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { mkdir, open, opendir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { readImageHeader } from "@genai/protocol/pictures";
-import { type ArtifactStore, ArtifactTooLarge, isArtifactKey, type StoredArtifact } from "./artifact-store.ts";
+import {
+  type ArtifactStore,
+  ArtifactTooLarge,
+  isArtifactKey,
+  type ListedArtifact,
+  type StoredArtifact,
+} from "./artifact-store.ts";
 import { RecentHashes } from "./recent-hashes.ts";
 
 /** Pictures in a folder, one file each. A file appears under its name only when it is whole and on the disk. */
@@ -98,44 +104,22 @@ export class FolderArtifactStore implements ArtifactStore {
     if (failures.length > 0) throw failures[0];
   }
 
-  async list(
-    prefix: string,
-    after: string | null,
-    limit: number,
-  ): Promise<readonly { readonly key: string; readonly modifiedAtMs: number }[]> {
-    const found: { key: string; modifiedAtMs: number }[] = [];
-    await this.#walk("", prefix, after ?? "", limit, found);
-    return found;
+  async *list(folder: string): AsyncGenerator<ListedArtifact> {
+    // Entry by entry: there may be a million of them.
+    const entries = await opendir(join(this.#root, folder)).catch(absent);
+    for await (const entry of entries ?? []) {
+      const key = folder === "" ? entry.name : `${folder}/${entry.name}`;
+      if (key === "unfinished") continue;
+      if (entry.isDirectory()) yield* this.list(key);
+      else if (isArtifactKey(key)) {
+        const status = await stat(join(this.#root, key)).catch(absent);
+        if (status !== null) yield { key, modifiedAtMs: status.mtimeMs };
+      }
+    }
   }
 
   close(): Promise<void> {
     return Promise.resolve();
-  }
-
-  /** Visits the files below `folder` in the order of their keys. */
-  async #walk(
-    folder: string,
-    prefix: string,
-    after: string,
-    limit: number,
-    found: { key: string; modifiedAtMs: number }[],
-  ): Promise<void> {
-    const entries = await readdir(join(this.#root, folder), { withFileTypes: true }).catch(
-      (error) => absent(error) ?? [],
-    );
-    // A folder sorts as its keys do, with the slash behind its name.
-    const named = entries.map((entry) => ({ entry, name: `${folder}${entry.name}${entry.isDirectory() ? "/" : ""}` }));
-    for (const { entry, name } of named.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      if (found.length >= limit) return;
-      if (name.startsWith("unfinished/")) continue;
-      if (entry.isDirectory()) {
-        const within = name.startsWith(prefix) || prefix.startsWith(name);
-        if (within && (name > after || after.startsWith(name))) await this.#walk(name, prefix, after, limit, found);
-      } else if (name.startsWith(prefix) && name > after) {
-        const status = await stat(join(this.#root, name)).catch(absent);
-        if (status !== null) found.push({ key: name, modifiedAtMs: status.mtimeMs });
-      }
-    }
   }
 
   async #remove(key: string): Promise<void> {

@@ -17,6 +17,7 @@ import {
   ArtifactStoreRefused,
   type DirectUpload,
   isArtifactKey,
+  type ListedArtifact,
   type StoredArtifact,
   type UploadTarget,
 } from "./artifact-store.ts";
@@ -180,30 +181,26 @@ export class S3ArtifactStore implements ArtifactStore {
     if (first !== undefined) throw new Error(`S3 did not delete ${first.Key}: ${first.Code} ${first.Message}`);
   }
 
-  async list(
-    prefix: string,
-    after: string | null,
-    limit: number,
-  ): Promise<readonly { readonly key: string; readonly modifiedAtMs: number }[]> {
+  async *list(folder: string): AsyncGenerator<ListedArtifact> {
     const before = this.#options.prefix === "" ? "" : `${this.#options.prefix}/`;
-    const found: { key: string; modifiedAtMs: number }[] = [];
-    let last = after;
-    while (found.length < limit) {
-      const page = await this.#client.send(
+    // Goes on behind a key, which does not expire as S3's own tokens may.
+    let last: string | undefined;
+    for (let more = true; more; ) {
+      const { Contents = [], IsTruncated } = await this.#client.send(
         new ListObjectsV2Command({
           Bucket: this.#options.bucket,
-          Prefix: `${before}${prefix}`,
-          MaxKeys: Math.min(KEYS_MAX, limit - found.length),
-          ...(last === null ? {} : { StartAfter: `${before}${last}` }),
+          Prefix: folder === "" ? before : `${before}${folder}/`,
+          MaxKeys: KEYS_MAX,
+          ...(last === undefined ? {} : { StartAfter: last }),
         }),
       );
-      for (const { Key = "", LastModified } of page.Contents ?? []) {
-        last = Key.slice(before.length);
-        found.push({ key: last, modifiedAtMs: LastModified?.getTime() ?? 0 });
+      for (const { Key = "", LastModified } of Contents) {
+        const key = Key.slice(before.length);
+        if (isArtifactKey(key)) yield { key, modifiedAtMs: LastModified?.getTime() ?? 0 };
       }
-      if (page.IsTruncated !== true) break;
+      last = Contents.at(-1)?.Key;
+      more = IsTruncated === true && last !== undefined;
     }
-    return found;
   }
 
   close(): Promise<void> {

@@ -22,8 +22,8 @@ export type UploadOutcome =
   | { readonly type: "mismatch"; readonly sha256: string };
 
 const PREFIX = "uploads";
-/** Keys that one look of the sweep reads. */
-const SWEEP_PAGE = 1_000;
+/** Pictures that the sweep removes at once. */
+const BITE = 200;
 
 /** Input images by their content, each user's apart: whoever knows only a hash gets nobody else's picture. */
 export class Uploads {
@@ -71,16 +71,17 @@ export class Uploads {
   /** Removes what is kept no longer. Returns how many. */
   async sweep(nowMs: number): Promise<number> {
     let removed = 0;
-    let after: string | null = null;
-    do {
-      const page: Awaited<ReturnType<ArtifactStore["list"]>> = await this.#artifacts.list(PREFIX, after, SWEEP_PAGE);
-      const old = page
-        .filter(({ modifiedAtMs }) => modifiedAtMs < nowMs - this.#ttlMs - this.#renewMs)
-        .map(({ key }) => key);
+    let old: string[] = [];
+    const remove = async (): Promise<void> => {
       await this.#artifacts.delete(old);
       removed += old.length;
-      after = page.length === SWEEP_PAGE ? (page.at(-1)?.key ?? null) : null;
-    } while (after !== null);
+      old = [];
+    };
+    for await (const { key, modifiedAtMs } of this.#artifacts.list(PREFIX)) {
+      if (modifiedAtMs < nowMs - this.#ttlMs - this.#renewMs) old.push(key);
+      if (old.length === BITE) await remove();
+    }
+    await remove();
     return removed;
   }
 

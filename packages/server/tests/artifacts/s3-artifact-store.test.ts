@@ -8,6 +8,7 @@ import { S3ArtifactStore } from "../../src/artifacts/s3-artifact-store.ts";
 import { readConfiguration } from "../../src/configuration/configuration.ts";
 import { png } from "../sessions/support/pictures.ts";
 import { artifactStoreContract, bytesOf, sha256Of } from "./support/artifact-store-contract.ts";
+import { keysOf } from "./support/keys-of.ts";
 import { S3Server } from "./support/s3-server.ts";
 
 for (const prefix of ["", "genai/pictures"]) {
@@ -24,6 +25,33 @@ for (const prefix of ["", "genai/pictures"]) {
     };
   });
 }
+
+test("more pictures than S3 lists at once are listed whole, and what has no key of ours is left out", async () => {
+  const names = Array.from({ length: 25 }, (_, number) => `genai/attempts/a${number}/0`).sort();
+  const kept = [...names, "genai/attempts/README", "genai/attempts-of-others/0", "genai/uploads/u/1"].sort();
+  // Lists ten at most, as a store may.
+  const listing = createServer((request, response) => {
+    const { searchParams } = new URL(request.url ?? "", "http://s3");
+    const [prefix, after] = [searchParams.get("prefix") ?? "", searchParams.get("start-after") ?? ""];
+    const behind = kept.filter((key) => key.startsWith(prefix) && key > after);
+    const objects = behind.slice(0, 10).map((key) => `<Contents><Key>${key}</Key></Contents>`);
+    response.setHeader("content-type", "application/xml");
+    response.end(
+      `<ListBucketResult><IsTruncated>${behind.length > 10}</IsTruncated>${objects.join("")}</ListBucketResult>`,
+    );
+  });
+  listing.listen(0, "127.0.0.1");
+  await once(listing, "listening");
+  const { port } = listing.address() as AddressInfo;
+  await using server = await S3Server.start();
+  const store = await server.open({ prefix: "genai", endpoint: `http://127.0.0.1:${port}` });
+  expect((await keysOf(store, "attempts")).map((key) => `genai/${key}`)).toEqual(names);
+  expect(await keysOf(store, "")).toHaveLength(names.length + 2);
+  await store.close();
+  listing.closeAllConnections();
+  listing.close();
+  await once(listing, "close");
+});
 
 test("a presigned URL gives the picture to whoever has it, until it expires", async () => {
   await using server = await S3Server.start();

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { Pipeline } from "@genai/protocol";
 import { expect, test } from "@jest/globals";
+import { keysOf } from "../artifacts/support/keys-of.ts";
 import { png, sha256 } from "./support/pictures.ts";
 import { setup } from "./support/setup.ts";
 
@@ -168,7 +169,7 @@ test.each([
   const attemptId = gateway.attempt("legacy-node");
   peer.say({ type: "result", status: "ready", taskId: attemptId, resultsUrl: [entry] });
   expect(await gateway.events.next("failed")).toMatchObject({ attemptId, fault: "unexplained" });
-  expect(await gateway.artifacts.list("attempts/", null, 10)).toEqual([]);
+  expect(await keysOf(gateway.artifacts, "attempts")).toEqual([]);
 });
 
 test.each([
@@ -197,7 +198,7 @@ test("a result for an attempt that is not the node's writes nothing and complete
   peer.say({ type: "result", status: "ready", taskId: attemptId, resultsUrl: [`data:image/png;base64,AAAA`] });
   await gateway.events.next("failed");
   expect(gateway.events.of("completed")).toEqual([]);
-  expect(await gateway.artifacts.list("attempts/", null, 10)).toEqual([]);
+  expect(await keysOf(gateway.artifacts, "attempts")).toEqual([]);
 });
 
 test("status frames are accepted and ignored", async () => {

@@ -36,7 +36,11 @@ async function setup() {
 }
 
 function artifacts(...keys: readonly string[]) {
-  return { list: async () => keys.map((key) => ({ key, modifiedAtMs: 0 })) };
+  return {
+    async *list() {
+      for (const key of keys) yield { key, modifiedAtMs: 0 };
+    },
+  };
 }
 
 test("check finds nothing to say of a sound store, while its server works", async () => {

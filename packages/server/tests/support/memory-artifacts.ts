@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { readImageHeader } from "@genai/protocol/pictures";
-import type { ArtifactStore } from "../../src/artifacts/artifact-store.ts";
+import type { ArtifactStore, ListedArtifact } from "../../src/artifacts/artifact-store.ts";
 
 /** Artifacts in memory. */
 export class MemoryArtifacts implements ArtifactStore {
@@ -34,14 +34,13 @@ export class MemoryArtifacts implements ArtifactStore {
     for (const key of keys) this.#kept.delete(key);
   };
 
-  list: ArtifactStore["list"] = async (prefix, after, limit) =>
-    [...this.#kept.keys()]
-      .filter((key) => key.startsWith(prefix) && (after === null || key > after))
-      .sort()
-      .slice(0, limit)
-      .map((key) => ({ key, modifiedAtMs: this.#kept.get(key)?.atMs ?? 0 }));
-
   close: ArtifactStore["close"] = async () => {};
+
+  async *list(folder: string): AsyncGenerator<ListedArtifact> {
+    for (const [key, { atMs }] of [...this.#kept]) {
+      if (folder === "" || key.startsWith(`${folder}/`)) yield { key, modifiedAtMs: atMs };
+    }
+  }
 }
 
 function sha256Of(bytes: Buffer): string {

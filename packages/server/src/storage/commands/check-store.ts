@@ -8,9 +8,6 @@ import { StoreRefused } from "../store-refused.ts";
 import { audits } from "./audits.ts";
 import type { StoreLocation } from "./store-location.ts";
 
-/** Keys of artifacts that are read from the artifact store at once. */
-const KEYS_PAGE = 1_000;
-
 /** Verifies a store without changing it, beside a running server if there is one: the file's integrity, the schema, what must
  *  hold between the rows, and that each artifact that a task names is there. Returns one sentence for each finding; none: all is
  *  well. Throws {@link StoreRefused} where the store cannot be read at all. */
@@ -89,12 +86,8 @@ async function missingArtifacts(rows: Rows, artifacts: Pick<ArtifactStore, "list
     for (const { key } of JSON.parse(String(row.artifacts)) as readonly TaskArtifact[])
       if (key !== null) named.add(key);
   }
-  for (let after: string | null = null; named.size > 0; ) {
-    const page: readonly { readonly key: string }[] = await artifacts.list("", after, KEYS_PAGE);
-    for (const { key } of page) named.delete(key);
-    after = page.at(-1)?.key ?? null;
-    if (page.length < KEYS_PAGE) break;
-  }
+  if (named.size === 0) return [];
+  for await (const { key } of artifacts.list("")) named.delete(key);
   const [first] = named;
   return first === undefined ? [] : [`${named.size} artifacts that tasks name are missing, such as ${first}.`];
 }

@@ -4,6 +4,7 @@ import { buffer } from "node:stream/consumers";
 import { expect, test } from "@jest/globals";
 import { type ArtifactStore, ArtifactTooLarge } from "../../../src/artifacts/artifact-store.ts";
 import { png } from "../../sessions/support/pictures.ts";
+import { keysOf } from "./keys-of.ts";
 
 /** A store that is empty, and another look at the same place, as a later process has it. */
 export interface StoreUnderTest extends AsyncDisposable {
@@ -106,21 +107,36 @@ export function artifactStoreContract(name: string, setup: () => Promise<StoreUn
         }),
       ).rejects.toThrow(ArtifactTooLarge);
       expect(await bytesOf(store, KEY)).toEqual(before);
-      expect((await store.list("", null, 10)).map(({ key }) => key)).toEqual([KEY]);
+      expect(await keysOf(store, "")).toEqual([KEY]);
     },
   );
 
-  test(`${name}: keys are listed in order, by prefix and in pages`, async () => {
+  test(`${name}: what is below a folder is listed, each key once`, async () => {
     await using bundle = await setup();
     const keys = ["attempts/a/0", "attempts/a/1", "attempts/a/10", "attempts/b/0", "uploads/u/1"];
     for (const key of [...keys].reverse()) await put(bundle.store, key, Buffer.from(key));
-    const listed = async (prefix: string, after: string | null, limit: number) =>
-      (await bundle.store.list(prefix, after, limit)).map(({ key }) => key);
-    expect(await listed("", null, 100)).toEqual(keys);
-    expect(await listed("attempts", "attempts/a/1", 2)).toEqual(["attempts/a/10", "attempts/b/0"]);
-    expect(await listed("uploads", null, 100)).toEqual(["uploads/u/1"]);
-    const [first] = await bundle.store.list("uploads", null, 1);
-    expect(Math.abs((first?.modifiedAtMs ?? 0) - Date.now())).toBeLessThan(60_000);
+    const listed = async (folder: string) => (await keysOf(bundle.store, folder)).sort();
+    expect(await listed("")).toEqual(keys);
+    expect(await listed("attempts")).toEqual(keys.slice(0, 4));
+    expect(await listed("attempts/a")).toEqual(keys.slice(0, 3));
+    expect(await listed("uploads")).toEqual(["uploads/u/1"]);
+    expect([await listed("none"), await listed("upload")]).toEqual([[], []]);
+    for await (const { modifiedAtMs } of bundle.store.list("uploads")) {
+      expect(Math.abs(modifiedAtMs - Date.now())).toBeLessThan(60_000);
+    }
+  });
+
+  test(`${name}: what is deleted while it is listed keeps nothing else out of the list`, async () => {
+    await using bundle = await setup();
+    const keys = Array.from({ length: 100 }, (_, number) => `attempts/a${number % 50}/${number}`).sort();
+    for (const key of keys) await put(bundle.store, key, Buffer.from(key));
+    const seen: string[] = [];
+    for await (const { key } of bundle.store.list("attempts")) {
+      seen.push(key);
+      await bundle.store.delete([key]);
+    }
+    expect(seen.sort()).toEqual(keys);
+    expect(await keysOf(bundle.store, "")).toEqual([]);
   });
 
   test(`${name}: deleted keys are gone, and a key that is not there is none the less`, async () => {
