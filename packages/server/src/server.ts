@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import { artifactRoutes, DIRECT_UPLOAD_MS } from "./artifacts/artifact-routes.ts";
 import { ArtifactUrls } from "./artifacts/artifact-urls.ts";
 import { openArtifactStore } from "./artifacts/open-artifact-store.ts";
+import { StrayPictures } from "./artifacts/stray-pictures.ts";
 import { UploadRemover } from "./artifacts/upload-remover.ts";
 import { systemClock } from "./clock.ts";
 import { type Configuration, ConfigurationError } from "./configuration/configuration.ts";
@@ -236,7 +237,14 @@ export async function startServer(
       artifactTtlMs: configuration.ARTIFACT_TTL,
       logger,
     });
-    const stopSweeping = startSweeping({ retention, uploads, logger });
+    const strays = new StrayPictures({
+      store,
+      artifacts,
+      artifactTtlMs: configuration.ARTIFACT_TTL,
+      wallMs: () => Date.now(),
+      logger,
+    });
+    const stopSweeping = startSweeping({ retention, strays, uploads, logger });
     deliverer.start();
     logger.info({ addresses: listening.addresses, home }, "listening");
     return {

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { ArtifactStore } from "./artifact-store.ts";
 
-/** Removes pictures that no result names. What a fault leaves behind costs space, and nothing else. */
+/** Removes pictures that no result names, as soon as their attempt ends. What a fault leaves behind is for `StrayPictures`. */
 export class UploadRemover {
   readonly #artifacts: Pick<ArtifactStore, "delete">;
   readonly #logger: Logger;
