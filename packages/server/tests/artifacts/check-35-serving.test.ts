@@ -139,9 +139,9 @@ test("a download whose client hangs up while the picture is opened leaves no fil
   await gateway.artifacts.put("attempts/a/0", Readable.from([Buffer.alloc(bytes)]), { bytesMax: bytes, mime: "" });
   const client = connect(gateway.port, "127.0.0.1");
   client.write(`GET ${gateway.urls.download("attempts/a/0", 60_000)} HTTP/1.1\r\nHost: x\r\n\r\n`);
-  await until(() => entered);
+  await until("the picture is being opened", () => entered);
   client.destroy();
-  await until(async () => (await gateway.connections()) === 0);
+  await until("the reader is gone", async () => (await gateway.connections()) === 0);
   hungUp();
-  await until(() => body?.closed === true);
+  await until("the picture is closed again", () => body?.closed === true);
 });
