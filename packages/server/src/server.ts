@@ -127,10 +127,6 @@ export async function startServer(
     perAddressMax: configuration.MAX_CONNECTIONS_PER_ADDRESS,
     trustedProxies: configuration.TRUST_PROXY ?? [],
   });
-  if (configuration.NODE_TOKEN === null) {
-    const where = configuration.NODES_WITHOUT_TOKEN ? "from anywhere" : "from this machine";
-    logger.warn(`NODE_TOKEN is not set: any node may join ${where}`);
-  }
   const gateway = createNodeGateway({
     httpServer: http,
     events: coordinator.nodes,
@@ -141,6 +137,7 @@ export async function startServer(
       sharedTokenAuthentication({
         token: configuration.NODE_TOKEN,
         anywhereWithoutToken: configuration.NODES_WITHOUT_TOKEN,
+        logger,
       }),
     ),
     logger,

@@ -76,7 +76,10 @@ export const VARIABLES = {
   SUPABASE_URL: variable(z.url({ protocol: /^https?$/ }), null, "URL", "A Supabase project: sets issuer and JWKS."),
   SUPABASE_KEY: secret(z.string(), "Not used; the server warns when it is set."),
   USE_SUPABASE: variable(flag(), "false", "true/false", "Keep tasks in Supabase's PostgreSQL; wants DATABASE_URL."),
-  NODE_TOKEN: secret(z.string().min(1), "Join token of every node. Without it any node may join, on loopback only."),
+  NODE_TOKEN: secret(
+    z.string().min(1),
+    "Join token of every node. Without it any node may join, on loopback only and not through a proxy.",
+  ),
   NODES_WITHOUT_TOKEN: variable(flag(), "false", "true/false", "Let nodes join without a token beyond loopback too."),
   WS_TASK_TIMEOUT: variable(
     duration({ minMs: 1, maxMs: DAY_MS }),

@@ -3,6 +3,7 @@ import express, { type Request, type Router } from "express";
 import { callerOf, headerToken, isFromLoopback } from "./caller-of.ts";
 import type { HttpAppOptions } from "./http-options.ts";
 import { HttpRefusal } from "./http-refusal.ts";
+import { isForwarded } from "./is-forwarded.ts";
 
 /** `GET /metrics`: for who shows METRICS_TOKEN, for administrators, and, where there is no such token, for this machine. */
 export function metricsRouter(options: Pick<HttpAppOptions, "metrics" | "authenticate" | "settings">): Router {
@@ -22,16 +23,11 @@ async function mayLook(
   { settings: { metricsToken }, authenticate }: Pick<HttpAppOptions, "authenticate" | "settings">,
 ): Promise<boolean> {
   const given = headerToken(request);
-  if (metricsToken === null && isThisMachine(request)) return true;
+  // A proxy on this machine speaks for others, trusted or not: what it forwards is theirs.
+  if (metricsToken === null && isFromLoopback(request) && !isForwarded(request)) return true;
   if (given === null) return false;
   if (metricsToken !== null && isSame(given, metricsToken)) return true;
   return (await callerOf(authenticate, given)).role === "admin";
-}
-
-/** A proxy on this machine speaks for others, trusted or not: what it forwards is theirs. */
-function isThisMachine(request: Request): boolean {
-  const forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"].some((name) => name in request.headers);
-  return isFromLoopback(request) && !forwarded;
 }
 
 function isSame(given: string, wanted: string): boolean {

@@ -32,6 +32,19 @@ export function checkSecrets(configuration: Configuration, logger: Logger): void
     }
   }
   for (const secret of jwtSecrets(configuration)) checkLength(secret, configuration, logger);
+  warnOfOpenJoin(configuration, logger);
+}
+
+/** Says who may join where no token is asked for. */
+function warnOfOpenJoin(configuration: Configuration, logger: Logger): void {
+  if (configuration.NODE_TOKEN !== null) return;
+  const where = configuration.NODES_WITHOUT_TOKEN ? "from anywhere" : "from this machine";
+  logger.warn(`NODE_TOKEN is not set: any node may join ${where}`);
+  const signs = (["TRUST_PROXY", "PUBLIC_URL"] as const).filter((name) => configuration[name] !== null);
+  if (signs.length === 0) return;
+  logger.warn(
+    `${signs.join(" and ")} without NODE_TOKEN: if a proxy on this machine hides that it is one (adds no X-Forwarded-For), everybody whom it lets through may join as a node, read prompts and answer with any picture. Set NODE_TOKEN.`,
+  );
 }
 
 /** Authentication of callers as configured, with what is questionable said in the log. */

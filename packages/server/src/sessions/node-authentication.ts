@@ -1,5 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import type { Logger } from "pino";
+import { isForwarded } from "../http/is-forwarded.ts";
 import { tokenHash } from "../identity/api-keys.ts";
 import { type Credentials, isNodeKey } from "../identity/credentials.ts";
 import { isLoopback } from "./is-loopback.ts";
@@ -48,13 +50,15 @@ export function nodeKeyAuthentication(
   };
 }
 
-/** One join token for every node. Without a token any node may join, from this machine only unless `anywhereWithoutToken`; and no web page:
- *  a browser on this machine would let any site in the world register as a node. */
+/** One join token for every node. Without a token any node may join, from this machine only unless `anywhereWithoutToken`, and not through a
+ *  proxy on it; and no web page: a browser on this machine would let any site in the world register as a node. */
 export function sharedTokenAuthentication(options: {
   readonly token: string | null;
   readonly anywhereWithoutToken: boolean;
+  readonly logger: Pick<Logger, "warn">;
 }): AuthenticateNode {
-  const { token, anywhereWithoutToken } = options;
+  const { token, anywhereWithoutToken, logger } = options;
+  let warned = false;
   const check = (request: IncomingMessage): NodeAuthentication => {
     if (token !== null) {
       const given = joinTokenOf(request);
@@ -68,6 +72,16 @@ export function sharedTokenAuthentication(options: {
         ok: false,
         status: 401,
         error: "this server has no NODE_TOKEN, so nodes join from its own machine only",
+      };
+    }
+    if (!anywhereWithoutToken && isForwarded(request)) {
+      // Once: whoever knocks must not fill the log.
+      if (!warned) logger.warn("a node that came through a proxy was refused: set NODE_TOKEN to let nodes in by it");
+      warned = true;
+      return {
+        ok: false,
+        status: 401,
+        error: "this server has no NODE_TOKEN, so nodes join from its own machine only, and not through a proxy",
       };
     }
     const { origin } = request.headers;

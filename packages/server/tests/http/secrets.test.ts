@@ -99,3 +99,15 @@ test("check 39: a secret that everybody knows stops the start beyond this machin
   );
   expect(() => checkSecrets(readConfiguration(known), logger)).not.toThrow();
 });
+
+test("a proxy before a server without a join token is warned of at the start", () => {
+  const warningsOf = (environment: Record<string, string>): string => {
+    const warnings: string[] = [];
+    checkSecrets(readConfiguration(environment), { warn: (message: string) => warnings.push(message) } as never);
+    return warnings.join("\n");
+  };
+  expect(warningsOf({})).toBe("NODE_TOKEN is not set: any node may join from this machine");
+  expect(warningsOf({ TRUST_PROXY: "loopback" })).toContain("TRUST_PROXY without NODE_TOKEN");
+  expect(warningsOf({ PUBLIC_URL: "https://pictures.example.org" })).toContain("PUBLIC_URL without NODE_TOKEN");
+  expect(warningsOf({ PUBLIC_URL: "https://pictures.example.org", NODE_TOKEN: "a-token-of-a-test" })).toBe("");
+});

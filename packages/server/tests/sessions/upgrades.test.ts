@@ -9,7 +9,8 @@ import { UnregisteredSockets } from "../../src/sessions/unregistered-sockets.ts"
 import { setup } from "./support/setup.ts";
 
 const TOKEN = "join-token-of-a-test";
-const withToken = { authenticate: sharedTokenAuthentication({ token: TOKEN, anywhereWithoutToken: false }) };
+const logger = { warn: () => {} };
+const withToken = { authenticate: sharedTokenAuthentication({ token: TOKEN, anywhereWithoutToken: false, logger }) };
 
 /** The answer to an upgrade request: 101, or a refusal with its body. */
 async function upgrade(
@@ -72,10 +73,36 @@ test("without a join token any node of this machine may join, but no web page", 
 
 test("without a join token nodes of other machines are refused, unless that is configured", async () => {
   const request = { headers: {}, url: "/", socket: { remoteAddress: "192.0.2.7" } } as never;
-  const closed = sharedTokenAuthentication({ token: null, anywhereWithoutToken: false });
+  const closed = sharedTokenAuthentication({ token: null, anywhereWithoutToken: false, logger });
   expect(await closed(request)).toMatchObject({ ok: false, status: 401 });
-  const open = sharedTokenAuthentication({ token: null, anywhereWithoutToken: true });
+  const open = sharedTokenAuthentication({ token: null, anywhereWithoutToken: true, logger });
   expect(await open(request)).toMatchObject({ ok: true });
+});
+
+test.each([
+  ["forwarded", "for=192.0.2.7"],
+  ["x-forwarded-for", "127.0.0.1"],
+  ["x-real-ip", "192.0.2.7"],
+  ["via", "1.1 proxy"],
+])("without a join token nobody joins through a proxy on this machine, told by its %s", async (name, value) => {
+  const warned: string[] = [];
+  const logger = { warn: (message: string) => warned.push(message) } as never;
+  await using gateway = await setup({
+    authenticate: sharedTokenAuthentication({ token: null, anywhereWithoutToken: false, logger }),
+  });
+  for (const _knock of [1, 2]) {
+    const answer = await upgrade(gateway.port, { headers: { [name]: value } });
+    expect(answer.status).toBe(401);
+    expect(answer.body).toContain("not through a proxy");
+  }
+  expect(warned).toEqual([expect.stringContaining("set NODE_TOKEN")]);
+  await using open = await setup({
+    authenticate: sharedTokenAuthentication({ token: null, anywhereWithoutToken: true, logger }),
+  });
+  expect((await upgrade(open.port, { headers: { [name]: value } })).status).toBe(101);
+  await using closed = await setup(withToken);
+  const bearer = { Authorization: `Bearer ${TOKEN}` };
+  expect((await upgrade(closed.port, { headers: { ...bearer, [name]: value } })).status).toBe(101);
 });
 
 test.each(["/v1/tasks/", "/ws", "/v2/nodes?x=1", "//"])("an upgrade on %s is answered 404", async (path) => {
@@ -164,7 +191,7 @@ test.each([
 });
 
 test("a node whose key is revoked stays out of a server that needs no token", async () => {
-  const shared = sharedTokenAuthentication({ token: null, anywhereWithoutToken: false });
+  const shared = sharedTokenAuthentication({ token: null, anywhereWithoutToken: false, logger });
   const authenticate = nodeKeyAuthentication({ nodeOf: () => null, nodeHasKey: () => false }, shared);
   await using bundle = await setup({ authenticate });
   const bearer = (token: string) => ({ headers: { Authorization: `Bearer ${token}` } });

@@ -60,7 +60,7 @@ export async function setup(options: SetupOptions = {}) {
     artifacts,
     urls,
     artifactBytesMax,
-    authenticate: sharedTokenAuthentication({ token: null, anywhereWithoutToken: false }),
+    authenticate: sharedTokenAuthentication({ token: null, anywhereWithoutToken: false, logger }),
     logger,
     metricsHooks: { frame: (outcome) => counted[outcome]++ },
     ...options,
