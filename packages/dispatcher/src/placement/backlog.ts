@@ -126,7 +126,8 @@ export class Backlog {
 
   /** Changes what users are ordered by. */
   reorder(user: UserRecord, change: () => void): void {
-    for (const lane of user.lanes) takeOut(lane);
+    // Alone in its class a lane stands where it stood: most of a user with tasks of many classes are.
+    for (const lane of user.lanes) if (lane.class.order.size > 1) takeOut(lane);
     change();
     for (const lane of user.lanes) reindex(lane);
   }
