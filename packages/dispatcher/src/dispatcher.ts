@@ -59,6 +59,11 @@ export class Dispatcher {
     return readUsers(this.#core);
   }
 
+  /** Of how many classes a user has tasks waiting here. */
+  waitingClassesOf(userId: string): number {
+    return this.#core.users.get(userId)?.lanes.size ?? 0;
+  }
+
   /** Makes a requirement class known of which the caller keeps tasks elsewhere. */
   registerClass(requirements: Requirements): void {
     this.#registered.register(requirements);

@@ -70,7 +70,7 @@ export class Admission {
     if (!this.window.hasBacklog || this.#state.commits.away) return;
     this.window
       .refill(
-        (claimed) => this.#take(claimed),
+        (claimed, { idle }) => this.#take(claimed, idle),
         () => this.#idleAsks(),
       )
       .catch((error: unknown) => {
@@ -111,10 +111,23 @@ export class Admission {
       .flatMap(({ cost, classKeys }) => classKeys.map((classKey) => ({ classKey, cost })));
   }
 
-  #take(claimed: readonly ClaimedTask[]): void {
-    const released: string[] = [];
-    for (const each of claimed) if (!this.#admit(each, [])) released.push(each.task.taskId);
-    if (released.length > 0) this.#state.commits.change({ change: { type: "claimReleased", taskIds: released } });
+  #take(claimed: readonly ClaimedTask[], needsNoRoom: boolean): void {
+    const { commits } = this.#state;
+    const refused: string[] = [];
+    const returned: ClaimedTask[] = [];
+    for (const each of claimed) {
+      if (!needsNoRoom && !this.window.keeps(each.classKey, each.task.userId)) returned.push(each);
+      else if (!this.#admit(each, [])) refused.push(each.task.taskId);
+    }
+    if (refused.length > 0) commits.change({ change: { type: "claimReleased", taskIds: refused } });
+    if (returned.length === 0) return;
+    for (const { task, classKey } of returned) this.window.staysOutside(classKey, task.userId);
+    commits.change({
+      change: { type: "claimReleased", taskIds: returned.map(({ task }) => task.taskId) },
+      committed: () => {
+        for (const { classKey } of returned) this.window.arrived(classKey);
+      },
+    });
   }
 
   #recover(claimed: ClaimedTask, open: readonly StoredAttempt[]): void {

@@ -1,13 +1,19 @@
 import { type Requirements, requirementsOfClassKey } from "@genai/dispatcher";
 import type { ClaimedTask, TaskStore } from "../tasks/task-store.ts";
+import { CrowdedUsers } from "./crowded-users.ts";
 
 /** What the window has to know of the dispatcher. */
 export interface WindowDemand {
   classDemand(classKey: string): { readonly waiting: number; readonly setAside: number; readonly fittingSlots: number };
+  /** Of how many classes a user has tasks waiting. */
+  waitingClassesOf(userId: string): number;
   /** Idle slots are told to serve a class only while it is registered. */
   registerClass(requirements: Requirements): void;
   forgetClass(classKey: string): void;
 }
+
+/** Takes claimed tasks. `idle`: a slot takes them at once, so that they need no room. */
+type Take = (claimed: readonly ClaimedTask[], how: { readonly idle: boolean }) => void;
 
 /** Tasks that a class may have in the window beyond twice its slots. */
 const WINDOW_BASE = 64;
@@ -21,12 +27,16 @@ const WINDOW_SET_ASIDE = 3;
 
 /** The bounded window of claimed tasks over a store that may hold millions: for each requirement class at most
  *  2 × the fitting slots + 64 tasks (and 4 of each user beyond that), refilled when half of it is used up. Tasks that everybody who could
- *  run them has rejected a moment ago don't count, up to three times as many. */
+ *  run them has rejected a moment ago don't count, up to three times as many. Of each user a bounded number of classes: see
+ *  {@link CrowdedUsers}. */
 export class Window {
   readonly #store: Pick<TaskStore, "claim" | "backlog">;
   readonly #demand: WindowDemand;
   /** Waiting tasks outside of the window, by class. */
   readonly #unclaimed = new Map<string, number>();
+  /** Those of these classes that are claimed; the others are of crowded users alone. */
+  readonly #open = new Set<string>();
+  readonly #crowded: CrowdedUsers;
   /** Tasks in the window by class and user, to grant the floor. */
   readonly #held = new Map<string, Map<string, number>>();
   /** Tasks whose row is on its way to the disk, by class: no claim can see them yet. */
@@ -41,34 +51,48 @@ export class Window {
   constructor(store: Pick<TaskStore, "claim" | "backlog">, demand: WindowDemand) {
     this.#store = store;
     this.#demand = demand;
+    this.#crowded = new CrowdedUsers((userId) => demand.waitingClassesOf(userId));
   }
 
   /** Learns what waits in the store. Called once, before anything is admitted. */
   async open(): Promise<void> {
     for (const { classKey, unclaimed } of await this.#store.backlog()) {
       if (unclaimed === 0) continue;
-      this.#setUnclaimed(classKey, unclaimed);
       this.#behind.set(classKey, null);
+      this.#setUnclaimed(classKey, unclaimed);
     }
   }
 
   /** Learns of classes whose tasks came to wait without a word to this process: a backoff of before the start is over, or another
-   *  server put them there. */
+   *  server put them there. Called once a second. */
   async look(): Promise<void> {
+    this.#crowded.beat();
     for (const { classKey, unclaimed } of await this.#store.backlog()) {
-      if (unclaimed === 0 || this.#unclaimed.has(classKey)) continue;
-      this.#setUnclaimed(classKey, unclaimed);
-      if (!this.#behind.has(classKey)) this.#behind.set(classKey, null);
+      if (unclaimed === 0 || this.#open.has(classKey)) continue;
+      const known = this.#unclaimed.get(classKey);
+      if (known === undefined) {
+        if (!this.#behind.has(classKey)) this.#behind.set(classKey, null);
+        this.#setUnclaimed(classKey, unclaimed);
+      } else if (unclaimed > known + (this.#arriving.get(classKey) ?? 0)) {
+        // Somebody else's may be among them.
+        this.#behind.set(classKey, null);
+        this.#setUnclaimed(classKey, unclaimed);
+      }
     }
   }
 
   /** Whether a new task goes straight to the dispatcher. If not, it waits in the store until a refill claims it. */
   admits(classKey: string, userId: string): boolean {
     const behind = this.#behind.get(classKey);
-    if (behind === null || behind?.has(userId)) return false;
+    if (behind === null || behind?.has(userId) || this.#crowded.has(userId)) return false;
     const { taken, bound } = this.#fill(classKey);
     if (taken < bound) return true;
     return (this.#held.get(classKey)?.get(userId) ?? 0) < WINDOW_USER_FLOOR;
+  }
+
+  /** Whether a claimed task may stay in the window. If not, it goes back to the store. */
+  keeps(classKey: string, userId: string): boolean {
+    return this.#held.get(classKey)?.has(userId) === true || this.#crowded.hasRoom(userId);
   }
 
   entered(classKey: string, userId: string): void {
@@ -117,18 +141,15 @@ export class Window {
     this.#count(classKey, -1);
   }
 
-  /** True while a class has tasks outside of the window. */
+  /** True while there may be something to claim. */
   get hasBacklog(): boolean {
-    return this.#unclaimed.size > 0;
+    return this.#open.size > 0 || !this.#crowded.isEmpty;
   }
 
   /** Claims what fits and hands it to `take`. Calls during a refill lead to one more round. `idle`: the cheapest idle price and the
    *  classes, for slots for which nothing waits in the window. */
-  refill(
-    take: (claimed: readonly ClaimedTask[]) => void,
-    idle: () => readonly { readonly classKey: string; readonly cost: number }[],
-  ): Promise<void> {
-    if (this.#unclaimed.size === 0) return Promise.resolve();
+  refill(take: Take, idle: () => readonly { readonly classKey: string; readonly cost: number }[]): Promise<void> {
+    if (!this.hasBacklog) return Promise.resolve();
     if (this.#refilling !== null) {
       this.#again = true;
       return this.#refilling;
@@ -140,18 +161,19 @@ export class Window {
   }
 
   async #rounds(
-    take: (claimed: readonly ClaimedTask[]) => void,
+    take: Take,
     idle: () => readonly { readonly classKey: string; readonly cost: number }[],
   ): Promise<void> {
     do {
       this.#again = false;
-      for (const classKey of [...this.#unclaimed.keys()]) {
+      for (const classKey of this.#crowded.takeDue()) if (this.#unclaimed.has(classKey)) this.#ask(classKey);
+      for (const classKey of [...this.#open]) {
         const { taken, bound } = this.#fill(classKey);
-        if (taken <= bound / 2) await this.#claim(classKey, bound - taken, 0, take);
+        if (taken <= bound / 2) await this.#claim(classKey, bound - taken, 0, false, take);
       }
       for (const { classKey, cost } of idle()) {
-        const isWorthIt = this.#unclaimed.has(classKey) && !this.#fill(classKey).overflows;
-        if (isWorthIt) await this.#claim(classKey, 1, cost, take);
+        const isWorthIt = this.#open.has(classKey) && !this.#fill(classKey).overflows;
+        if (isWorthIt) await this.#claim(classKey, 1, cost, true, take);
       }
     } while (this.#again);
   }
@@ -164,20 +186,23 @@ export class Window {
     return { taken: waiting - Math.min(setAside, setAsideMax), bound, overflows: setAside >= setAsideMax };
   }
 
-  async #claim(
-    classKey: string,
-    limit: number,
-    costMin: number,
-    take: (claimed: readonly ClaimedTask[]) => void,
-  ): Promise<void> {
+  async #claim(classKey: string, limit: number, costMin: number, idle: boolean, take: Take): Promise<void> {
     const arrivals = this.#arrivals;
     const claimed = await this.#store.claim({ classKeys: [classKey], limit, costMin });
-    if (claimed.length > 0) {
-      this.#count(classKey, -claimed.length);
-      take(claimed);
-    }
+    const sawAll = costMin === 0 && arrivals === this.#arrivals;
+    if (claimed.length > 0) this.#count(classKey, -claimed.length);
     // Nothing more to be had: the count was of tasks that others took or that ended.
-    if (claimed.length < limit && costMin === 0 && arrivals === this.#arrivals) this.#forget(classKey);
+    if (sawAll && claimed.length < limit) this.#forget(classKey);
+    else if (sawAll) this.#learnUsers(classKey, claimed, limit);
+    if (claimed.length > 0) take(claimed, { idle });
+    if (this.#unclaimed.has(classKey)) this.#place(classKey);
+  }
+
+  /** A claim takes of every user in turn: where it had fewer users than tasks there are no others. */
+  #learnUsers(classKey: string, claimed: readonly ClaimedTask[], limit: number): void {
+    if (this.#behind.get(classKey) !== null) return;
+    const users = new Set(claimed.map(({ task }) => task.userId));
+    if (users.size < limit) this.#behind.set(classKey, users);
   }
 
   #count(classKey: string, difference: number): void {
@@ -187,12 +212,40 @@ export class Window {
   }
 
   #setUnclaimed(classKey: string, count: number): void {
-    if (!this.#unclaimed.has(classKey)) this.#demand.registerClass(requirementsOfClassKey(classKey));
     this.#unclaimed.set(classKey, count);
+    this.#place(classKey);
+  }
+
+  /** Claims a class from now on, or not as long as all whose tasks it has outside are crowded. */
+  #place(classKey: string): void {
+    const users = this.#behind.get(classKey) ?? null;
+    if (users === null || this.#hasUncrowded(users)) {
+      this.#ask(classKey);
+      return;
+    }
+    for (const userId of users) this.#crowded.park(userId, classKey);
+    this.#askNoMore(classKey);
+  }
+
+  #hasUncrowded(users: ReadonlySet<string>): boolean {
+    for (const userId of users) if (!this.#crowded.has(userId)) return true;
+    return false;
+  }
+
+  #ask(classKey: string): void {
+    if (this.#open.has(classKey)) return;
+    this.#open.add(classKey);
+    this.#demand.registerClass(requirementsOfClassKey(classKey));
+  }
+
+  #askNoMore(classKey: string): void {
+    if (this.#open.delete(classKey)) this.#demand.forgetClass(classKey);
   }
 
   #forget(classKey: string): void {
-    if (this.#unclaimed.delete(classKey)) this.#demand.forgetClass(classKey);
+    this.#unclaimed.delete(classKey);
+    this.#askNoMore(classKey);
+    for (const userId of this.#behind.get(classKey) ?? []) this.#crowded.forget(userId, classKey);
     if (!this.#arriving.has(classKey)) this.#behind.delete(classKey);
   }
 }

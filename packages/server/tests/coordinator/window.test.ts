@@ -21,7 +21,12 @@ function setup(demand: { waiting: number; setAside: number }) {
         return [];
       },
     },
-    { classDemand: () => ({ ...demand, fittingSlots: 1 }), registerClass: () => {}, forgetClass: () => {} },
+    {
+      classDemand: () => ({ ...demand, fittingSlots: 1 }),
+      waitingClassesOf: () => 0,
+      registerClass: () => {},
+      forgetClass: () => {},
+    },
   );
   return { window, asked };
 }
