@@ -1,6 +1,6 @@
 import type { OutboxEntry } from "../tasks/task-store.ts";
 
-/** What is known of a host: nothing yet, that its last answer was a 2xx, or that it was not. */
+/** What is known of a host by one user's webhooks: nothing yet, that it answers, or that it was away or overloaded since its last 2xx. */
 export type SinkHealth = "new" | "good" | "bad";
 
 /** Requests at once. A host that may be slow or away holds one place only. */
@@ -8,8 +8,9 @@ const RUNNING_MAX: Readonly<Record<SinkHealth, number>> = { new: 1, good: 8, bad
 /** Webhooks in memory; the rest waits in the store. */
 const QUEUED_MAX: Readonly<Record<SinkHealth, number>> = { new: 50, good: 500, bad: 4 };
 
-/** The webhooks of one host. */
+/** The webhooks of one user to one host. */
 export class SinkLane {
+  readonly key: string;
   readonly host: string;
   readonly queue: OutboxEntry[] = [];
   running = 0;
@@ -19,7 +20,8 @@ export class SinkLane {
   /** It asked for patience until then. Wall clock. */
   restsUntilMs = 0;
 
-  constructor(host: string) {
+  constructor(key: string, host: string) {
+    this.key = key;
     this.host = host;
   }
 

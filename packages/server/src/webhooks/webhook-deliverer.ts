@@ -4,6 +4,7 @@ import { Webhook } from "standardwebhooks";
 import type { Egress } from "../egress/guarded-fetch.ts";
 import type { OutboxEntry, TaskStore } from "../tasks/task-store.ts";
 import { StoreUnavailable } from "../tasks/task-store.ts";
+import { Counts } from "./counts.ts";
 import type { DeliveryStore, TryOutcome } from "./delivery-store.ts";
 import { readRetryAfterMs, retryDelayMs } from "./retry-schedule.ts";
 import { type SinkHealth, SinkLane } from "./sink-lane.ts";
@@ -19,13 +20,15 @@ const LEASE_MS = 120_000;
 const TURN_MS = 60_000;
 /** How long a sink may take to answer, in milliseconds. */
 export const WEBHOOK_TIMEOUT_MS = 15_000;
-/** Requests at once, to hosts that answer and to all others. The two do not take each other's places. */
+/** Requests at once, of lanes whose host answers and of all others. The two do not take each other's places. */
 const RUNNING_MAX = { good: 256, other: 512 };
-/** Of those to others: of one user. */
+/** Of each of the two: to one host, however many users have a lane there. One that many use and that goes away takes no more than this. */
+const RUNNING_TO_HOST_MAX = 64;
+/** Of those of others: of one user. */
 const OTHERS_OF_USER_MAX = 128;
-/** Once so many webhooks wait in memory, only hosts that answer get more in. */
+/** Once so many webhooks wait in memory, only lanes whose host answers get more in. */
 const OTHERS_QUEUED_MAX = 5_000;
-/** Hosts that are remembered as answering or not. */
+/** Lanes that are remembered as answered or not. */
 const LANES_MAX = 10_000;
 /** How long webhooks without room are put off, in milliseconds: to a host that may answer, for each 500 before them, and to one that did not. */
 const PUT_OFF_MS: Readonly<Record<SinkHealth, number>> = { new: 2_000, good: 2_000, bad: 30_000 };
@@ -50,8 +53,8 @@ export function sinkKey(userId: string, url: string): string {
   return createHash("sha256").update(`${userId}\n${url}`).digest("hex");
 }
 
-/** Brings webhooks out of the store's outbox to their sinks, at least once each, signed as Standard Webhooks says. Hosts wait in lanes
- *  of their own, so that one that is away delays nobody else's. */
+/** Brings webhooks out of the store's outbox to their sinks, at least once each, signed as Standard Webhooks says. Each user's webhooks to
+ *  each host wait in a lane of their own, so that a host that is away delays no other, and a user with wrong paths nobody else. */
 export class WebhookDeliverer {
   readonly #options: WebhookDelivererOptions;
   readonly #wallMs: () => number;
@@ -60,7 +63,8 @@ export class WebhookDeliverer {
   /** When each that waits in memory was taken. */
   readonly #taken = new Map<string, number>();
   readonly #running = { good: 0, other: 0 };
-  readonly #othersOfUser = new Map<string, number>();
+  readonly #toHost = { good: new Counts(), other: new Counts() };
+  readonly #othersOfUser = new Counts();
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
   #whenIdle: (() => void)[] = [];
@@ -109,9 +113,9 @@ export class WebhookDeliverer {
     this.#taken.clear();
   }
 
-  /** False where its host has no room. */
+  /** False where its lane has no room. */
   #enqueue(entry: OutboxEntry): boolean {
-    const lane = this.#laneOf(entry.url);
+    const lane = this.#laneOf(entry);
     const crowded = lane.health !== "good" && this.#taken.size >= OTHERS_QUEUED_MAX;
     if (crowded || !lane.hasRoom || lane.restsUntilMs > this.#wallMs()) {
       lane.overflowed += 1;
@@ -122,17 +126,18 @@ export class WebhookDeliverer {
     return true;
   }
 
-  #laneOf(url: string): SinkLane {
+  #laneOf({ userId, url }: OutboxEntry): SinkLane {
     const host = URL.canParse(url) ? new URL(url).host : url;
-    const known = this.#lanes.get(host);
-    const lane = known ?? new SinkLane(host);
+    const key = `${host}\n${userId}`;
+    const known = this.#lanes.get(key);
+    const lane = known ?? new SinkLane(key, host);
     // In the order of their last use, so that what is forgotten is what was not used for longest.
-    this.#lanes.delete(host);
-    this.#lanes.set(host, lane);
+    this.#lanes.delete(key);
+    this.#lanes.set(key, lane);
     if (this.#lanes.size > LANES_MAX) {
       for (const old of this.#lanes.values()) {
         if (!old.isIdle) continue;
-        this.#lanes.delete(old.host);
+        this.#lanes.delete(old.key);
         break;
       }
     }
@@ -141,12 +146,12 @@ export class WebhookDeliverer {
 
   async #putOff(entries: readonly OutboxEntry[]): Promise<void> {
     const byDelay = new Map<number, string[]>();
-    for (const { url, outboxId } of entries) {
-      const lane = this.#laneOf(url);
+    for (const entry of entries) {
+      const lane = this.#laneOf(entry);
       const restMs = lane.restsUntilMs - this.#wallMs();
       const delayMs = PUT_OFF_MS[lane.health] * Math.ceil(lane.overflowed / TAKEN_MAX);
       const forMs = Math.max(delayMs, restMs);
-      byDelay.set(forMs, [...(byDelay.get(forMs) ?? []), outboxId]);
+      byDelay.set(forMs, [...(byDelay.get(forMs) ?? []), entry.outboxId]);
     }
     for (const [forMs, ids] of byDelay) await this.#options.store.outboxDeferred(ids, forMs);
   }
@@ -160,30 +165,26 @@ export class WebhookDeliverer {
       const pool = lane.health === "good" ? "good" : "other";
       const [entry] = lane.queue;
       if (entry === undefined || this.#running[pool] >= RUNNING_MAX[pool]) return;
-      const ofUser = this.#othersOfUser.get(entry.userId) ?? 0;
-      if (pool === "other" && ofUser >= OTHERS_OF_USER_MAX) return;
+      if (this.#toHost[pool].of(lane.host) >= RUNNING_TO_HOST_MAX) return;
+      if (pool === "other" && this.#othersOfUser.of(entry.userId) >= OTHERS_OF_USER_MAX) return;
       lane.queue.shift();
       const takenAtMs = this.#taken.get(entry.outboxId) ?? 0;
       this.#taken.delete(entry.outboxId);
       if (performance.now() - takenAtMs > TURN_MS) continue;
       lane.running += 1;
       this.#running[pool] += 1;
-      if (pool === "other") this.#othersOfUser.set(entry.userId, ofUser + 1);
+      this.#toHost[pool].add(lane.host);
+      if (pool === "other") this.#othersOfUser.add(entry.userId);
       void this.#deliver(entry, lane).finally(() => {
         lane.running -= 1;
         lane.overflowed = 0;
         this.#running[pool] -= 1;
-        if (pool === "other") this.#leaveUser(entry.userId);
+        this.#toHost[pool].remove(lane.host);
+        if (pool === "other") this.#othersOfUser.remove(entry.userId);
         this.#startAll();
         if (this.#running.good + this.#running.other === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
       });
     }
-  }
-
-  #leaveUser(userId: string): void {
-    const rest = (this.#othersOfUser.get(userId) ?? 1) - 1;
-    if (rest === 0) this.#othersOfUser.delete(userId);
-    else this.#othersOfUser.set(userId, rest);
   }
 
   async #deliver(entry: OutboxEntry, lane: SinkLane): Promise<void> {
@@ -221,7 +222,7 @@ export class WebhookDeliverer {
       new Webhook(secret).sign(entry.outboxId, new Date(atMs), entry.body),
     );
     const failed = (httpStatus: number | null, note: string, retryAfterMs: number | null): TryOutcome => {
-      lane.health = "bad";
+      if (httpStatus === null || speaksOfHost(httpStatus)) lane.health = "bad";
       const retryInMs = retryDelayMs(entry.tries + 1, retryAfterMs, Math.random());
       if (retryInMs === null) return dead(httpStatus, note);
       return { state: "waiting", retryInMs, atMs, durationMs: durationMs(), httpStatus, note };
@@ -257,6 +258,11 @@ export class WebhookDeliverer {
       return failed(null, sentenceOf(error, this.#timeoutMs), null);
     }
   }
+}
+
+/** Whether an answer says that its host can't do more for now. Any other refusal is of the one path, and comes at once. */
+function speaksOfHost(status: number): boolean {
+  return status >= 500 || status === 429;
 }
 
 /** Why there was no answer, without what a library says of our own network. */

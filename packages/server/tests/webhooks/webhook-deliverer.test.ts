@@ -174,6 +174,52 @@ test("a sink's Retry-After is obeyed, and its host left alone meanwhile", async 
   expect(outbox.outcomes.get("second")).toBeUndefined();
 });
 
+test.each([
+  ["a wrong path", 404, {}],
+  ["a path that is overloaded", 503, {}],
+  ["a path that asks for patience", 429, { "retry-after": "3600" }],
+] as const)(
+  "a user's webhooks to %s of a host do not delay another user's to that host",
+  async (_name, status, headers) => {
+    await using bundle = await setup();
+    const { outbox, sink } = bundle;
+    sink.answer = (response, { body }) => response.writeHead(body.includes("mallory") ? status : 204, headers).end();
+    outbox.add("bob-0", sink.url(), "bob");
+    await bundle.round();
+    for (let n = 0; n < 300; n += 1) outbox.add(`mallory-${n}`, sink.url(), "mallory");
+    await bundle.round();
+    for (let n = 1; n <= 50; n += 1) outbox.add(`bob-${n}`, sink.url(), "bob");
+    await bundle.round();
+    for (let n = 0; n <= 50; n += 1) expect(outbox.last(`bob-${n}`)).toMatchObject({ state: "delivered" });
+  },
+);
+
+test("a user's webhooks to one wrong path do not delay their own to others of that host", async () => {
+  await using bundle = await setup();
+  const { outbox, sink } = bundle;
+  sink.answer = (response, { body }) => response.writeHead(body.includes("wrong") ? 404 : 204).end();
+  outbox.add("right-0", sink.url());
+  await bundle.round();
+  for (let n = 0; n < 20; n += 1) outbox.add(`wrong-${n}`, sink.url());
+  await bundle.round();
+  for (let n = 1; n <= 50; n += 1) outbox.add(`right-${n}`, sink.url());
+  await bundle.round();
+  for (let n = 0; n <= 50; n += 1) expect(outbox.last(`right-${n}`)).toMatchObject({ state: "delivered" });
+});
+
+test("a host that many users wait for, and that hangs, leaves room for the others", async () => {
+  await using bundle = await setup(["black.test", "well.test"]);
+  const { outbox, sink, deliverer } = bundle;
+  await using black = await Sink.start();
+  black.answer = () => {};
+  for (let n = 0; n < 1_000; n += 1) outbox.add(`black-${n}`, black.url("black.test"), `user-${n}`);
+  await deliverer.takeDue();
+  outbox.add("bob", sink.url("well.test"), "bob");
+  await deliverer.takeDue();
+  await sink.called(1);
+  expect(black.received.length).toBeLessThanOrEqual(64);
+});
+
 test("check 25: a sink has 15 s to answer, and a webhook ends after ten tries", async () => {
   expect(WEBHOOK_TIMEOUT_MS).toBe(15_000);
   await using bundle = await setup([], 50);
