@@ -143,6 +143,11 @@ export class FakeTasks {
     return settled;
   }
 
+  /** What the requests with idempotency keys were stored with. */
+  get bodyHashes(): readonly string[] {
+    return [...this.#keys.values()].map(({ bodyHash }) => bodyHash);
+  }
+
   #submit(task: NewTask, idempotency: Parameters<TaskService["submit"]>[1]): SubmitOutcome {
     if (this.storeIsAway) return { type: "unavailable", retryAfterMs: 2_000 };
     if (this.outcome !== null) return this.outcome;

@@ -20,12 +20,19 @@ import { v1Error, v1View } from "./v1-view.ts";
 /** v1's list shows this many tasks, the newest. */
 const LIST_MAX = 1_000;
 
+/** The calls that make a task, as existing clients spell their paths: what their idempotency keys were stored with. */
+type Creation = "/v1/images/generation/" | "/v1/tasks/" | "/v1/inference/comfyPipeline";
+
 /** The API that existing clients speak, quirks included: a GET that answers 201, failures that answer 202, and one 403 for
  *  a task that is another's and for one that is not there. */
 export function mountV1(app: IRouter, options: HttpAppOptions, limits: RequestLimits): void {
   const { settings, tasks, store, authenticate } = options;
 
-  async function submit(request: Request, read: (body: unknown) => V1Submission): Promise<StoredTask> {
+  async function submit(
+    request: Request,
+    creation: Creation,
+    read: (body: unknown) => V1Submission,
+  ): Promise<StoredTask> {
     // A bad token in a header is refused before the body is read.
     const token = headerToken(request);
     const known = token === null ? null : await limits.callerOf(authenticate, token, request);
@@ -41,7 +48,7 @@ export function mountV1(app: IRouter, options: HttpAppOptions, limits: RequestLi
       traceparent: traceparentOf(request),
     });
     const key = request.get("idempotency-key");
-    const idempotency = key === undefined ? null : idempotencyOf(key, request.path, withoutToken(body));
+    const idempotency = key === undefined ? null : idempotencyOf(key, creation, withoutToken(body));
     return (await submitTask(tasks, task, idempotency)).task;
   }
 
@@ -61,20 +68,18 @@ export function mountV1(app: IRouter, options: HttpAppOptions, limits: RequestLi
     sendJson(response, ok ? 200 : 500, { ok, status: ok ? "ok" : "error", availableNodesCount });
   };
 
-  const createTask =
-    (read: (body: unknown) => V1Submission): RequestHandler =>
-    async (request, response) => {
-      const task = await submit(request, read);
-      sendJson(response, 201, { ok: true, message: "the task is stored", task_id: task.taskId });
-    };
+  const createTask: RequestHandler = async (request, response) => {
+    const task = await submit(request, "/v1/tasks/", readTaskBody);
+    sendJson(response, 201, { ok: true, message: "the task is stored", task_id: task.taskId });
+  };
 
   const createComfyTask: RequestHandler = async (request, response) => {
-    const task = await submit(request, readComfyBody);
+    const task = await submit(request, "/v1/inference/comfyPipeline", readComfyBody);
     sendJson(response, 202, { ok: true, message: "the task is stored", task_id: task.taskId });
   };
 
   const generate: RequestHandler = async (request, response) => {
-    const stored = await submit(request, readTaskBody);
+    const stored = await submit(request, "/v1/images/generation/", readTaskBody);
     const task = await waitForEnd(options, response, stored.taskId, settings.syncTimeoutMs);
     if (task === null) throw new HttpRefusal("timeout", { taskId: stored.taskId });
     const { result } = await v1View(task, v1Images(request, options));
@@ -109,7 +114,7 @@ export function mountV1(app: IRouter, options: HttpAppOptions, limits: RequestLi
 
   // The busiest first: express tries one after the other.
   app.route("/v1/images/generation").post(generate).all(methodNotAllowed("POST"));
-  app.route("/v1/tasks").get(listTasks).post(createTask(readTaskBody)).all(methodNotAllowed("GET, POST"));
+  app.route("/v1/tasks").get(listTasks).post(createTask).all(methodNotAllowed("GET, POST"));
   app.route("/v1/tasks/:taskId").get(getTask).all(methodNotAllowed("GET"));
   app.route("/v1/inference/comfyPipeline").post(createComfyTask).all(methodNotAllowed("POST"));
   app.route("/v1/client/hello").get(hello).post(hello).all(methodNotAllowed("GET, POST"));
