@@ -110,6 +110,41 @@ test("one idempotency key makes one node, however often and however many at once
   expect(bundle.engine.nodes.size).toBe(1);
 });
 
+test("a retry does not get the node that the call before it, given up by its caller, is undoing", async () => {
+  const [made, undoing, undone] = [new AbortController(), new AbortController(), new AbortController()];
+  await using bundle = await setupScaler({
+    platforms: (engine) => [
+      new (class extends MemoryPlatform {
+        override async create(...[spec, plan, name, context]: Parameters<MemoryPlatform["create"]>) {
+          const node = await super.create(spec, plan, name, context);
+          if (made.signal.aborted) return node;
+          made.abort();
+          await aborted(context.signal);
+          undoing.abort();
+          await aborted(undone.signal);
+          engine.nodes.delete(node.nodeId);
+          throw new ScalerError("canceled", "Canceled.");
+        }
+      })(engine),
+    ],
+  });
+  const request = { platform: "memory", backend: "ws://127.0.0.1:8080", idempotencyKey: "k" };
+  const first = bundle.client.createNode(request, () => {});
+  await aborted(made.signal);
+  first.cancel();
+  await aborted(undoing.signal);
+  const impatient = answerOf((done) =>
+    bundle.client.createNode(request, new Metadata(), { deadline: Date.now() + 50 }, done),
+  );
+  await expect(impatient).rejects.toMatchObject({ code: status.DEADLINE_EXCEEDED });
+  const retry = bundle.create(request);
+  // The retry was asked first on the same connection: with this answer it has been begun.
+  await bundle.list();
+  undone.abort();
+  expect(await retry).toBe("m0000002");
+  expect([...bundle.engine.nodes.keys()]).toEqual(["m0000002"]);
+});
+
 test("an idempotency key with other parameters is refused", async () => {
   await using bundle = await setupScaler();
   await bundle.create({ idempotencyKey: "k" });
@@ -281,4 +316,8 @@ test("a log comes as it was printed", async () => {
 
 function many<T>(count: number, make: (n: number) => T): T[] {
   return Array.from({ length: count }, (_, n) => make(n));
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, "abort");
 }

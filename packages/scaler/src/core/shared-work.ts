@@ -6,41 +6,55 @@ interface Running<T> {
   callers: number;
 }
 
-/** Work by key: who asks for what is under way already shares it. It is aborted when the last of its callers has gone. */
+/** Work by key: who asks for what is under way already shares it. It is aborted when the last of its callers has gone, and keeps its key
+ *  until it has ended: a new caller then waits for that, for the next work would find what the aborted one is about to undo. */
 export class SharedWork<T> {
   readonly #running = new Map<string, Running<T>>();
 
   /** `signal` is the caller's; null: a caller that never goes. Throws `canceled` once it is aborted, whatever the work does. */
   async run(key: string, signal: AbortSignal | null, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    signal?.throwIfAborted();
-    const running = this.#running.get(key) ?? this.#start(key, work);
-    running.callers += 1;
-    if (!signal) return running.result;
-    return new Promise<T>((resolve, reject) => {
-      const leave = () => {
-        running.callers -= 1;
-        if (running.callers === 0) this.#abandon(key, running);
-        reject(new ScalerError("canceled", "The caller went away."));
-      };
-      signal.addEventListener("abort", leave, { once: true });
-      running.result.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
-    });
+    for (;;) {
+      if (signal?.aborted) throw callerGone();
+      const running = this.#running.get(key) ?? this.#start(key, work);
+      if (!running.abort.signal.aborted) return this.#share(running, signal);
+      await unlessGone(
+        running.result.catch(() => {}),
+        signal,
+      );
+    }
   }
 
-  #abandon(key: string, running: Running<T>): void {
-    if (this.#running.get(key) === running) this.#running.delete(key);
-    running.abort.abort();
+  async #share(running: Running<T>, signal: AbortSignal | null): Promise<T> {
+    running.callers += 1;
+    try {
+      return await unlessGone(running.result, signal);
+    } finally {
+      running.callers -= 1;
+      if (running.callers === 0) running.abort.abort();
+    }
   }
 
   #start(key: string, work: (signal: AbortSignal) => Promise<T>): Running<T> {
     const abort = new AbortController();
-    const result = work(abort.signal).finally(() => {
-      if (this.#running.get(key) === running) this.#running.delete(key);
-    });
+    const result = work(abort.signal).finally(() => this.#running.delete(key));
     // Every caller may have gone when it fails; each of those that stayed hears of it through its own await.
     result.catch(() => {});
     const running: Running<T> = { result, abort, callers: 0 };
     this.#running.set(key, running);
     return running;
   }
+}
+
+/** What a promise gives, or `canceled` as soon as its caller has gone. */
+function unlessGone<R>(promise: Promise<R>, signal: AbortSignal | null): Promise<R> {
+  if (!signal) return promise;
+  return new Promise<R>((resolve, reject) => {
+    const leave = () => reject(callerGone());
+    signal.addEventListener("abort", leave, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  });
+}
+
+function callerGone(): ScalerError {
+  return new ScalerError("canceled", "The caller went away.");
 }
