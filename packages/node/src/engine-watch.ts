@@ -31,9 +31,11 @@ export class EngineWatch {
     this.#capabilities = options.describe({ state: "unready", reason: "not asked yet" });
   }
 
-  /** The first look. Goes on looking afterwards. */
-  async start(): Promise<Capabilities> {
-    this.#take(this.#options.describe(await this.#probe()));
+  /** The first look. Goes on looking afterwards. Throws the reason of `signal` where that cuts it off. */
+  async start(signal: AbortSignal): Promise<Capabilities> {
+    const probe = await this.#probe(signal);
+    signal.throwIfAborted();
+    this.#take(this.#options.describe(probe));
     this.#later();
     return this.#capabilities;
   }
@@ -60,15 +62,17 @@ export class EngineWatch {
   }
 
   async #look(): Promise<void> {
-    if (!this.#options.isBusy() || !this.#capabilities.ready) this.#take(this.#options.describe(await this.#probe()));
+    if (!this.#options.isBusy() || !this.#capabilities.ready) {
+      this.#take(this.#options.describe(await this.#probe(this.#closed.signal)));
+    }
     if (!this.#closed.signal.aborted) this.#later();
   }
 
-  async #probe(): Promise<EngineProbe> {
+  async #probe(signal: AbortSignal): Promise<EngineProbe> {
     const { engine, logger } = this.#options;
-    const probe = await engine.probe(AbortSignal.any([this.#closed.signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]));
+    const probe = await engine.probe(AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]));
     const nowMs = performance.now();
-    if (probe.state === "unready" && nowMs - this.#saidAtMs >= SAY_EVERY_MS) {
+    if (probe.state === "unready" && !signal.aborted && nowMs - this.#saidAtMs >= SAY_EVERY_MS) {
       this.#saidAtMs = nowMs;
       logger.warn({ engine: engine.type, reason: probe.reason }, "the engine is not ready; waiting for it");
     }

@@ -12,16 +12,20 @@ const CALL_MS = 10_000;
 
 const Enrolled = z.object({ key: z.string().min(1) });
 
-/** What the node shows the server: its own key where its home has one, else one that the server gives it for an enrolment token, else
- *  the token as it is. Waits for a server that is away; rejects with a sentence where it refuses. */
-export async function readNodeKey(options: {
+interface KeyOptions {
   readonly home: string;
   /** The server's WebSocket URL. */
   readonly backend: string;
   readonly nodeId: string;
   readonly token: string | null;
   readonly logger: Logger;
-}): Promise<string | null> {
+  readonly signal: AbortSignal;
+}
+
+/** What the node shows the server: its own key where its home has one, else one that the server gives it for an enrolment token, else
+ *  the token as it is. Waits for a server that is away, until `signal` is aborted, whose reason it then throws; rejects with a sentence
+ *  where the server refuses. */
+export async function readNodeKey(options: KeyOptions): Promise<string | null> {
   const { home, token } = options;
   const path = join(home, "node.key");
   const kept = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
@@ -37,7 +41,7 @@ export async function readNodeKey(options: {
 }
 
 async function enrol(
-  { backend, nodeId, logger }: { readonly backend: string; readonly nodeId: string; readonly logger: Logger },
+  { backend, nodeId, logger, signal }: Pick<KeyOptions, "backend" | "nodeId" | "logger" | "signal">,
   token: string,
 ): Promise<string> {
   const url = new URL("/v2/nodes/enrol", backend.replace(/^ws/, "http"));
@@ -48,6 +52,7 @@ async function enrol(
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ token, nodeId }),
         redirect: "error",
+        // Not cut off by the caller's signal: the answer may be the only copy of the key.
         signal: AbortSignal.timeout(CALL_MS),
       });
       if (response.ok) return Enrolled.parse(await response.json()).key;
@@ -57,7 +62,8 @@ async function enrol(
       if (error instanceof EnrolmentRefused || error instanceof z.ZodError) throw error;
       logger.warn({ server: url.origin }, "the server that is to enrol this node does not answer");
     }
-    await wait(RETRY_MS);
+    await wait(RETRY_MS, undefined, { signal }).catch(() => {});
+    signal.throwIfAborted();
   }
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { openTracing } from "@genai/tracing";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import type { Flags } from "./command-line/flags.ts";
 import { createEngine } from "./create-engine.ts";
 import { EngineWatch } from "./engine-watch.ts";
@@ -23,15 +23,25 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const PROBE_TIMEOUT_MS = 20_000;
 
-/** The node's whole life: resolves when it has left the server. */
+/** The node's whole life: resolves when it has left the server, or was told to leave before it came there. */
 export async function runNode(flags: Flags, environment: Environment): Promise<void> {
   const logger = pino({ level: environment.LOG_LEVEL || "info", base: null, timestamp: pino.stdTimeFunctions.isoTime });
   const signals = new SignalCount();
+  try {
+    await live(flags, environment, logger, signals);
+  } catch (error) {
+    if (!signals.first.aborted || error !== signals.first.reason) throw error;
+  }
+  logger.info("stopped");
+}
+
+async function live(flags: Flags, environment: Environment, logger: Logger, signals: SignalCount): Promise<void> {
   await provision(environment.PROVISIONING_SCRIPT, logger, signals.first);
   const lock = await lockHome(flags.home, logger);
   const nodeId = flags.nodeId ?? (await readNodeId(flags.home));
   const { home, slots, once, backend = "" } = flags;
-  const token = await readNodeKey({ home, backend, nodeId, token: await readJoinToken(flags), logger });
+  const joinToken = await readJoinToken(flags);
+  const token = await readNodeKey({ home, backend, nodeId, token: joinToken, logger, signal: signals.first });
   // Pictures of a process that died between the engine and the spool.
   await rm(join(flags.home, "scratch"), { recursive: true, force: true });
   const { spool, kept } = await Spool.open(join(flags.home, "spool"));
@@ -45,7 +55,7 @@ export async function runNode(flags: Flags, environment: Environment): Promise<v
     changed: (capabilities) => client?.capabilitiesChanged(capabilities),
     logger,
   });
-  const capabilities = await watch.start();
+  const capabilities = await watch.start(signals.first);
   logger.info({ nodeId, engine: flags.type, ready: capabilities.ready, kept: kept.length }, "starting");
   const tracing = await openTracing(environment, {
     serviceName: "genai-node",
@@ -78,7 +88,6 @@ export async function runNode(flags: Flags, environment: Environment): Promise<v
   await status?.close();
   await tracing.close();
   lock?.close();
-  logger.info("stopped");
 }
 
 /** Looks at the machine and its engine once and gives what the node would offer; connects to nothing else. */

@@ -8,6 +8,7 @@ import { json } from "node:stream/consumers";
 import { expect, test } from "@jest/globals";
 import { pino } from "pino";
 import { readNodeKey } from "../src/node-key.ts";
+import { until } from "./support/until.ts";
 
 /** A home, and a server that answers enrolments with `status`. */
 async function setup(status = 201) {
@@ -23,7 +24,7 @@ async function setup(status = 201) {
   return {
     home,
     bodies,
-    read: (token: string | null) => readNodeKey({ ...options, token }),
+    read: (token: string | null, signal = new AbortController().signal) => readNodeKey({ ...options, token, signal }),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       server.close();
@@ -56,4 +57,13 @@ test.each([
 ])("an enrolment that is answered %i ends the start with a sentence", async (status, sentence) => {
   await using bundle = await setup(status);
   await expect(bundle.read("genai_ne_token")).rejects.toThrow(sentence);
+});
+
+test("a node that waits for the server that is to enrol it stops waiting when it is told to leave", async () => {
+  await using bundle = await setup(503);
+  const leave = new AbortController();
+  const waiting = bundle.read("genai_ne_token", leave.signal);
+  await until("the first call", () => bundle.bodies.length > 0);
+  leave.abort(new Error("told to leave"));
+  await expect(waiting).rejects.toThrow("told to leave");
 });

@@ -1,5 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "@genai/testing";
@@ -228,4 +231,35 @@ test("a provisioning script runs before the node starts, and its failure stops t
   await using failed = new NodeProcess(TEST, { env: { BACKEND_SERVER: server.backend, PROVISIONING_SCRIPT: bad } });
   expect(await failed.ended()).toBe(1);
   expect(failed.program.output).toContain(`The provisioning script ${bad} ended with 3.`);
+}, 60_000);
+
+test("SIGTERM ends a node that has not come to its server yet: under its script, before it is enrolled, before its engine answers", async () => {
+  using files = folder();
+  const mute = createServer(() => {}).listen(0, "127.0.0.1");
+  await once(mute, "listening");
+  const url = `http://127.0.0.1:${(mute.address() as AddressInfo).port}`;
+  try {
+    const endless = script(join(files.path, "endless.sh"), "exec sleep 600");
+    const nowhere = ["-b", "ws://127.0.0.1:9"];
+    const starts = [
+      { flags: [...TEST, ...nowhere], env: { PROVISIONING_SCRIPT: endless }, at: '"msg":"provisioning"' },
+      { flags: [...TEST, ...nowhere, "--token", "genai_ne_token"], at: "is to enrol this node does not answer" },
+      { flags: ["-t", "comfyUI", "-i", url, ...nowhere] },
+    ];
+    for (const { flags, env, at } of starts) {
+      const asked = at === undefined ? once(mute, "request") : null;
+      await using node = new NodeProcess(flags, env && { env });
+      if (at === undefined) await asked;
+      else await until(at, () => node.stdout.includes(at));
+      const toldAtMs = performance.now();
+      node.signal("SIGTERM");
+      expect(await node.ended()).toBe(0);
+      expect(performance.now() - toldAtMs).toBeLessThan(5_000);
+      expect(node.stderr).toBe("");
+      expect(node.stdout).toContain('"msg":"stopped"');
+    }
+  } finally {
+    mute.closeAllConnections();
+    mute.close();
+  }
 }, 60_000);
