@@ -1,9 +1,10 @@
 import { expect, test } from "@jest/globals";
 import type { NodeSpec } from "../src/core/node-spec.ts";
+import type { CreateProgress } from "../src/core/platform.ts";
 import { VastaiClient } from "../src/platforms/vastai/vastai-client.ts";
 import { VastaiPlatform } from "../src/platforms/vastai/vastai-platform.ts";
 import { nodeSpec } from "./support/node-spec.ts";
-import { make, type PlatformBundle, platformContract } from "./support/platform-contract.ts";
+import { make, type PlatformBundle, platformContract, quiet } from "./support/platform-contract.ts";
 import { VastaiStandIn } from "./support/vastai-stand-in.ts";
 
 const apiKey = "vast-canary-key-0123456789";
@@ -95,6 +96,30 @@ test("a 429 without Retry-After and a proxy's error page are waited out", async 
   await make(bundle.platform, "t", bundle.spec());
   bundle.standIn.faults.badGateway = 2;
   expect(await bundle.platform.list()).toHaveLength(1);
+});
+
+test("a connection that is cut is tried again, but never a rent", async () => {
+  await using bundle = await setup();
+  const plan = await bundle.platform.plan(bundle.spec());
+  bundle.standIn.faults.cut = 3;
+  expect(await bundle.platform.list()).toEqual([]);
+  bundle.standIn.calls.length = 0;
+  const onProgress = ({ stage }: CreateProgress) => {
+    if (stage === "creating") bundle.standIn.faults.cut = 1;
+  };
+  const creation = bundle.platform.create(bundle.spec(), plan, "genai-t-1", { ...quiet, onProgress });
+  await expect(creation).rejects.toMatchObject({ code: "platform_away" });
+  expect(bundle.standIn.calls.filter((call) => call.startsWith("PUT"))).toHaveLength(1);
+});
+
+test("an instance that starts is kept while vast.ai can't be asked how it does", async () => {
+  await using bundle = await setup();
+  let looks = 0;
+  const onProgress = ({ stage }: CreateProgress) => {
+    if (stage === "starting" && ++looks === 1) bundle.standIn.faults.cut = 12;
+  };
+  expect(await make(bundle.platform, "t", bundle.spec(), { ...quiet, onProgress })).toMatchObject({ state: "running" });
+  expect(bundle.standIn.calls.filter((call) => call.startsWith("DELETE"))).toEqual([]);
 });
 
 test("refusals without end are told with vast.ai's own words and never with the key", async () => {

@@ -36,6 +36,8 @@ export interface Faults {
   tooMany: number;
   /** Calls answered 502 by a proxy's page. */
   badGateway: number;
+  /** Calls whose connection is cut before anything happens. */
+  cut: number;
   /** Rents answered 410. */
   offerGone: number;
   /** Rents that happen, and whose answer is lost with the connection. */
@@ -53,6 +55,7 @@ export class VastaiStandIn implements AsyncDisposable {
   readonly faults: Faults = {
     tooMany: 0,
     badGateway: 0,
+    cut: 0,
     offerGone: 0,
     answerLost: 0,
     stuckMachines: new Set(),
@@ -135,6 +138,7 @@ export class VastaiStandIn implements AsyncDisposable {
       response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(value));
     if (request.headers.authorization !== `Bearer ${this.#apiKey}`)
       return void json(401, { success: false, msg: "no" });
+    if (this.faults.cut-- > 0) return void request.socket.destroy();
     if (this.faults.tooMany-- > 0)
       return void response.writeHead(429).end("API requests too frequent endpoint threshold=4.5");
     if (this.faults.badGateway-- > 0) return void response.writeHead(502).end("<html>Bad Gateway</html>");

@@ -36,8 +36,13 @@ const triesMax = 5;
 const pageSize = 25;
 const pagesMax = 200;
 
-/** vast.ai's REST API, as far as nodes need it. Reads are tried again after a 429 or a 5xx; a creation only after a 429, which makes
- *  nothing. Throws {@link VastaiRefused}, or ScalerError `platform_away` where no answer came. */
+/** What came of a call. `cut`: the connection broke, and another try may do. `silent`: nothing came for `callMs`, which is patience enough. */
+type Answer =
+  | { readonly type: "answered"; readonly status: number; readonly text: string }
+  | { readonly type: "cut" | "silent"; readonly error: ScalerError };
+
+/** vast.ai's REST API, as far as nodes need it. Reads, stops and destructions are tried again after a 429, a 5xx or a connection that was
+ *  cut; a creation only after a 429, which makes nothing. Throws {@link VastaiRefused}, or ScalerError `platform_away` where no answer came. */
 export class VastaiClient {
   readonly #options: VastaiClientOptions;
 
@@ -100,31 +105,33 @@ export class VastaiClient {
     path: string,
     body: unknown,
     schema: z.ZodType<T>,
-    retried: (status: number) => boolean,
+    retried: (answer: Answer) => boolean,
   ): Promise<T>;
   async #call(
     method: string,
     path: string,
     body: unknown,
     schema: null,
-    retried: (status: number) => boolean,
+    retried: (answer: Answer) => boolean,
   ): Promise<void>;
   async #call<T>(
     method: string,
     path: string,
     body: unknown,
     schema: z.ZodType<T> | null,
-    retried: (status: number) => boolean,
+    retried: (answer: Answer) => boolean,
   ): Promise<T | undefined> {
     for (let tries = 1; ; tries += 1) {
-      const { status, text } = await this.#send(method, path, body);
-      if (status >= 200 && status < 300) return schema ? parseAnswer(schema, text, path) : undefined;
-      if (!retried(status) || tries === triesMax) throw new VastaiRefused(status, reasonIn(text));
+      const answer = await this.#send(method, path, body);
+      if (answer.type === "answered" && answer.status >= 200 && answer.status < 300)
+        return schema ? parseAnswer(schema, answer.text, path) : undefined;
+      if (!retried(answer) || tries === triesMax)
+        throw answer.type === "answered" ? new VastaiRefused(answer.status, reasonIn(answer.text)) : answer.error;
       await pause(this.#options.backoffMs * 2 ** (tries - 1) * (0.75 + Math.random() / 2));
     }
   }
 
-  async #send(method: string, path: string, body: unknown): Promise<{ status: number; text: string }> {
+  async #send(method: string, path: string, body: unknown): Promise<Answer> {
     try {
       const response = await fetch(new URL(path, this.#options.baseUrl), {
         method,
@@ -137,21 +144,24 @@ export class VastaiClient {
         redirect: "error",
         signal: AbortSignal.timeout(callMs),
       });
-      return { status: response.status, text: await boundedText(response) };
+      return { type: "answered", status: response.status, text: await boundedText(response) };
     } catch (error) {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
       const why = cause instanceof Error ? cause.message || cause.name : "no reason given";
-      throw new ScalerError("platform_away", `vast.ai does not answer: ${why}.`, { cause: error });
+      return {
+        type: (error as { name?: unknown }).name === "TimeoutError" ? "silent" : "cut",
+        error: new ScalerError("platform_away", `vast.ai does not answer: ${why}.`, { cause: error }),
+      };
     }
   }
 }
 
-function retriedReads(status: number): boolean {
-  return status === 429 || status >= 500;
+function retriedReads(answer: Answer): boolean {
+  return answer.type === "answered" ? answer.status === 429 || answer.status >= 500 : answer.type === "cut";
 }
 
-function retriedCreations(status: number): boolean {
-  return status === 429;
+function retriedCreations(answer: Answer): boolean {
+  return answer.type === "answered" && answer.status === 429;
 }
 
 async function boundedText(response: Response): Promise<string> {

@@ -233,11 +233,12 @@ export class VastaiPlatform implements Platform {
       for (;;) {
         context.onProgress({ stage: "starting", progress: null, message });
         if (context.signal.aborted) throw abortError(context.signal, "The creation");
-        const now = (await this.#instances()).find((one) => String(one.id) === instanceId);
+        const late = this.#options.now() > untilMs;
+        const now = await this.#look(instanceId, late);
         const state = now ? instanceState(now) : "starting";
         if (now && state === "running") return toNode(now);
         message = now?.status_msg ?? message;
-        if (state !== "starting" || this.#options.now() > untilMs) {
+        if (state !== "starting" || late) {
           throw new ScalerError("offer_gone", `Instance ${instanceId} (${name}) did not start: ${message}.`);
         }
         await pause(this.#options.pollMs, undefined, { signal: context.signal }).catch(() => {});
@@ -249,6 +250,17 @@ export class VastaiPlatform implements Platform {
       }
       await this.#destroyUntilGone(instanceId);
       throw error;
+    }
+  }
+
+  /** The instance, or null where no list shows it yet. With `strict` off a platform that is away counts as that: it says nothing of an
+   *  instance that may be well. */
+  async #look(instanceId: string, strict: boolean): Promise<VastaiInstance | null> {
+    try {
+      return (await this.#instances()).find((one) => String(one.id) === instanceId) ?? null;
+    } catch (error) {
+      if (strict || !(error instanceof ScalerError && error.code === "platform_away")) throw error;
+      return null;
     }
   }
 
