@@ -122,6 +122,47 @@ test("an instance that starts is kept while vast.ai can't be asked how it does",
   expect(bundle.standIn.calls.filter((call) => call.startsWith("DELETE"))).toEqual([]);
 });
 
+test("what vast.ai was away for is destroyed by the sweep: the instance of a creation that was given up", async () => {
+  await using bundle = await setup();
+  const abort = new AbortController();
+  const onProgress = ({ stage }: CreateProgress) => {
+    if (stage !== "starting") return;
+    abort.abort();
+    bundle.standIn.faults.cut = 100;
+  };
+  const creation = make(bundle.platform, "t", bundle.spec(), { signal: abort.signal, onProgress });
+  await expect(creation).rejects.toMatchObject({ code: "platform_away" });
+  bundle.standIn.faults.cut = 0;
+  const [left] = await bundle.living();
+  await bundle.platform.list();
+  expect(await bundle.platform.list()).toMatchObject([{ nodeId: left, state: "stopping" }]);
+  expect(await bundle.platform.sweep()).toEqual([`Destroyed instance ${left}, which was to be destroyed already.`]);
+  await bundle.platform.list();
+  expect(await bundle.living()).toEqual([]);
+});
+
+test("what a rent made whose answer was lost, and that could not be looked for, is destroyed by the sweep", async () => {
+  await using bundle = await setup();
+  const spec = bundle.spec({ idempotencyKey: "k" });
+  const failing = () => {
+    Object.assign(bundle.standIn.faults, { answerLost: 1, cutAfterLost: 100 });
+    return make(bundle.platform, "t", spec);
+  };
+  await expect(failing()).rejects.toMatchObject({ code: "platform_away" });
+  bundle.standIn.faults.cut = 0;
+  const [left] = await bundle.living();
+  expect(await bundle.platform.sweep()).toEqual([
+    `Destroyed instance ${left}, which was rented by a creation that had failed.`,
+  ]);
+  await bundle.platform.list();
+  expect(await bundle.living()).toEqual([]);
+  await expect(failing()).rejects.toMatchObject({ code: "platform_away" });
+  bundle.standIn.faults.cut = 0;
+  const again = await make(bundle.platform, "t", spec);
+  expect(await bundle.platform.sweep()).toEqual([]);
+  expect(await bundle.living()).toEqual([again.nodeId]);
+});
+
 test("refusals without end are told with vast.ai's own words and never with the key", async () => {
   await using bundle = await setup();
   bundle.standIn.faults.tooMany = 100;

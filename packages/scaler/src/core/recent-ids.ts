@@ -15,6 +15,10 @@ export class RecentIds {
     if (oldest !== undefined) this.#ids.delete(oldest);
   }
 
+  delete(id: string): void {
+    this.#ids.delete(id);
+  }
+
   has(id: string): boolean {
     return this.#ids.has(id);
   }

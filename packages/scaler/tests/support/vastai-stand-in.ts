@@ -42,6 +42,8 @@ export interface Faults {
   offerGone: number;
   /** Rents that happen, and whose answer is lost with the connection. */
   answerLost: number;
+  /** Calls that are cut after such a rent. */
+  cutAfterLost: number;
   /** Machines whose instances stay at `loading`. */
   readonly stuckMachines: Set<number>;
   /** Instances that end at once. */
@@ -58,6 +60,7 @@ export class VastaiStandIn implements AsyncDisposable {
     cut: 0,
     offerGone: 0,
     answerLost: 0,
+    cutAfterLost: 0,
     stuckMachines: new Set(),
     shortLived: false,
     lingerLists: 0,
@@ -202,8 +205,10 @@ export class VastaiStandIn implements AsyncDisposable {
       image_uuid: String(body.image),
       extra_env: Object.entries(body.env as Record<string, string>),
     });
-    if (this.faults.answerLost-- > 0) request.socket.destroy();
-    else json(200, { success: true, new_contract: instance.id });
+    if (this.faults.answerLost-- > 0) {
+      this.faults.cut = this.faults.cutAfterLost;
+      request.socket.destroy();
+    } else json(200, { success: true, new_contract: instance.id });
   }
 
   /** Each look moves instances on, as time moves the real ones. */

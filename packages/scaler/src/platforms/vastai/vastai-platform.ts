@@ -4,12 +4,14 @@ import type { NodeSpec, OfferFilter } from "../../core/node-spec.ts";
 import type {
   CreateContext,
   LogChunk,
+  NodeState,
   Offer,
   Plan,
   Platform,
   PlatformNode,
   RemoveOutcome,
 } from "../../core/platform.ts";
+import { RecentIds } from "../../core/recent-ids.ts";
 import { ScalerError } from "../../core/scaler-error.ts";
 import { Avoided } from "./avoided.ts";
 import { metaName, writeMeta } from "./instance-meta.ts";
@@ -48,6 +50,10 @@ export class VastaiPlatform implements Platform {
   readonly #client: VastaiClient;
   readonly #options: VastaiPlatformOptions;
   readonly #avoided: Avoided;
+  /** Instances whose destruction was begun: nobody's nodes any more, ended by the sweep where vast.ai did not hear of it. */
+  readonly #ending = new RecentIds(10_000);
+  /** Names of creations that failed without it being known whether they had rented: what shows up under one is ended by the sweep. */
+  readonly #givenUp = new RecentIds(10_000);
   readonly #seenAtMs = new Map<number, number>();
 
   constructor(options: VastaiPlatformOptions) {
@@ -61,7 +67,7 @@ export class VastaiPlatform implements Platform {
   }
 
   async list(): Promise<readonly PlatformNode[]> {
-    return (await this.#instances()).map(toNode);
+    return (await this.#instances()).map((instance) => ({ ...toNode(instance), state: this.#stateOf(instance) }));
   }
 
   async plan(spec: NodeSpec): Promise<Plan> {
@@ -83,6 +89,7 @@ export class VastaiPlatform implements Platform {
   async create(spec: NodeSpec, plan: Plan, name: string, context: CreateContext): Promise<PlatformNode> {
     const { offer } = plan;
     if (!offer) throw new ScalerError("not_found", "vast.ai has no offer for this node.");
+    this.#givenUp.delete(name);
     const earlier = await this.#byName(name);
     if (earlier) return this.#untilRunning(earlier, context);
     context.onProgress({ stage: "creating", progress: null, message: `Renting offer ${offer.offerId}` });
@@ -122,7 +129,7 @@ export class VastaiPlatform implements Platform {
     for (const instance of await this.#instances()) {
       const why = this.#ownerless(instance);
       if (why === null) continue;
-      await this.#wrapped(() => this.#client.destroy(String(instance.id)));
+      await this.#destroy(String(instance.id));
       done.push(`Destroyed instance ${instance.id}, which ${why}.`);
     }
     return done;
@@ -130,6 +137,8 @@ export class VastaiPlatform implements Platform {
 
   /** Why nobody waits for an instance any more, or null. */
   #ownerless(instance: VastaiInstance): string | null {
+    if (this.#ending.has(String(instance.id))) return "was to be destroyed already";
+    if (this.#givenUp.has(instance.label ?? "")) return "was rented by a creation that had failed";
     const nowMs = this.#options.now();
     const startedAtMs = instance.start_date ? instance.start_date * 1000 : this.#firstSeen(instance.id, nowMs);
     const ageMs = nowMs - startedAtMs;
@@ -156,12 +165,16 @@ export class VastaiPlatform implements Platform {
     return (await this.#wrapped(() => this.#client.instances())).filter((instance) => this.#isOurs(instance));
   }
 
+  #stateOf(instance: VastaiInstance): NodeState {
+    return this.#ending.has(String(instance.id)) ? "stopping" : instanceState(instance);
+  }
+
   #isOurs(instance: VastaiInstance): boolean {
     return instance.label?.startsWith(`genai-${this.#options.clusterId}-`) ?? false;
   }
 
   async #byName(name: string): Promise<VastaiInstance | null> {
-    const named = (await this.#instances()).filter((instance) => instance.label === name);
+    const named = (await this.#instances()).filter(({ id, label }) => label === name && !this.#ending.has(String(id)));
     return named.sort((a, b) => a.id - b.id)[0] ?? null;
   }
 
@@ -209,18 +222,20 @@ export class VastaiPlatform implements Platform {
       }
       // Refused in so many words: nothing was made. Otherwise the answer alone may have been lost.
       if (error instanceof VastaiRefused && error.status < 500) throw toScalerError(error);
-      const made = await this.#byName(name);
+      const made = await this.#unlessAway(() => this.#byName(name));
       if (made) return made.id;
+      // It may be rented all the same: vast.ai is away, or its list is older than the rent.
+      this.#givenUp.add(name);
       throw error instanceof VastaiRefused ? toScalerError(error) : error;
     }
   }
 
   /** Two scalers may have rented for one name at once: the lower number stays, on both sides. */
   async #onlyOne(name: string, instanceId: number): Promise<VastaiInstance> {
-    const first = await this.#byName(name);
+    const first = await this.#unlessAway(() => this.#byName(name));
     // Not listed yet: it can't be told from a twin, and the sweep and the next list will see it.
     if (!first) return { id: instanceId, label: name, extra_env: null };
-    if (first.id !== instanceId) await this.#wrapped(() => this.#client.destroy(String(instanceId)));
+    if (first.id !== instanceId) await this.#destroy(String(instanceId));
     return first;
   }
 
@@ -234,7 +249,7 @@ export class VastaiPlatform implements Platform {
         context.onProgress({ stage: "starting", progress: null, message });
         if (context.signal.aborted) throw abortError(context.signal, "The creation");
         const late = this.#options.now() > untilMs;
-        const now = await this.#look(instanceId, late);
+        const now = await (late ? this.#byId(instanceId) : this.#unlessAway(() => this.#byId(instanceId)));
         const state = now ? instanceState(now) : "starting";
         if (now && state === "running") return toNode(now);
         message = now?.status_msg ?? message;
@@ -253,15 +268,18 @@ export class VastaiPlatform implements Platform {
     }
   }
 
-  /** The instance, or null where no list shows it yet. With `strict` off a platform that is away counts as that: it says nothing of an
-   *  instance that may be well. */
-  async #look(instanceId: string, strict: boolean): Promise<VastaiInstance | null> {
+  /** What `look` finds; null also while vast.ai is away, which says nothing of an instance that may be well. */
+  async #unlessAway(look: () => Promise<VastaiInstance | null>): Promise<VastaiInstance | null> {
     try {
-      return (await this.#instances()).find((one) => String(one.id) === instanceId) ?? null;
+      return await look();
     } catch (error) {
-      if (strict || !(error instanceof ScalerError && error.code === "platform_away")) throw error;
+      if (!(error instanceof ScalerError && error.code === "platform_away")) throw error;
       return null;
     }
+  }
+
+  async #byId(instanceId: string): Promise<VastaiInstance | null> {
+    return (await this.#instances()).find((instance) => String(instance.id) === instanceId) ?? null;
   }
 
   async #drain(nodeId: string, instance: VastaiInstance): Promise<void> {
@@ -269,7 +287,7 @@ export class VastaiPlatform implements Platform {
     await this.#wrapped(() => this.#client.stop(nodeId));
     const untilMs = this.#options.now() + this.#options.stopGraceMs;
     while (this.#options.now() < untilMs) {
-      const now = (await this.#instances()).find((one) => String(one.id) === nodeId);
+      const now = await this.#byId(nodeId);
       if (now?.actual_status !== "running") return;
       await pause(this.#options.pollMs);
     }
@@ -278,9 +296,8 @@ export class VastaiPlatform implements Platform {
   async #destroyUntilGone(instanceId: string): Promise<void> {
     const untilMs = this.#options.now() + destroyMs;
     for (;;) {
-      await this.#wrapped(() => this.#client.destroy(instanceId));
-      const all = await this.#instances();
-      if (!all.some((instance) => String(instance.id) === instanceId)) return;
+      await this.#destroy(instanceId);
+      if (!(await this.#byId(instanceId))) return;
       if (this.#options.now() > untilMs) {
         throw new ScalerError(
           "platform_away",
@@ -289,6 +306,11 @@ export class VastaiPlatform implements Platform {
       }
       await pause(this.#options.pollMs);
     }
+  }
+
+  async #destroy(instanceId: string): Promise<void> {
+    this.#ending.add(instanceId);
+    await this.#wrapped(() => this.#client.destroy(instanceId));
   }
 
   async #wrapped<T>(call: () => Promise<T>): Promise<T> {
