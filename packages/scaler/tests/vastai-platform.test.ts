@@ -240,13 +240,28 @@ test("instances that nobody waits for any more are swept: never started, stopped
   const stopped = bundle.standIn.addInstance({ label: "genai-t-2", intended_status: "stopped", start_date: old });
   const failed = bundle.standIn.addInstance({ label: "genai-t-3", actual_status: "offline" });
   const living = bundle.standIn.addInstance({ label: "genai-t-4", start_date: old });
+  expect(await bundle.platform.sweep()).toEqual([`Destroyed instance ${stuck.id}, which never came to run.`]);
+  bundle.advance(121_000);
   expect(await bundle.platform.sweep()).toEqual([
-    `Destroyed instance ${stuck.id}, which never came to run.`,
     `Destroyed instance ${stopped.id}, which was stopped and not destroyed.`,
   ]);
   bundle.advance(3_601_000);
   expect(await bundle.platform.sweep()).toEqual([`Destroyed instance ${failed.id}, which ended by itself.`]);
   expect((await bundle.platform.list()).map((node) => node.nodeId)).toEqual([String(living.id)]);
+});
+
+test.each([
+  ["drains", { intended_status: "stopped" }, 120_200, "was stopped and not destroyed"],
+  ["ended by itself, or whose machine is offline", { actual_status: "offline" }, 3_600_000, "ended by itself"],
+  ["starts anew with its machine", { actual_status: "created" }, 400, "never came to run"],
+])("an instance that ran for days and %s has its whole time", async (_what, change, allowedMs, why) => {
+  await using bundle = await setup();
+  const instance = bundle.standIn.addInstance({ label: "genai-t-1", start_date: Date.now() / 1000 - 300_000 });
+  expect(await bundle.platform.sweep()).toEqual([]);
+  Object.assign(instance, change);
+  expect(await bundle.platform.sweep()).toEqual([]);
+  bundle.advance(allowedMs + 1);
+  expect(await bundle.platform.sweep()).toEqual([`Destroyed instance ${instance.id}, which ${why}.`]);
 });
 
 test("an answer that can't be read is told as such", async () => {

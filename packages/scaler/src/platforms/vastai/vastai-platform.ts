@@ -54,7 +54,8 @@ export class VastaiPlatform implements Platform {
   readonly #ending = new RecentIds(10_000);
   /** Names of creations that failed without it being known whether they had rented: what shows up under one is ended by the sweep. */
   readonly #givenUp = new RecentIds(10_000);
-  readonly #seenAtMs = new Map<number, number>();
+  /** State of each instance at the last sweep, and since when it is in it. */
+  readonly #seen = new Map<number, { readonly state: NodeState; readonly sinceMs: number }>();
 
   constructor(options: VastaiPlatformOptions) {
     this.#client = options.client;
@@ -126,7 +127,9 @@ export class VastaiPlatform implements Platform {
 
   async sweep(): Promise<readonly string[]> {
     const done: string[] = [];
-    for (const instance of await this.#instances()) {
+    const instances = await this.#instances();
+    for (const id of this.#seen.keys()) if (!instances.some((instance) => instance.id === id)) this.#seen.delete(id);
+    for (const instance of instances) {
       const why = this.#ownerless(instance);
       if (why === null) continue;
       await this.#destroy(String(instance.id));
@@ -139,26 +142,29 @@ export class VastaiPlatform implements Platform {
   #ownerless(instance: VastaiInstance): string | null {
     if (this.#ending.has(String(instance.id))) return "was to be destroyed already";
     if (this.#givenUp.has(instance.label ?? "")) return "was rented by a creation that had failed";
-    const nowMs = this.#options.now();
-    const startedAtMs = instance.start_date ? instance.start_date * 1000 : this.#firstSeen(instance.id, nowMs);
-    const ageMs = nowMs - startedAtMs;
-    switch (instanceState(instance)) {
+    const state = instanceState(instance);
+    const forMs = this.#inStateForMs(instance, state);
+    switch (state) {
       case "running":
         return null;
       case "starting":
-        return ageMs > 2 * this.#options.startMs ? "never came to run" : null;
+        return forMs > 2 * this.#options.startMs ? "never came to run" : null;
       case "stopping":
-        return ageMs > this.#options.stopGraceMs + destroyMs ? "was stopped and not destroyed" : null;
+        return forMs > this.#options.stopGraceMs + destroyMs ? "was stopped and not destroyed" : null;
       case "failed":
-        return ageMs > this.#options.keepStoppedMs ? "ended by itself" : null;
+        return forMs > this.#options.keepStoppedMs ? "ended by itself" : null;
     }
   }
 
-  /** When this scaler first met an instance that does not tell its age. */
-  #firstSeen(instanceId: number, nowMs: number): number {
-    const seenAtMs = this.#seenAtMs.get(instanceId) ?? nowMs;
-    this.#seenAtMs.set(instanceId, seenAtMs);
-    return seenAtMs;
+  /** How long an instance has been in its state, as the sweeps saw it: vast.ai tells the time of the rent alone, which says nothing of one
+   *  that ran for days before it stopped, or whose machine is offline for a minute. One that this scaler never saw run starts since then. */
+  #inStateForMs({ id, start_date: rentedAt }: VastaiInstance, state: NodeState): number {
+    const nowMs = this.#options.now();
+    const seen = this.#seen.get(id);
+    if (seen?.state === state) return nowMs - seen.sinceMs;
+    const sinceMs = !seen && state === "starting" && rentedAt ? rentedAt * 1000 : nowMs;
+    this.#seen.set(id, { state, sinceMs });
+    return nowMs - sinceMs;
   }
 
   async #instances(): Promise<readonly VastaiInstance[]> {
