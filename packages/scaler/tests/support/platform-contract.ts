@@ -100,6 +100,19 @@ export function platformContract(
     expect(await living()).toEqual([]);
   });
 
+  check("a caller that goes while its node is looked at leaves nothing behind", async (bundle) => {
+    const { platform, clusterId, spec, living } = bundle;
+    const abort = new AbortController();
+    const onProgress = ({ stage }: CreateProgress) => {
+      // Not before the call that comes next is on its way.
+      if (stage === "starting") setImmediate(() => abort.abort());
+    };
+    const creation = make(platform, clusterId, spec(), { signal: abort.signal, onProgress });
+    await expect(creation).rejects.toMatchObject({ code: "canceled" });
+    expect(await platform.list()).toEqual([]);
+    expect(await living()).toEqual([]);
+  });
+
   check("a node that ends by itself is told as failed until it is deleted", async (bundle) => {
     const { platform, clusterId, spec, shortLived } = bundle;
     const { nodeId } = await make(platform, clusterId, spec(shortLived));

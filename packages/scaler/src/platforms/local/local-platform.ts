@@ -199,8 +199,9 @@ export class LocalPlatform implements Platform {
     context.onProgress({ stage: "starting", progress: null, message: "Starting the container" });
     if (context.signal.aborted) throw abortError(context.signal, "The creation");
     await this.#engine.start(containerId);
-    if (context.signal.aborted) throw abortError(context.signal, "The creation");
     const node = await this.#node(containerId);
+    // Last of all: nobody hears of a container that is given to a caller who has gone.
+    if (context.signal.aborted) throw abortError(context.signal, "The creation");
     if (!node) throw new ScalerError("not_found", `Node ${containerId.slice(0, 12)} was deleted while it was made.`);
     return node;
   }

@@ -253,9 +253,10 @@ export class VastaiPlatform implements Platform {
     try {
       for (;;) {
         context.onProgress({ stage: "starting", progress: null, message });
-        if (context.signal.aborted) throw abortError(context.signal, "The creation");
         const late = this.#options.now() > untilMs;
         const now = await (late ? this.#byId(instanceId) : this.#unlessAway(() => this.#byId(instanceId)));
+        // After the look, which takes its time: nobody hears of an instance that is given to a caller who has gone.
+        if (context.signal.aborted) throw abortError(context.signal, "The creation");
         const state = now ? instanceState(now) : "starting";
         if (now && state === "running") return toNode(now);
         message = now?.status_msg ?? message;
