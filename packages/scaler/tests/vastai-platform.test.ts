@@ -1,6 +1,8 @@
 import { expect, test } from "@jest/globals";
+import { ImagePolicy } from "../src/core/image-policy.ts";
 import type { NodeSpec } from "../src/core/node-spec.ts";
 import type { CreateProgress } from "../src/core/platform.ts";
+import { Scaler } from "../src/core/scaler.ts";
 import { VastaiClient } from "../src/platforms/vastai/vastai-client.ts";
 import { VastaiPlatform } from "../src/platforms/vastai/vastai-platform.ts";
 import { nodeSpec } from "./support/node-spec.ts";
@@ -206,6 +208,30 @@ test("an instance stuck at loading is destroyed, and its machine avoided", async
   await expect(make(bundle.platform, "t", bundle.spec())).rejects.toMatchObject({ code: "offer_gone" });
   expect(bundle.standIn.instances.size).toBe(0);
   expect(await make(bundle.platform, "t", bundle.spec())).toMatchObject({ pricePerHour: 0.3 });
+});
+
+test("a node that is deleted while it starts is not replaced by another rent", async () => {
+  await using bundle = await setup();
+  const scaler = new Scaler({
+    clusterId: "t",
+    platforms: [bundle.platform],
+    imagePolicy: new ImagePolicy(["**"]),
+    caps: { nodesMax: 10, pricePerHourMax: 10 },
+    platformCaps: new Map(),
+    createMs: 10_000,
+    watchIntervalMs: 5,
+  });
+  for (const { machine_id } of bundle.standIn.offers) bundle.standIn.faults.stuckMachines.add(machine_id);
+  let removal: Promise<void> | null = null;
+  const onProgress = ({ stage }: CreateProgress) => {
+    const [instanceId] = bundle.standIn.instances.keys();
+    if (stage === "starting") removal ??= scaler.remove(String(instanceId));
+  };
+  const creation = scaler.create(bundle.spec(), { ...quiet, onProgress });
+  await expect(creation).rejects.toMatchObject({ code: "not_found", message: expect.stringContaining("was deleted") });
+  await removal;
+  expect(bundle.standIn.calls.filter((call) => call.startsWith("PUT /api/v0/asks/"))).toHaveLength(1);
+  expect(await bundle.living()).toEqual([]);
 });
 
 test("a deletion drains first and ends only when the instance is out of the list", async () => {

@@ -257,6 +257,8 @@ export class VastaiPlatform implements Platform {
         const now = await (late ? this.#byId(instanceId) : this.#unlessAway(() => this.#byId(instanceId)));
         // After the look, which takes its time: nobody hears of an instance that is given to a caller who has gone.
         if (context.signal.aborted) throw abortError(context.signal, "The creation");
+        if (this.#ending.has(instanceId) || now?.intended_status === "stopped")
+          throw new ScalerError("not_found", `Instance ${instanceId} was deleted while it was made.`);
         const state = now ? instanceState(now) : "starting";
         if (now && state === "running") return toNode(now);
         message = now?.status_msg ?? message;
