@@ -103,6 +103,19 @@ test("delete-node takes several ids, and tells which of them it could not delete
   expect(scaler.nodes.size).toBe(0);
 });
 
+test.each([
+  [["create-node", "local", backend], "the scaler undoes what it began"],
+  [["delete-node", "000000000001"], "the scaler goes on"],
+  [["delete-node", "000000000001", "000000000002"], "the scaler goes on"],
+  [["list"], "Stopped waiting"],
+] as const)("Ctrl-C ends the wait of %j with exit code 130", async (args, sentence) => {
+  await using scaler = await startScalerStandIn();
+  const interrupt = new AbortController();
+  scaler.silence(() => interrupt.abort());
+  const run = await genai([...args, "--scaler", scaler.address], { signal: interrupt.signal });
+  expect(run).toMatchObject({ exitCode: 130, stdout: "", stderr: expect.stringContaining(sentence) });
+});
+
 test("delete-node without an id is refused before anything is asked", async () => {
   for (const args of [[], ["a", "--all"]]) {
     const run = await genai(["delete-node", ...args, "--scaler", "127.0.0.1:1"]);

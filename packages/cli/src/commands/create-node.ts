@@ -25,7 +25,7 @@ Examples:
     )
     .action(async (platform: string, backend: string, args: string[], flags: CreateFlags, command: Command) => {
       const settings = readSettings(command, context);
-      using scaler = connectScaler(settings);
+      using scaler = connectScaler(settings, context);
       const progress = createProgress(context.stderr, settings.json);
       const stream = scaler.client.createNodeStream(createRequest(platform, backend, args, flags), scaler.metadata, {
         deadline: Date.now() + createMs,
@@ -37,6 +37,8 @@ Examples:
         context.stdout.write(settings.json ? `${JSON.stringify(nodeJson(node))}\n` : `${node.nodeId}\n`);
       } catch (error) {
         progress.end();
+        if (context.signal.aborted)
+          throw new CliError("interrupted", "Stopped; the scaler undoes what it began.", { cause: error });
         throw scalerError(error, scaler.address);
       }
     });

@@ -26,7 +26,7 @@ Examples:
       if (all === ids.length > 0) throw new CliError("usage", "Give the ids of nodes, or --all, and not both.");
       if (!all && ids.length === 0) throw new CliError("usage", "Give the ids of nodes, or --all.");
       const settings = readSettings(command, context);
-      using scaler = connectScaler(settings);
+      using scaler = connectScaler(settings, context);
       const outcomes = await removeAll(scaler, all ? await allIds(scaler) : ids);
       for (const { nodeId, error } of outcomes) {
         if (settings.json)
@@ -34,6 +34,8 @@ Examples:
         else if (error) context.stderr.write(`${nodeId}: ${error.message}\n`);
         else context.stdout.write(`${nodeId}\n`);
       }
+      if (context.signal.aborted)
+        throw new CliError("interrupted", "Stopped waiting; the scaler goes on with the deletions that it began.");
       const [failed] = outcomes.flatMap(({ error }) => error ?? []);
       if (failed)
         throw outcomes.length === 1

@@ -22,7 +22,7 @@ Examples:
     )
     .action(async ({ watch }: { watch?: boolean }, command: Command) => {
       const settings = readSettings(command, context);
-      using scaler = connectScaler(settings);
+      using scaler = connectScaler(settings, context);
       if (watch) return await watchNodes(scaler, context, settings.json);
       const { nodes } = await callScaler(scaler, "ListNodes", {});
       if (settings.json) context.stdout.write(`${JSON.stringify(nodes.map(nodeJson))}\n`);

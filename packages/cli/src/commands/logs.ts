@@ -18,7 +18,7 @@ export function addLogs(program: Command, context: CliContext): void {
     )
     .action(async (nodeId: string, flags: { tail: number; follow?: boolean }, command: Command) => {
       const settings = readSettings(command, context);
-      using scaler = connectScaler(settings);
+      using scaler = connectScaler(settings, context);
       const request = { nodeId, tail: flags.tail, follow: flags.follow === true };
       const stream = scaler.client.getNodeLogs(request, scaler.metadata);
       context.signal.addEventListener("abort", () => stream.cancel());

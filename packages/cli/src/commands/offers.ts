@@ -21,7 +21,7 @@ export function addOffers(program: Command, context: CliContext): void {
     .addHelpText("after", "\nExamples:\n  genai-cli offers\n  genai-cli offers vastai --gpu 'RTX 4090' --max-price 0.5")
     .action(async (platform: string, flags: CreateFlags & { limit: number }, command: Command) => {
       const settings = readSettings(command, context);
-      using scaler = connectScaler(settings);
+      using scaler = connectScaler(settings, context);
       const request = { platform, filter: offerFilter(flags), limit: flags.limit };
       const { offers } = await callScaler(scaler, "ListOffers", request);
       if (settings.json) {

@@ -13,7 +13,7 @@ export function addPlan(program: Command, context: CliContext): void {
     .addHelpText("after", "\nExamples:\n  genai-cli plan vastai wss://gpu.example.org --gpu 'RTX 4090'")
     .action(async (platform: string, backend: string, args: string[], flags: CreateFlags, command: Command) => {
       const settings = readSettings(command, context);
-      using scaler = connectScaler(settings);
+      using scaler = connectScaler(settings, context);
       const plan = await callScaler(scaler, "PlanCreate", createRequest(platform, backend, args, flags));
       context.stdout.write(settings.json ? `${JSON.stringify(toJson(plan))}\n` : inWords(plan));
     });

@@ -13,9 +13,9 @@ type RequestOf<M extends keyof Calls> =
 type AnswerOf<M extends keyof Calls> =
   Calls[M] extends MethodDefinition<infer _Q, infer _A, infer _QO, infer AO> ? AO : never;
 
-/** One call with one answer. `limitMs`: longest wait, default 30 s. */
+/** One call with one answer. `limitMs`: longest wait, default 30 s. Ctrl-C ends the wait. */
 export function callScaler<M extends "DeleteNode" | "GetNode" | "ListNodes" | "ListOffers" | "PlanCreate">(
-  { client, metadata, address }: ScalerConnection,
+  { client, metadata, address, signal }: ScalerConnection,
   method: M,
   request: RequestOf<M>,
   limitMs = answerMs,
@@ -28,7 +28,7 @@ export function callScaler<M extends "DeleteNode" | "GetNode" | "ListNodes" | "L
   >;
   return new Promise((resolve, reject) => {
     const options = { deadline: Date.now() + limitMs };
-    client.makeUnaryRequest(
+    const call = client.makeUnaryRequest(
       path,
       requestSerialize,
       responseDeserialize,
@@ -36,10 +36,14 @@ export function callScaler<M extends "DeleteNode" | "GetNode" | "ListNodes" | "L
       metadata,
       options,
       (error, answer) => {
+        signal.removeEventListener("abort", cancel);
         if (error) reject(scalerError(error, address));
         else if (answer !== undefined) resolve(answer);
       },
     );
+    const cancel = () => call.cancel();
+    signal.addEventListener("abort", cancel);
+    if (signal.aborted) cancel();
   });
 }
 
@@ -68,6 +72,8 @@ export function scalerError(error: unknown, address: string): CliError {
   if (code === status.DEADLINE_EXCEEDED && /^Deadline exceeded/.test(details ?? "")) {
     return new CliError("timeout", `The scaler at ${address} has not answered in time. Try again.`);
   }
+  // By Ctrl-C alone: nobody else cancels our calls.
+  if (code === status.CANCELLED) return new CliError("interrupted", "Stopped waiting for the scaler.");
   if (code === status.UNAUTHENTICATED) {
     return new CliError("refused", `${details} Give it with --scaler-token or SCALER_TOKEN.`);
   }

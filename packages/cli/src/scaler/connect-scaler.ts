@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createScalerClient, type ScalerClient } from "@genai/protocol/scaler";
 import { ChannelCredentials, Metadata } from "@grpc/grpc-js";
+import type { CliContext } from "../cli-context.ts";
 import { CliError } from "../cli-error.ts";
 import type { Settings } from "../settings.ts";
 
@@ -8,14 +9,16 @@ export interface ScalerConnection extends Disposable {
   readonly client: ScalerClient;
   readonly metadata: Metadata;
   readonly address: string;
+  /** Aborted by Ctrl-C: cancels the calls under way. */
+  readonly signal: AbortSignal;
 }
 
 /** A client of the configured scaler. It connects with its first call. */
-export function connectScaler(settings: Settings): ScalerConnection {
+export function connectScaler(settings: Settings, { signal }: CliContext): ScalerConnection {
   const metadata = new Metadata();
   if (settings.scalerToken !== undefined) metadata.set("authorization", `Bearer ${settings.scalerToken}`);
   const client = createScalerClient(settings.scaler, credentialsOf(settings));
-  return { client, metadata, address: settings.scaler, [Symbol.dispose]: () => client.close() };
+  return { client, metadata, address: settings.scaler, signal, [Symbol.dispose]: () => client.close() };
 }
 
 function credentialsOf({ scalerCa, scalerCert, scalerKey }: Settings): ChannelCredentials {

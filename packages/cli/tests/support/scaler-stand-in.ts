@@ -8,6 +8,8 @@ export interface ScalerStandIn extends AsyncDisposable {
   readonly requests: unknown[];
   /** Authorization of each call. */
   readonly credentials: unknown[];
+  /** From now on no call is answered; `called` hears of each. */
+  silence(called: () => void): void;
 }
 
 /** A scaler with its nodes in a map: `local` works, everything else is refused as the real one does. */
@@ -16,10 +18,12 @@ export async function startScalerStandIn(): Promise<ScalerStandIn> {
   const requests: unknown[] = [];
   const credentials: unknown[] = [];
   let lastId = 0;
+  let silent: (() => void) | null = null;
   const refusal = (code: status, details: string) => ({ code, details, metadata: new Metadata() });
   const handlers: ScalerHandlers = {
     CreateNode: (_call, done) => done(refusal(status.UNIMPLEMENTED, "")),
     CreateNodeStream: (call) => {
+      if (silent) return silent();
       credentials.push(call.metadata.get("authorization")[0]);
       requests.push(call.request);
       if (call.request.platform !== "local") {
@@ -46,10 +50,12 @@ export async function startScalerStandIn(): Promise<ScalerStandIn> {
       call.end();
     },
     DeleteNode: ({ request }, done) => {
+      if (silent) return silent();
       if (nodes.delete(request.nodeId)) done(null, {});
       else done(refusal(status.NOT_FOUND, `There is no node ${request.nodeId}.`));
     },
     ListNodes: (call, done) => {
+      if (silent) return silent();
       credentials.push(call.metadata.get("authorization")[0]);
       done(null, { nodes: [...nodes.values()] });
     },
@@ -97,6 +103,9 @@ export async function startScalerStandIn(): Promise<ScalerStandIn> {
     nodes,
     requests,
     credentials,
+    silence: (called) => {
+      silent = called;
+    },
     [Symbol.asyncDispose]: async () => server.forceShutdown(),
   };
 }
