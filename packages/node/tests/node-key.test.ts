@@ -5,10 +5,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
+import { until } from "@genai/testing";
 import { expect, test } from "@jest/globals";
 import { pino } from "pino";
 import { readNodeKey } from "../src/node-key.ts";
-import { until } from "./support/until.ts";
 
 /** A home, and a server that answers enrolments with `status`. */
 async function setup(status = 201) {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NodeChange__Output, PlanCreateResponse__Output } from "@genai/protocol/scaler";
-import { ChannelCredentials, loadPackageDefinition, status } from "@grpc/grpc-js";
+import { ChannelCredentials, loadPackageDefinition, Metadata, status } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { expect, test } from "@jest/globals";
 import { ScalerError } from "../src/core/scaler-error.ts";

@@ -250,13 +250,13 @@ test("SIGTERM ends a node that has not come to its server yet: under its script,
       const asked = at === undefined ? once(mute, "request") : null;
       await using node = new NodeProcess(flags, env && { env });
       if (at === undefined) await asked;
-      else await until(at, () => node.stdout.includes(at));
+      else await until(at, () => node.program.stdout.includes(at));
       const toldAtMs = performance.now();
-      node.signal("SIGTERM");
+      node.program.signal("SIGTERM");
       expect(await node.ended()).toBe(0);
       expect(performance.now() - toldAtMs).toBeLessThan(5_000);
-      expect(node.stderr).toBe("");
-      expect(node.stdout).toContain('"msg":"stopped"');
+      expect(node.program.output).toBe(node.program.stdout);
+      expect(node.program.stdout).toContain('"msg":"stopped"');
     }
   } finally {
     mute.closeAllConnections();
