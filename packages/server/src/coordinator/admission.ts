@@ -49,12 +49,29 @@ export class Admission {
     this.window.left(live.classKey, live.stored.userId);
   }
 
-  /** Takes a task out of the window without an end. */
+  /** Takes a task out of the window that is not this server's, or no longer. Does nothing where it left already. */
   withdraw(live: LiveTask): void {
-    if (this.#state.tasks.get(live.stored.taskId) !== live) return;
-    this.#state.loop.feed({ type: "withdraw", taskId: live.stored.taskId });
+    const { tasks, queued, loop } = this.#state;
+    const { taskId, userId, state } = live.stored;
+    if (tasks.get(taskId) !== live) return;
+    // One that runs does not count as waiting any more.
+    if (state === "queued") queued.add(userId, -1);
+    loop.feed({ type: "withdraw", taskId });
     endSpans(live, "withdrawn");
     this.left(live);
+  }
+
+  /** The end of a waiting task is on the disk that the dispatcher did not decide. It was outside of the window when it was decided, and
+   *  a claim may have brought it in since. */
+  endedOutside(taskId: string, userId: string, classKey: string): void {
+    const { tasks, queued } = this.#state;
+    const live = tasks.get(taskId);
+    if (live !== undefined) {
+      this.withdraw(live);
+      return;
+    }
+    queued.add(userId, -1);
+    this.window.endedOutside(classKey, taskId);
   }
 
   /** Tells the dispatcher what a user may do, before their first task. */

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import type { UploadLimits } from "../artifacts/attempt-uploads.ts";
 import type { Clock } from "../clock.ts";
 import type { NewTask } from "../tasks/stored-task.ts";
-import { StoreUnavailable, type TaskStore } from "../tasks/task-store.ts";
+import type { TaskStore } from "../tasks/task-store.ts";
 import { Admission } from "./admission.ts";
 import { AttemptIndex } from "./attempt-index.ts";
 import { CommitLoop, type OnCommitted } from "./commit-loop.ts";
@@ -98,7 +98,7 @@ export class Coordinator implements TaskService {
       loop,
       commits,
       news: new NewsHub(),
-      waiters: new SettledWaiters(),
+      waiters: new SettledWaiters(store),
       queued: new QueuedCounts(store),
       tasks: new Map(),
       attempts: new AttemptIndex(),
@@ -109,7 +109,7 @@ export class Coordinator implements TaskService {
     };
     this.#admission = new Admission(this.#state);
     this.#submissions = new Submissions(this.#state, this.#admission);
-    this.#runner = new EffectRunner(this.#state, (task) => this.#admission.left(task));
+    this.#runner = new EffectRunner(this.#state, this.#admission);
     this.#estimates = new EstimatesKeeper(store, loop.dispatcher, logger);
     this.nodes = new NodeDesk(this.#state, this.#admission);
   }
@@ -178,20 +178,11 @@ export class Coordinator implements TaskService {
   }
 
   awaitEnd(taskId: string, timeoutMs: number): EndWait {
-    const { waiters, tasks, store } = this.#state;
+    const { waiters, tasks } = this.#state;
     // Listen before looking, so that an end in between is not missed.
     const wait = waiters.wait(taskId, timeoutMs);
     if (tasks.has(taskId)) return wait;
-    const looked = store.task(taskId).then(
-      (stored) => {
-        if (stored !== null && stored.settledAtMs !== null) waiters.settled(stored);
-      },
-      (error: unknown) => {
-        // The store is away for reads; the end will be told when it comes, or the time runs out.
-        if (!(error instanceof StoreUnavailable)) throw error;
-      },
-    );
-    return { ended: looked.then(() => wait.ended), giveUp: wait.giveUp };
+    return { ended: waiters.lookUp(taskId).then(() => wait.ended), giveUp: wait.giveUp };
   }
 
   subscribe(topic: `task:${string}` | `user:${string}`, listener: (news: TaskNews) => void): () => void {

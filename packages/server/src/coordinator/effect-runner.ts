@@ -3,9 +3,10 @@ import { randomUUID } from "node:crypto";
 import type { DispatcherEffect } from "@genai/dispatcher";
 import type { TaskError, TaskEvent } from "../tasks/stored-task.ts";
 import type { ChangeOutcome, StoreChange } from "../tasks/task-store.ts";
+import type { Admission } from "./admission.ts";
 import type { CoordinatorState } from "./coordinator-state.ts";
 import { type LiveAttempt, type LiveTask, newLiveAttempt, uploadsFor } from "./live-task.ts";
-import { endAttempt, endSpans, startAttempt, startResult, startWait } from "./task-spans.ts";
+import { endAttempt, startAttempt, startResult, startWait } from "./task-spans.ts";
 
 type EffectOf<Type extends DispatcherEffect["type"]> = Extract<DispatcherEffect, { type: Type }>;
 
@@ -21,15 +22,15 @@ const FAILURE_SENTENCES = {
  *  listeners only after their commit. */
 export class EffectRunner {
   readonly #state: CoordinatorState;
-  readonly #left: (task: LiveTask) => void;
+  readonly #window: Pick<Admission, "left" | "withdraw">;
   /** Steps of open attempts (sent, accepted, running, lost) that are not on the disk yet; nothing hangs on them, so they are
    *  written about once a second, and never where the attempt closes before. */
   readonly #steps = new Map<string, StoreChange>();
 
-  /** `left` is called when a task leaves the window by its end, before that is on the disk. */
-  constructor(state: CoordinatorState, left: (task: LiveTask) => void) {
+  /** `window`: what tasks leave by their end, before that is on the disk, and when they turn out to be somebody else's. */
+  constructor(state: CoordinatorState, window: Pick<Admission, "left" | "withdraw">) {
     this.#state = state;
-    this.#left = left;
+    this.#window = window;
   }
 
   run(effects: readonly DispatcherEffect[]): void {
@@ -77,7 +78,7 @@ export class EffectRunner {
   }
 
   #send(effect: EffectOf<"send">): void {
-    const { commits, attempts, clock, logger } = this.#state;
+    const { commits, attempts, clock, loop } = this.#state;
     const task = this.#task(effect.taskId);
     const legacy = this.#state.providers.get(effect.providerId)?.legacy ?? false;
     const attempt = newLiveAttempt({
@@ -110,13 +111,13 @@ export class EffectRunner {
         atMs,
       },
       committed: (outcome) => {
-        if (!this.#applied(outcome, task)) {
-          logger.warn({ taskId: task.stored.taskId }, "task was taken or ended elsewhere");
-          this.#state.loop.feed({ type: "withdraw", taskId: task.stored.taskId });
-          endSpans(task, "taken elsewhere");
+        if (this.#applied(outcome, task)) {
+          void this.#deliver(task, attempt, effect.limitMs);
           return;
         }
-        void this.#deliver(task, attempt, effect.limitMs);
+        // Its node was never told of it, so nobody has to wait until it stops.
+        const { taskId, attempt: number, providerId } = effect;
+        loop.feed({ type: "rejected", taskId, attempt: number, providerId, reason: "the task is not ours" });
       },
     });
   }
@@ -252,7 +253,7 @@ export class EffectRunner {
     task.stored.settledAtMs = atMs;
     task.stored.artifacts = artifacts;
     task.stored.error = error;
-    this.#left(task);
+    this.#window.left(task);
     task.waitSpan.end();
     const result = startResult(this.#state.tracing, task, attempt);
     commits.change({
@@ -266,12 +267,12 @@ export class EffectRunner {
         atMs,
       },
       committed: (outcome) => {
+        result.end({ failure: outcome.type === "conflict" ? "ended elsewhere" : (error?.code ?? null) });
+        if (!this.#applied(outcome, task)) return;
         logger.info(
           { taskId: effect.taskId, state: settlement.state, ...(error === null ? {} : { code: error.code }) },
           "task ended",
         );
-        this.#applied(outcome, task);
-        result.end({ failure: error?.code ?? null });
         this.#state.waiters.settled({ ...task.stored });
       },
     });
@@ -291,9 +292,16 @@ export class EffectRunner {
     return [...task.attempts.values()].reverse().find((each) => each.error !== null)?.error ?? null;
   }
 
-  /** Publishes the event that a change wrote; false where its guard failed. */
+  /** Publishes the event that a change wrote. False where its guard failed: somebody else ended or took the task, which leaves the window,
+   *  and how it ended the store knows. */
   #applied(outcome: ChangeOutcome, task: LiveTask): boolean {
-    if (outcome.type === "conflict") return false;
+    if (outcome.type === "conflict") {
+      const { taskId } = task.stored;
+      this.#state.logger.warn({ taskId }, "task was taken or ended elsewhere");
+      this.#window.withdraw(task);
+      void this.#state.waiters.lookUp(taskId);
+      return false;
+    }
     if (outcome.event !== null) this.#publish(task, outcome.event);
     return true;
   }

@@ -1,25 +1,31 @@
 import type { StoredTask } from "../tasks/stored-task.ts";
+import { StoreUnavailable, type TaskStore } from "../tasks/task-store.ts";
 import type { EndWait } from "./task-service.ts";
 
 type Resolve = (task: StoredTask | null) => void;
 
 /** Callers that wait for the end of a task. */
 export class SettledWaiters {
+  readonly #store: Pick<TaskStore, "task">;
   readonly #waiting = new Map<string, Set<Resolve>>();
 
-  /** Waits for a task's end; in vain when the time is up (null: no bound) or the server closes. */
-  wait(taskId: string, timeoutMs: number | null): EndWait {
+  constructor(store: Pick<TaskStore, "task">) {
+    this.#store = store;
+  }
+
+  /** Waits for a task's end; in vain when the time is up or the server closes. */
+  wait(taskId: string, timeoutMs: number): EndWait {
     let giveUp = (): void => {};
     const ended = new Promise<StoredTask | null>((resolve) => {
       const end: Resolve = (task) => {
-        if (timer !== null) clearTimeout(timer);
+        clearTimeout(timer);
         const waiting = this.#waiting.get(taskId);
         waiting?.delete(end);
         if (waiting?.size === 0) this.#waiting.delete(taskId);
         resolve(task);
       };
       giveUp = () => end(null);
-      const timer = timeoutMs === null ? null : setTimeout(giveUp, timeoutMs);
+      const timer = setTimeout(giveUp, timeoutMs);
       const waiting = this.#waiting.get(taskId);
       if (waiting === undefined) this.#waiting.set(taskId, new Set([end]));
       else waiting.add(end);
@@ -30,6 +36,18 @@ export class SettledWaiters {
   /** The task's end is on the disk. */
   settled(task: StoredTask): void {
     for (const end of [...(this.#waiting.get(task.taskId) ?? [])]) end(task);
+  }
+
+  /** Reads whether a task has ended that somebody else may have ended, and tells it. Where the store is away the end is told when it
+   *  comes, or the time runs out. */
+  async lookUp(taskId: string): Promise<void> {
+    if (!this.#waiting.has(taskId)) return;
+    try {
+      const stored = await this.#store.task(taskId);
+      if (stored !== null && stored.settledAtMs !== null) this.settled(stored);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+    }
   }
 
   /** Nobody gets an answer any more. */

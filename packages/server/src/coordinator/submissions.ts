@@ -19,6 +19,9 @@ export interface Idempotency {
 
 const UNAVAILABLE = { type: "unavailable", retryAfterMs: STORE_AWAY_RETRY_MS } as const;
 
+/** How long a cancellation is waited for, in milliseconds: longer than its caller waits, who is told that the store is away. */
+const CANCEL_MS_MAX = 10_000;
+
 /** What a user with a full queue is told to wait where nothing better is known, in milliseconds: a picture or two. */
 const QUEUE_FULL_RETRY_MS = 10_000;
 
@@ -136,11 +139,13 @@ export class Submissions {
       this.#admission.enter(live);
     }
     const undo = (): void => {
-      // A task that runs does not count as waiting any more.
-      if (live.stored.state === "queued") queued.add(userId, -1);
       endSpans(live, "not stored");
-      if (step === null) window.neverArrived(classKey);
-      else this.#admission.withdraw(live);
+      if (step !== null) {
+        this.#admission.withdraw(live);
+        return;
+      }
+      queued.add(userId, -1);
+      window.neverArrived(classKey);
     };
     return new Promise((resolve, reject) => {
       caller.submission = {
@@ -176,7 +181,7 @@ export class Submissions {
     for (;;) {
       if (commits.away) return UNAVAILABLE;
       if (tasks.has(taskId)) {
-        const { ended } = waiters.wait(taskId, null);
+        const { ended } = waiters.wait(taskId, CANCEL_MS_MAX);
         loop.feed({ type: "cancel", taskId });
         const task = await ended;
         return task === null ? UNAVAILABLE : endedAs(task);
@@ -196,7 +201,7 @@ export class Submissions {
 
   /** Cancels a task that waits outside of the window. */
   #cancelOutside(stored: StoredTask): Promise<void> {
-    const { commits, queued, news, clock } = this.#state;
+    const { commits, news, clock } = this.#state;
     const { taskId, userId } = stored;
     return new Promise((resolve) => {
       commits.change({
@@ -211,8 +216,7 @@ export class Submissions {
         },
         committed: (outcome) => {
           if (outcome.type === "applied") {
-            this.#admission.window.endedOutside(classKeyOf(stored));
-            queued.add(userId, -1);
+            this.#admission.endedOutside(taskId, userId, classKeyOf(stored));
             if (outcome.event !== null) news.publish(taskId, userId, { type: "event", event: outcome.event });
           }
           resolve();

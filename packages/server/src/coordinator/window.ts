@@ -45,6 +45,8 @@ export class Window {
   #arrivals = 0;
   /** Users of a class with tasks outside of the window: their later tasks must not overtake those. Null: unknown, from before the start. */
   readonly #behind = new Map<string, Set<string> | null>();
+  /** Tasks that ended outside during a refill: the answer of a claim that is under way may still hold them. */
+  readonly #ended = new Set<string>();
   #refilling: Promise<void> | null = null;
   #again = false;
 
@@ -137,8 +139,9 @@ export class Window {
   }
 
   /** A task outside of the window ended there (canceled, expired). */
-  endedOutside(classKey: string): void {
+  endedOutside(classKey: string, taskId: string): void {
     this.#count(classKey, -1);
+    if (this.#refilling !== null) this.#ended.add(taskId);
   }
 
   /** True while there may be something to claim. */
@@ -156,6 +159,7 @@ export class Window {
     }
     this.#refilling = this.#rounds(take, idle).finally(() => {
       this.#refilling = null;
+      this.#ended.clear();
     });
     return this.#refilling;
   }
@@ -190,11 +194,12 @@ export class Window {
     const arrivals = this.#arrivals;
     const claimed = await this.#store.claim({ classKeys: [classKey], limit, costMin });
     const sawAll = costMin === 0 && arrivals === this.#arrivals;
-    if (claimed.length > 0) this.#count(classKey, -claimed.length);
+    const unsettled = claimed.filter(({ task }) => !this.#ended.has(task.taskId));
+    if (unsettled.length > 0) this.#count(classKey, -unsettled.length);
     // Nothing more to be had: the count was of tasks that others took or that ended.
     if (sawAll && claimed.length < limit) this.#forget(classKey);
     else if (sawAll) this.#learnUsers(classKey, claimed, limit);
-    if (claimed.length > 0) take(claimed, { idle });
+    if (unsettled.length > 0) take(unsettled, { idle });
     if (this.#unclaimed.has(classKey)) this.#place(classKey);
   }
 

@@ -1,0 +1,85 @@
+import { expect, test } from "@jest/globals";
+import type { ClaimedTask, ClaimRequest, TaskStore } from "../../src/tasks/task-store.ts";
+import { legacyNode, modernNode, newTask, picture, setup } from "./setup.ts";
+
+const canceled = (taskId: string) =>
+  ({ type: "taskSettled", taskId, state: "canceled", attempt: null, artifacts: [], error: null, atMs: 1 }) as const;
+
+test("a task that ended in the store leaves the window when it should be sent, and its slot is free at once", async () => {
+  await using bundle = await setup();
+  const { coordinator, sessions, store } = bundle;
+  const [gone, next] = [newTask({ priority: 1 }), newTask()];
+  for (const task of [gone, next]) await coordinator.submit(task, null);
+  await store.commit([canceled(gone.taskId)]);
+  const ended = coordinator.awaitEnd(gone.taskId, 10_000).ended;
+  await coordinator.nodes.nodeJoined(legacyNode("n1"), []);
+  const { attemptId } = await sessions.until(() => sessions.deliveries("n1")[0]);
+  expect((await store.attempt(attemptId))?.taskId).toBe(next.taskId);
+  expect(await ended).toMatchObject({ state: "canceled" });
+  expect(await coordinator.cancel(gone.taskId)).toMatchObject({ type: "canceled" });
+  expect(await coordinator.awaitEnd(gone.taskId, 10_000).ended).toMatchObject({ state: "canceled" });
+});
+
+test("a waiter hears the end that is stored, whatever the node brings later", async () => {
+  await using bundle = await setup();
+  const { coordinator, sessions, store } = bundle;
+  const task = newTask();
+  await coordinator.submit(task, null);
+  await coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  const { attemptId } = await sessions.until(() => sessions.deliveries("n1")[0]);
+  const ended = coordinator.awaitEnd(task.taskId, 10_000).ended;
+  await store.commit([canceled(task.taskId)]);
+  coordinator.nodes.attemptCompleted("n1", attemptId, [picture()], {});
+  expect(await ended).toMatchObject({ state: "canceled", artifacts: [] });
+});
+
+/** A store whose answers to claims are held back while `held` is set. */
+function slowToAnswer() {
+  const claims = { held: null as Promise<void> | null, answers: [] as readonly ClaimedTask[] };
+  const wrap = (real: TaskStore): TaskStore =>
+    new Proxy(real, {
+      get(target, name) {
+        if (name === "claim") {
+          return async (request: ClaimRequest) => {
+            const claimed = await target.claim(request);
+            if (claims.held === null) return claimed;
+            claims.answers = claimed;
+            await claims.held;
+            return claimed;
+          };
+        }
+        const value = Reflect.get(target, name);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  return { claims, wrap };
+}
+
+test("a task that is canceled while a claim of it is under way never comes into the window", async () => {
+  const { claims, wrap } = slowToAnswer();
+  await using bundle = await setup({ store: wrap });
+  const { coordinator, sessions } = bundle;
+  const tasks = Array.from({ length: 200 }, () => newTask());
+  await Promise.all(tasks.map((task) => coordinator.submit(task, null)));
+  let answer = (): void => {};
+  claims.held = new Promise((resolve) => {
+    answer = resolve;
+  });
+  await coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  let done = 0;
+  const finishNext = async () => {
+    const { attemptId } = await sessions.until(() => sessions.deliveries("n1")[done]);
+    done += 1;
+    coordinator.nodes.attemptCompleted("n1", attemptId, [picture()], {});
+  };
+  while (claims.answers.length === 0) await finishNext();
+  const { taskId } = (claims.answers.at(-1) as ClaimedTask).task;
+  expect(await coordinator.cancel(taskId)).toMatchObject({ type: "canceled" });
+  claims.held = null;
+  answer();
+  while (done < tasks.length - 1) await finishNext();
+  expect(coordinator.dispatcher.task(taskId)).toBeNull();
+  expect(await coordinator.awaitEnd(taskId, 1_000).ended).toMatchObject({ state: "canceled" });
+  expect(await coordinator.cancel(taskId)).toMatchObject({ type: "canceled" });
+  expect(await bundle.store.queuedOf("alice")).toBe(0);
+});
