@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { ArtifactStore } from "./artifacts/artifact-store.ts";
-import type { TaskStore } from "./tasks/task-store.ts";
+import type { ExpiredTask, TaskStore } from "./tasks/task-store.ts";
 
 /** Rows that one bite removes at most: a busy server does not feel it. */
 const BITE = 200;
@@ -11,6 +11,8 @@ export interface RetentionOptions {
   readonly taskTtlMs: number;
   readonly artifactTtlMs: number;
   readonly logger: Logger;
+  /** Hears what the store ended, before anything else that the store says. */
+  readonly onExpired: (tasks: readonly ExpiredTask[]) => void;
 }
 
 /** Removes what is kept no longer: ended tasks after `taskTtlMs`, their pictures after `artifactTtlMs`. */
@@ -25,10 +27,11 @@ export class Retention {
 
   /** Removes the next few. True where there may be more. */
   async bite(): Promise<boolean> {
-    const { store, artifacts, taskTtlMs, artifactTtlMs, logger } = this.#options;
+    const { store, artifacts, taskTtlMs, artifactTtlMs, logger, onExpired } = this.#options;
     const removedKeys = this.#removedKeys;
     const swept = await store.sweep({ taskTtlMs, artifactTtlMs, limit: BITE, removedKeys });
     const { deleted, expired, artifactKeys, more } = swept;
+    onExpired(expired);
     this.#removedKeys = [];
     await artifacts.delete(artifactKeys);
     this.#removedKeys = artifactKeys;

@@ -233,6 +233,7 @@ export async function startServer(
       taskTtlMs: configuration.TASK_TTL,
       artifactTtlMs: configuration.ARTIFACT_TTL,
       logger,
+      onExpired: (tasks) => coordinator.expired(tasks),
     });
     const strays = new StrayPictures({
       store,

@@ -26,7 +26,11 @@ test("a picture that could not be removed is removed later, and the others at on
     // A folder where its file should be: that cannot be removed.
     await mkdir(join(home, "artifacts/attempts/a/1/inside"), { recursive: true });
     const ttl = { taskTtlMs: 24 * HOUR_MS, artifactTtlMs: HOUR_MS };
-    const retention = new Retention({ store, artifacts, ...ttl, logger: pino({ level: "silent" }) });
+    const retention = new Retention({
+      ...{ store, artifacts, ...ttl },
+      logger: pino({ level: "silent" }),
+      onExpired: () => {},
+    });
     await expect(retention.bite()).rejects.toThrow();
     expect(await readdir(join(home, "artifacts/attempts/a"))).toEqual(["1"]);
     await expect(retention.bite()).rejects.toThrow();

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import type { UploadLimits } from "../artifacts/attempt-uploads.ts";
 import type { Clock } from "../clock.ts";
 import type { NewTask } from "../tasks/stored-task.ts";
-import type { TaskStore } from "../tasks/task-store.ts";
+import type { ExpiredTask, TaskStore } from "../tasks/task-store.ts";
 import { Admission } from "./admission.ts";
 import { AttemptIndex } from "./attempt-index.ts";
 import { CommitLoop, type OnCommitted } from "./commit-loop.ts";
@@ -99,7 +99,7 @@ export class Coordinator implements TaskService {
       commits,
       news: new NewsHub(),
       waiters: new SettledWaiters(store),
-      queued: new QueuedCounts(store),
+      queued: new QueuedCounts(store, commits),
       tasks: new Map(),
       attempts: new AttemptIndex(),
       providers: new Map(),
@@ -183,6 +183,17 @@ export class Coordinator implements TaskService {
     const wait = waiters.wait(taskId, timeoutMs);
     if (tasks.has(taskId)) return wait;
     return { ended: waiters.lookUp(taskId).then(() => wait.ended), giveUp: wait.giveUp };
+  }
+
+  /** The store ended these by itself. To be called before anything else that the store says is heard: news are told in the order of
+   *  the log. */
+  expired(tasks: readonly ExpiredTask[]): void {
+    const { news, waiters } = this.#state;
+    for (const { event, classKey } of tasks) {
+      this.#admission.endedOutside(event.taskId, event.userId, classKey);
+      news.publishEvent(event);
+      void waiters.lookUp(event.taskId);
+    }
   }
 
   subscribe(topic: `task:${string}` | `user:${string}`, listener: (news: TaskNews) => void): () => void {

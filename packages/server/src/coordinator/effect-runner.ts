@@ -308,6 +308,6 @@ export class EffectRunner {
 
   #publish(task: LiveTask, event: TaskEvent): void {
     task.stored.eventNumber = event.number;
-    this.#state.news.publish(event.taskId, event.userId, { type: "event", event });
+    this.#state.news.publishEvent(event);
   }
 }

@@ -94,9 +94,10 @@ export class Submissions {
     const { commits, queued, userLimits, clock, taskTtlMs, loop } = this.#state;
     const { userId } = task;
     if (queued.peek(userId) === null) await queued.load(userId);
+    const { queuedMax } = userLimits(userId);
+    if ((queued.peek(userId) ?? 0) >= queuedMax) await queued.recount(userId);
     if (!caller.waits || commits.away) return UNAVAILABLE;
     const waiting = queued.peek(userId) ?? 0;
-    const { queuedMax } = userLimits(userId);
     if (waiting >= queuedMax) {
       const message = `You have ${waiting} waiting tasks; at most ${queuedMax} are allowed.`;
       return { type: "queue_full", message, retryAfterMs: QUEUE_FULL_RETRY_MS };
@@ -163,7 +164,7 @@ export class Submissions {
             window.arrived(classKey);
             this.#admission.refill();
           }
-          if (outcome.event !== null) news.publish(taskId, userId, { type: "event", event: outcome.event });
+          if (outcome.event !== null) news.publishEvent(outcome.event);
           resolve({ type: "stored", task: { ...live.stored } });
         },
         abandoned: () => {
@@ -217,7 +218,7 @@ export class Submissions {
         committed: (outcome) => {
           if (outcome.type === "applied") {
             this.#admission.endedOutside(taskId, userId, classKeyOf(stored));
-            if (outcome.event !== null) news.publish(taskId, userId, { type: "event", event: outcome.event });
+            if (outcome.event !== null) news.publishEvent(outcome.event);
           }
           resolve();
         },

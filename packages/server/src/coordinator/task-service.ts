@@ -21,7 +21,8 @@ export type CancelOutcome =
 
 /** Live news of a task. State events are numbered and stored; the others are live only, the latest wins. */
 export type TaskNews =
-  | { readonly type: "event"; readonly event: TaskEvent }
+  /** All entries of the log behind `toldAfter` were told, up to this one. */
+  | { readonly type: "event"; readonly event: TaskEvent; readonly toldAfter: number }
   | {
       readonly type: "progress";
       readonly taskId: string;

@@ -1,4 +1,4 @@
-import type { TaskEvent } from "../tasks/stored-task.ts";
+import type { ExpiredTask } from "../tasks/task-store.ts";
 
 export interface SweepOptions {
   readonly taskTtlMs: number;
@@ -11,7 +11,7 @@ export interface SweepOptions {
 
 export interface SweepResult {
   readonly deleted: number;
-  readonly expired: readonly TaskEvent[];
+  readonly expired: readonly ExpiredTask[];
   /** Keys of artifacts that no task names any more. Each is reported until it is among the removed ones. */
   readonly artifactKeys: readonly string[];
   /** There are old tasks behind those that this bite looked at. */

@@ -98,6 +98,12 @@ export interface ClaimedTask {
   readonly classKey: string;
 }
 
+/** A waiting task that the sweep ended, by its last event. */
+export interface ExpiredTask {
+  readonly event: TaskEvent;
+  readonly classKey: string;
+}
+
 export interface ClaimRequest {
   /** Only tasks of these requirement classes. */
   readonly classKeys: readonly string[];
@@ -194,7 +200,7 @@ export interface TaskStore {
     readonly removedKeys: readonly string[];
   }): Promise<{
     readonly deleted: number;
-    readonly expired: readonly TaskEvent[];
+    readonly expired: readonly ExpiredTask[];
     /** Keys of artifacts that no task names any more. Each is reported until it is among the removed ones. */
     readonly artifactKeys: readonly string[];
     /** There are old tasks behind those that it looked at. */

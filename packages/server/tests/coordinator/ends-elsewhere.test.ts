@@ -83,3 +83,23 @@ test("a task that is canceled while a claim of it is under way never comes into 
   expect(await coordinator.cancel(taskId)).toMatchObject({ type: "canceled" });
   expect(await bundle.store.queuedOf("alice")).toBe(0);
 });
+
+test("what the sweep ends is told to who listens and waits, and counts as waiting no more", async () => {
+  const [windowful, late] = [64, 6];
+  await using bundle = await setup({ queuedMax: windowful + late });
+  const { coordinator, store } = bundle;
+  for (let held = 0; held < windowful; held++) await coordinator.submit(newTask(), null);
+  const tasks = Array.from({ length: late }, () => newTask({ deadlineAtMs: 1 }));
+  const heard: string[] = [];
+  coordinator.subscribe("user:alice", (news) => {
+    if (news.type === "event" && news.event.state === "failed") heard.push(news.event.taskId);
+  });
+  for (const task of tasks) expect(await coordinator.submit(task, null)).toMatchObject({ type: "stored" });
+  expect(await coordinator.submit(newTask(), null)).toMatchObject({ type: "queue_full" });
+  const ends = tasks.map(({ taskId }) => coordinator.awaitEnd(taskId, 10_000).ended);
+  const { expired } = await store.sweep({ taskTtlMs: 1e10, artifactTtlMs: 1e10, limit: 100, removedKeys: [] });
+  coordinator.expired(expired);
+  expect(heard.sort()).toEqual(tasks.map(({ taskId }) => taskId).sort());
+  for (const end of ends) expect(await end).toMatchObject({ state: "failed", error: { code: "deadline_exceeded" } });
+  expect(await coordinator.submit(newTask(), null)).toMatchObject({ type: "stored" });
+});

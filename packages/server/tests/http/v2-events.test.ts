@@ -133,6 +133,20 @@ test("a thousand readers that never read cost little memory and hold nobody up",
   // A thousand sockets of each side in one process take their time on a busy machine.
 }, 90_000);
 
+test("an event that nobody was told of comes in the stream of all tasks before the next one", async () => {
+  const { server, id } = await setup();
+  await using _ = server;
+  const other = String((await postJson(`${server.url}/v2/tasks`, FOX)).json().id);
+  await using reader = await EventReader.open(`${server.url}/v2/events`);
+  expect((await reader.next())?.event).toBe("ready");
+  server.tasks.move(id, "running");
+  expect(await reader.next()).toMatchObject({ data: { taskId: id, state: "running" } });
+  server.tasks.move(other, "failed", {}, { elsewhere: true });
+  server.tasks.move(id, "queued");
+  expect(await reader.next()).toMatchObject({ data: { taskId: other, state: "failed" } });
+  expect(await reader.next()).toMatchObject({ data: { taskId: id, state: "queued" } });
+});
+
 test("the stream of all tasks tells each event once and resumes without a gap, from its very beginning", async () => {
   const { server, id } = await setup();
   await using _ = server;

@@ -29,6 +29,8 @@ export class FakeTasks {
   readonly #events = new Map<string, TaskEvent[]>();
   readonly #news = new EventEmitter().setMaxListeners(0);
   #position = 0;
+  /** Position up to which the log has entries that nobody was told of. */
+  #untoldUpTo = 0;
   readonly #tasks = new Map<string, StoredTask>();
   readonly #keys = new Map<string, { readonly taskId: string; readonly bodyHash: string }>();
   readonly #waiters = new Set<() => void>();
@@ -100,8 +102,13 @@ export class FakeTasks {
     ping: async () => {},
   };
 
-  /** Moves a task to a state; its event is stored and told. */
-  move(taskId: string, state: TaskState, detail: TaskEvent["detail"] = {}): StoredTask {
+  /** Moves a task to a state; its event is stored and told, but for one of another server. */
+  move(
+    taskId: string,
+    state: TaskState,
+    detail: TaskEvent["detail"] = {},
+    { elsewhere = false }: { readonly elsewhere?: boolean } = {},
+  ): StoredTask {
     const task = this.#tasks.get(taskId);
     if (task === undefined) throw new Error(`no task ${taskId}`);
     const events = this.#events.get(taskId) ?? [];
@@ -111,7 +118,8 @@ export class FakeTasks {
     this.#events.set(taskId, [...events, event]);
     const moved = { ...task, state, eventNumber: number };
     this.#tasks.set(taskId, moved);
-    this.tell({ type: "event", event });
+    if (elsewhere) this.#untoldUpTo = event.position;
+    else this.tell({ type: "event", event, toldAfter: this.#untoldUpTo });
     return moved;
   }
 

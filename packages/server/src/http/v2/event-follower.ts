@@ -9,6 +9,8 @@ const EVENTS_PAGE = 200;
 /** Most tasks whose live news wait for one slow reader; beyond it the task that was met longest ago is left out. */
 const LIVE_TASKS_MAX = 64;
 
+type EventNews = Extract<TaskNews, { type: "event" }>;
+
 /** A log of numbered events and the live news beside it. */
 export interface EventSource {
   subscribe(listener: (news: TaskNews) => void): () => void;
@@ -16,7 +18,7 @@ export interface EventSource {
   /** The number by which a reader of this log resumes. */
   cursorOf(event: TaskEvent): number;
   /** Whether the event that follows on `cursor` without a gap is surely this one. */
-  follows(cursor: number, event: TaskEvent): boolean;
+  follows(cursor: number, news: EventNews): boolean;
   /** True for the event after which nothing can come. */
   isLast(event: TaskEvent): boolean;
 }
@@ -65,7 +67,7 @@ export class EventFollower {
     } else {
       this.#dropLive(news.event.taskId);
       const upToDate = !this.#behind && !this.#pumping && !this.#stream.blocked;
-      if (upToDate && this.#source.follows(this.#cursor, news.event)) {
+      if (upToDate && this.#source.follows(this.#cursor, news)) {
         this.#sendEvent(news.event);
         return;
       }

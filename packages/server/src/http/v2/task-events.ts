@@ -18,7 +18,7 @@ export function taskEvents(context: V2Context): OperationHandler<V2Operations["t
         subscribe: (listener) => tasks.subscribe(`task:${task.taskId}`, listener),
         read: (from, limit) => store.eventsOf(task.taskId, from, limit),
         cursorOf: (event) => event.number,
-        follows: (cursor, event) => event.number === cursor + 1,
+        follows: (cursor, { event }) => event.number === cursor + 1,
         isLast: (event) => FINAL.has(event.state),
       },
       response,
@@ -39,8 +39,8 @@ export function userEvents(context: V2Context): OperationHandler<V2Operations["u
         subscribe: (listener) => tasks.subscribe(`user:${caller.userId}`, listener),
         read: (from, limit) => store.eventsOfUser(caller.userId, from, limit),
         cursorOf: (event) => event.position,
-        // Positions grow in the order of commits, and news are told in that order.
-        follows: (cursor, event) => event.position > cursor,
+        // Positions grow in the order of commits.
+        follows: (cursor, { event, toldAfter }) => event.position > cursor && cursor >= toldAfter,
         isLast: () => false,
       },
       response,

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { ClientBase, Pool } from "pg";
-import type { TaskArtifact, TaskEvent } from "../../tasks/stored-task.ts";
-import type { StoreChange } from "../../tasks/task-store.ts";
+import type { TaskArtifact } from "../../tasks/stored-task.ts";
+import type { ExpiredTask, StoreChange } from "../../tasks/task-store.ts";
 import { type AppliedChange, changeOutcome } from "../applied-change.ts";
 import { deadlineExceeded } from "../deadline-exceeded.ts";
 import { cursorAfter, orphanCursorAfter, type SweepOptions, type SweepResult } from "../sweep-result.ts";
@@ -107,16 +107,24 @@ export class PostgresSweeper {
     return { deleted: gone.length, expired: rows.filter((row) => row.waiting).map((row) => row.taskId) };
   }
 
-  async #expire(client: ClientBase, taskIds: readonly string[], now: number): Promise<readonly TaskEvent[]> {
+  async #expire(client: ClientBase, taskIds: readonly string[], now: number): Promise<readonly ExpiredTask[]> {
     if (taskIds.length === 0) return [];
     const changes: readonly StoreChange[] = taskIds.map((taskId) => deadlineExceeded(taskId, now));
     const { rows } = await client.query(
       applyQuery(randomUUID(), changes.map(prepareChange), new KnownNames(), this.#serverId),
     );
     const applied = JSON.parse(rows[0]?.outcomes) as readonly AppliedChange[];
+    const { rows: classes } = await client.query<{ taskId: string; classKey: string }>(
+      `SELECT task_id AS "taskId", class_key AS "classKey" FROM tasks JOIN classes USING (class_seq) WHERE task_id = ANY($1)`,
+      [taskIds],
+    );
+    const classOf = new Map(classes.map(({ taskId, classKey }) => [taskId, classKey]));
     return changes.flatMap((change, index) => {
       const outcome = changeOutcome(change, applied[index] as AppliedChange);
-      return outcome.type === "applied" && outcome.event ? [outcome.event] : [];
+      const classKey = classOf.get(taskIds[index] ?? "");
+      return outcome.type === "applied" && outcome.event && classKey !== undefined
+        ? [{ event: outcome.event, classKey }]
+        : [];
     });
   }
 

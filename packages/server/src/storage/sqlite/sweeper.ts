@@ -1,6 +1,6 @@
 import type { Database, Statement } from "better-sqlite3";
 import type { TaskArtifact } from "../../tasks/stored-task.ts";
-import type { ChangeOutcome } from "../../tasks/task-store.ts";
+import type { ExpiredTask } from "../../tasks/task-store.ts";
 import { deadlineExceeded } from "../deadline-exceeded.ts";
 import type { StoreClock } from "../store-clock.ts";
 import { cursorAfter, orphanCursorAfter, type SweepOptions, type SweepResult } from "../sweep-result.ts";
@@ -13,6 +13,7 @@ export class Sweeper {
   readonly #writer: ChangeWriter;
   readonly #clock: StoreClock;
   readonly #remover: TaskRemover;
+  readonly #classOf: Statement<[string], { classKey: string }>;
   readonly #pastDeadline: Statement<[number, number], { taskId: string }>;
   readonly #next: Statement<[number, number], LookedTask>;
   readonly #oldArtifacts: Statement<[number, number], { seq: number; artifacts: string }>;
@@ -31,6 +32,9 @@ export class Sweeper {
     this.#writer = writer;
     this.#clock = clock;
     this.#remover = new TaskRemover(database);
+    this.#classOf = database.prepare(
+      "SELECT class_key AS classKey FROM tasks JOIN classes USING (class_seq) WHERE task_id = ?",
+    );
     this.#pastDeadline = database.prepare(
       `SELECT task_id AS taskId FROM tasks INDEXED BY tasks_expiring
        WHERE state = 0 AND claimed = 0 AND format = 1 AND deadline_at_ms <= ? ORDER BY deadline_at_ms LIMIT ?`,
@@ -61,7 +65,7 @@ export class Sweeper {
   sweep({ taskTtlMs, artifactTtlMs, limit, removedKeys }: SweepOptions): SweepResult {
     const now = this.#clock();
     for (const key of removedKeys) this.#forgetOrphan.run(key);
-    const expired = this.#pastDeadline.all(now, limit).map(({ taskId }) => this.#expire(taskId, now));
+    const expired = this.#pastDeadline.all(now, limit).flatMap(({ taskId }) => this.#expire(taskId, now));
     const old = this.#retire(now - taskTtlMs, limit, now);
     for (const { seq, artifacts } of this.#oldArtifacts.all(now - artifactTtlMs, limit)) {
       const list = JSON.parse(artifacts) as readonly TaskArtifact[];
@@ -75,33 +79,33 @@ export class Sweeper {
     this.#orphanCursor = orphanCursorAfter(orphans, limit);
     return {
       deleted: old.deleted,
-      expired: [...expired, ...old.expired].flatMap((outcome) =>
-        outcome.type === "applied" && outcome.event ? [outcome.event] : [],
-      ),
+      expired: [...expired, ...old.expired],
       artifactKeys: orphans,
       more: this.#cursor !== 0,
     };
   }
 
-  #retire(createdBeforeMs: number, limit: number, now: number): { deleted: number; expired: ChangeOutcome[] } {
+  #retire(createdBeforeMs: number, limit: number, now: number): { deleted: number; expired: ExpiredTask[] } {
     const looked = this.#next.all(this.#cursor, limit);
     const rows = looked.filter(({ createdAtMs }) => createdAtMs < createdBeforeMs);
-    const expired: ChangeOutcome[] = [];
+    const expired: ExpiredTask[] = [];
     let deleted = 0;
     for (const row of rows) {
       if (row.settledAtMs !== null && row.settledAtMs < createdBeforeMs) {
         this.#remover.remove(row.seq);
         deleted += 1;
       } else if (row.state === STATE_NUMBER.queued && row.claimed === 0 && row.deadlineAtMs === null) {
-        expired.push(this.#expire(row.taskId, now));
+        expired.push(...this.#expire(row.taskId, now));
       }
     }
     this.#cursor = cursorAfter(looked, rows.length, limit);
     return { deleted, expired };
   }
 
-  #expire(taskId: string, atMs: number): ChangeOutcome {
-    return this.#writer.apply(deadlineExceeded(taskId, atMs));
+  #expire(taskId: string, atMs: number): readonly ExpiredTask[] {
+    const outcome = this.#writer.apply(deadlineExceeded(taskId, atMs));
+    const of = this.#classOf.get(taskId);
+    return outcome.type === "applied" && outcome.event && of ? [{ event: outcome.event, ...of }] : [];
   }
 }
 

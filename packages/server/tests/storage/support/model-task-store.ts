@@ -298,9 +298,9 @@ export class ModelTaskStore implements TaskStore {
     const late = waiting
       .filter(({ task }) => (task.deadlineAtMs ?? task.createdAtMs + taskTtlMs) <= now)
       .slice(0, limit);
-    const expired = late.flatMap(({ task }) => {
+    const expired = late.flatMap(({ task, classKey }) => {
       const outcome = this.#apply(deadlineExceeded(task.taskId, now));
-      return outcome.type === "applied" && outcome.event ? [outcome.event] : [];
+      return outcome.type === "applied" && outcome.event ? [{ event: outcome.event, classKey }] : [];
     });
     const old = [...this.tasks.values()].filter(
       ({ task }) => task.settledAtMs !== null && task.settledAtMs < now - taskTtlMs,

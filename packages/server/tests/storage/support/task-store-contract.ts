@@ -443,12 +443,16 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     await store.commit([inserted(late), inserted(held, { claimed: true }), inserted(early)]);
     const { expired } = await store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, limit: 100, removedKeys: [] });
     expect(expired).toEqual([
-      expect.objectContaining({
-        taskId: late.taskId,
-        number: 2,
-        state: "failed",
-        detail: { error: { code: "deadline_exceeded", message: expect.any(String) } },
-      }),
+      {
+        classKey: "sdxl",
+        event: expect.objectContaining({
+          taskId: late.taskId,
+          userId: "alice",
+          number: 2,
+          state: "failed",
+          detail: { error: { code: "deadline_exceeded", message: expect.any(String) } },
+        }),
+      },
     ]);
     expect(await store.task(late.taskId)).toMatchObject({ state: "failed", error: { code: "deadline_exceeded" } });
     expect(await backlogOf(store)).toEqual({ sdxl: 1 });
