@@ -155,6 +155,7 @@ export async function startServer(
     coordinator.nodes.nodeLost(nodeId, "left");
     gateway.disconnect(nodeId, "this id's key has changed");
   });
+  credentials.onUserKeysChanged((userId) => coordinator.limitsChanged(userId));
   const egress = createEgress(createAddressPolicy(configuration.EGRESS_ALLOW ?? []));
   const webhookSecrets = new WebhookSecrets(configuration.WEBHOOK_SECRET ?? secrets.webhookSecret, store);
   const deliverer = new WebhookDeliverer({

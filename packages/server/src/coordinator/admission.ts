@@ -1,4 +1,4 @@
-import { requirementClassKey, type TaskHistory } from "@genai/dispatcher";
+import { requirementClassKey, type TaskHistory, type UserLimits } from "@genai/dispatcher";
 import { NO_SPAN } from "@genai/tracing";
 import type { StoredAttempt, StoredTask } from "../tasks/stored-task.ts";
 import { type ClaimedTask, StoreUnavailable } from "../tasks/task-store.ts";
@@ -15,7 +15,8 @@ const KNOWN_USERS_MAX = 100_000;
 export class Admission {
   readonly window: Window;
   readonly #state: CoordinatorState;
-  readonly #knownUsers = new Set<string>();
+  /** What the dispatcher was told last of what each user may do. */
+  readonly #announced = new Map<string, UserLimits>();
   #looking = false;
 
   constructor(state: CoordinatorState) {
@@ -74,12 +75,18 @@ export class Admission {
     this.window.endedOutside(classKey, taskId);
   }
 
-  /** Tells the dispatcher what a user may do, before their first task. */
-  announce(userId: string): void {
-    if (this.#knownUsers.has(userId)) return;
-    if (this.#knownUsers.size >= KNOWN_USERS_MAX) this.#knownUsers.clear();
-    this.#knownUsers.add(userId);
-    this.#state.loop.feed({ type: "userChanged", userId, limits: this.#state.userLimits(userId) });
+  /** Tells the dispatcher what a user may do, before their first task and when it changes. */
+  announce(userId: string, limits: UserLimits): void {
+    const told = this.#announced.get(userId);
+    if (told !== undefined && isSame(told, limits)) return;
+    if (this.#announced.size >= KNOWN_USERS_MAX) this.#announced.clear();
+    this.#announced.set(userId, limits);
+    this.#state.loop.feed({ type: "userChanged", userId, limits });
+  }
+
+  /** What a user may do may be another. */
+  limitsChanged(userId: string): void {
+    if (this.#announced.has(userId)) this.announce(userId, this.#state.userLimits(userId));
   }
 
   /** Claims tasks for slots that have too little to choose from. Cheap where the store holds no backlog. */
@@ -192,7 +199,7 @@ export class Admission {
     const { tasks, attempts, clock, taskTtlMs, loop, logger, tracing } = this.#state;
     if (tasks.has(task.taskId)) return true;
     const nowMs = clock.wallMs();
-    this.announce(task.userId);
+    if (!this.#announced.has(task.userId)) this.announce(task.userId, this.#state.userLimits(task.userId));
     const live: LiveTask = { stored: { ...task }, classKey, pipeline: null, attempts: new Map(), waitSpan: NO_SPAN };
     // What was handed back waits anew; how long it had waited before nobody knows any more.
     if (open.length === 0) startWait(tracing, live, task.handedBack ? null : task.createdAtMs);
@@ -218,6 +225,15 @@ export class Admission {
 /** The requirement class of a stored task. */
 export function classKeyOf(task: Pick<StoredTask, "requirements">): string {
   return requirementClassKey(task.requirements);
+}
+
+function isSame(one: UserLimits, other: UserLimits): boolean {
+  return (
+    one.weight === other.weight &&
+    one.userClass === other.userClass &&
+    one.queuedMax === other.queuedMax &&
+    one.runningMax === other.runningMax
+  );
 }
 
 function historyOf(task: StoredTask, open: readonly StoredAttempt[], nowMs: number): TaskHistory {

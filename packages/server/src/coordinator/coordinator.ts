@@ -196,6 +196,11 @@ export class Coordinator implements TaskService {
     }
   }
 
+  /** What a user may do, as `userLimits` says it, may be another from now on. */
+  limitsChanged(userId: string): void {
+    this.#admission.limitsChanged(userId);
+  }
+
   subscribe(topic: `task:${string}` | `user:${string}`, listener: (news: TaskNews) => void): () => void {
     return this.#state.news.subscribe(topic, listener);
   }

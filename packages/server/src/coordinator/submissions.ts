@@ -94,7 +94,8 @@ export class Submissions {
     const { commits, queued, userLimits, clock, taskTtlMs, loop } = this.#state;
     const { userId } = task;
     if (queued.peek(userId) === null) await queued.load(userId);
-    const { queuedMax } = userLimits(userId);
+    const limits = userLimits(userId);
+    const { queuedMax } = limits;
     if ((queued.peek(userId) ?? 0) >= queuedMax) await queued.recount(userId);
     if (!caller.waits || commits.away) return UNAVAILABLE;
     const waiting = queued.peek(userId) ?? 0;
@@ -102,7 +103,7 @@ export class Submissions {
       const message = `You have ${waiting} waiting tasks; at most ${queuedMax} are allowed.`;
       return { type: "queue_full", message, retryAfterMs: QUEUE_FULL_RETRY_MS };
     }
-    this.#admission.announce(userId);
+    this.#admission.announce(userId, limits);
     const live: LiveTask = {
       stored: storedAtBirth(task),
       classKey: classKeyOf(task),

@@ -49,6 +49,9 @@ export class Credentials {
   /** Newest last. */
   readonly #keysOfUser = new Map<string, Credential[]>();
   readonly #keyListeners = new Set<(nodeId: string) => void>();
+  /** API keys that nobody was told of yet that they have expired. */
+  readonly #expiring = new Map<string, Credential>();
+  readonly #userListeners = new Set<(userId: string) => void>();
   #revision = 0;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
@@ -80,6 +83,7 @@ export class Credentials {
 
   /** Takes over what changed since it last looked. */
   async refresh(): Promise<void> {
+    this.#tellExpired();
     for (;;) {
       const changed = await this.#store.credentialsAfter(this.#revision, PAGE);
       for (const credential of changed) this.#take(credential);
@@ -90,6 +94,11 @@ export class Credentials {
   /** Hears of each node that got a key or whose key was revoked: whoever is connected under its id came in by something else. */
   onNodeKeyChanged(listener: (nodeId: string) => void): void {
     this.#keyListeners.add(listener);
+  }
+
+  /** Hears of each user who got an API key or lost one, within a second of its expiry: what the user may do may be another. */
+  onUserKeysChanged(listener: (userId: string) => void): void {
+    this.#userListeners.add(listener);
   }
 
   /** The live API key with this hash. */
@@ -223,12 +232,23 @@ export class Credentials {
         subject,
         [...others, credential].sort((a, b) => a.createdAtMs - b.createdAtMs),
       );
+      if (this.#isLive(credential) && credential.expiresAtMs !== null) this.#expiring.set(credentialId, credential);
+      else this.#expiring.delete(credentialId);
+      for (const listener of this.#userListeners) listener(subject);
     }
     if (kind !== "node_key") return;
     if (credential.revokedAtMs === null) this.#nodeKeys.set(subject, credential);
     else if (this.#nodeKeys.get(subject)?.credentialId === credentialId) this.#nodeKeys.delete(subject);
     if (known === undefined || known.revokedAtMs !== credential.revokedAtMs) {
       for (const listener of this.#keyListeners) listener(subject);
+    }
+  }
+
+  #tellExpired(): void {
+    for (const [credentialId, credential] of this.#expiring) {
+      if (this.#isLive(credential)) continue;
+      this.#expiring.delete(credentialId);
+      for (const listener of this.#userListeners) listener(credential.subject);
     }
   }
 

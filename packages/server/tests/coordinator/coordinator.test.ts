@@ -316,6 +316,26 @@ test("a user with a full queue is told when to come back", async () => {
   expect(await coordinator.submit(newTask({ userId: "bob" }), null)).toMatchObject({ type: "stored" });
 });
 
+test("a user's limits that change hold for what the user submits next, and at once for what waits", async () => {
+  let runningMax: number | null = null;
+  const userLimits = () => ({ weight: 1, userClass: 0, queuedMax: 10_000, runningMax });
+  await using bundle = await setup({ userLimits });
+  const { coordinator, sessions } = bundle;
+  const running = () => coordinator.dispatcher.users().find(({ userId }) => userId === "alice")?.running;
+  await coordinator.nodes.nodeJoined(modernNode("n1", { slots: 8 }), []);
+  await coordinator.submit(newTask(), null);
+  runningMax = 2;
+  for (let more = 0; more < 4; more++) await coordinator.submit(newTask(), null);
+  expect(running()).toBe(2);
+  runningMax = 4;
+  coordinator.limitsChanged("alice");
+  expect(running()).toBe(4);
+  await sessions.until(() => sessions.deliveries("n1").length === 4);
+  runningMax = null;
+  coordinator.limitsChanged("alice");
+  await sessions.until(() => sessions.deliveries("n1").length === 5);
+});
+
 /** A store whose commits fail while `away` is set. */
 function fragile() {
   const switchable = { away: null as "rolled_back" | "unknown" | null };

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Provider } from "@genai/dispatcher";
+import type { Provider, UserLimits } from "@genai/dispatcher";
 import { pino } from "pino";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import { Coordinator } from "../../src/coordinator/coordinator.ts";
@@ -119,6 +119,8 @@ export async function setup(
   options: {
     readonly store?: (real: TaskStore) => TaskStore;
     readonly queuedMax?: number;
+    /** What each user may do, in place of `queuedMax`. */
+    readonly userLimits?: () => UserLimits;
     /** PostgreSQL; else SQLite. */
     readonly databaseUrl?: string;
     readonly clock?: Clock;
@@ -138,7 +140,9 @@ export async function setup(
       taskTtlMs: 30 * 86_400_000,
       uploadLimits: { graphPicturesMax: 256, bytesMax: 2 ** 30 },
       discard: (keys) => discarded.push(...keys),
-      userLimits: () => ({ weight: 1, userClass: 0, queuedMax: options.queuedMax ?? 10_000, runningMax: null }),
+      userLimits:
+        options.userLimits ??
+        (() => ({ weight: 1, userClass: 0, queuedMax: options.queuedMax ?? 10_000, runningMax: null })),
     });
     await coordinator.start();
     return { store, coordinator };

@@ -8,6 +8,7 @@ import { Credentials } from "../../src/identity/credentials.ts";
 import { openTaskStore } from "../../src/storage/index.ts";
 import { Peer } from "../sessions/support/peer.ts";
 import { registerFrame } from "../sessions/support/setup.ts";
+import { MemoryCredentials } from "../support/memory-credentials.ts";
 import { postJson, rawHttp } from "../support/raw-http.ts";
 import { RealServer } from "../support/real-server.ts";
 
@@ -65,6 +66,22 @@ test("an API key opens the API as its user until it is revoked, and is listed wi
   expect((await rawHttp("DELETE", `${server.url}/v2/keys/${key.id}`, { headers: admin })).status).toBe(204);
   expect((await usage()).status).toBe(401);
   expect((await rawHttp("DELETE", `${server.url}/v2/keys/${key.id}`, { headers: admin })).status).toBe(404);
+});
+
+test("who hears of users' keys hears of each that is made, revoked or has expired, once", async () => {
+  let nowMs = 1_000;
+  const store = new MemoryCredentials();
+  const credentials = new Credentials({ store, logger: pino({ level: "silent" }), wallMs: () => nowMs });
+  const heard: string[] = [];
+  credentials.onUserKeysChanged((userId) => heard.push(`${userId} ${credentials.limitsOf(userId).runningMax}`));
+  const details = { name: "", role: "user", weight: null, queuedMax: null } as const;
+  const { key } = await credentials.createApiKey("ann", { ...details, runningMax: 3 }, null);
+  await credentials.createApiKey("bob", { ...details, runningMax: 1 }, 2_000);
+  await credentials.revokeApiKey(key.keyId);
+  nowMs = 2_000;
+  await credentials.refresh();
+  await credentials.refresh();
+  expect(heard).toEqual(["ann 3", "bob 1", "ann undefined", "bob undefined"]);
 });
 
 test("a key's caps are its user's in the dispatcher, and an administrator's key may do what administrators do", async () => {
