@@ -32,7 +32,7 @@ export interface CoordinatorState {
   /** The window, by task id. */
   readonly tasks: Map<string, LiveTask>;
   readonly attempts: AttemptIndex;
-  /** Nodes with an open session. */
+  /** Nodes that joined, until what they said before the end of their connection is heard out. */
   readonly providers: Map<string, Provider>;
   readonly tallies: NodeTallies;
   readonly uploadLimits: UploadLimits;

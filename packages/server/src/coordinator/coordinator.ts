@@ -154,10 +154,6 @@ export class Coordinator implements TaskService {
     return !this.#state.commits.away;
   }
 
-  onlineNodeCount(): number {
-    return this.#state.providers.size;
-  }
-
   /** Progress of a task's open attempt, 0 to 1; null where none is known. */
   progressOf(taskId: string): number | null {
     const attempts = [...(this.#state.tasks.get(taskId)?.attempts.values() ?? [])].filter((attempt) => attempt.open);

@@ -53,6 +53,10 @@ export class NodeDesk implements NodeEvents {
     this.#admission.refill();
   }
 
+  nodeLeaves(nodeId: string): void {
+    this.#state.loop.feed({ type: "drain", providerId: nodeId });
+  }
+
   nodeLost(nodeId: string, how: "broken" | "left"): void {
     const { providers, loop, logger } = this.#state;
     if (!providers.delete(nodeId)) return;

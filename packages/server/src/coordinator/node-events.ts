@@ -17,6 +17,8 @@ export interface NodeEvents {
     held: readonly Held[],
   ): Promise<{ readonly keep: readonly string[]; readonly stop: readonly string[] }>;
   nodeChanged(provider: Provider): void;
+  /** It is to be given no more: it said that it leaves, or its socket is gone and what it sent before is not heard out yet. */
+  nodeLeaves(nodeId: string): void;
   /** `broken`: the socket is gone (protocol 2). `left`: a clean leave, or any end of a legacy node. */
   nodeLost(nodeId: string, how: "broken" | "left"): void;
   /** Bytes came, or our own bytes went out. Cheap. */

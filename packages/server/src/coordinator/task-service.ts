@@ -59,6 +59,4 @@ export interface TaskService {
   awaitEnd(taskId: string, timeoutMs: number): EndWait;
   /** Calls `listener` on each news of one task (`task:<id>`) or of all tasks of a user (`user:<id>`). Returns the end of it. */
   subscribe(topic: `task:${string}` | `user:${string}`, listener: (news: TaskNews) => void): () => void;
-  /** Nodes with an open connection, for health. */
-  onlineNodeCount(): number;
 }

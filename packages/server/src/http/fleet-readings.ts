@@ -56,6 +56,8 @@ export interface FleetReadings {
   /** Null for a task that this server does not hold. */
   task(taskId: string): TaskReading | null;
   nodes(): readonly NodeReading[];
+  /** Nodes whose connection is open, for health. */
+  onlineNodeCount(): number;
   /** Costs as much as there are nodes. Null for a task that could not be submitted (its deadline has passed). */
   explain(task: TaskTerms): TaskStanding | null;
   /** Null where some node could run it, now or later. At most a second old. */

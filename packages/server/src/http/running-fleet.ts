@@ -10,7 +10,7 @@ import type { FleetReadings, NodeReading, TaskStanding, TaskTerms } from "./flee
 export interface RunningFleetOptions {
   readonly dispatcher: Dispatcher;
   readonly progressOf: (taskId: string) => number | null;
-  readonly gateway: Pick<NodeGateway, "sessions">;
+  readonly gateway: Pick<NodeGateway, "sessions" | "onlineNodeCount">;
   readonly events: Pick<NodeEvents, "drain" | "undrain">;
   readonly tallyOf: (nodeId: string) => NodeTally;
   /** A task without a deadline is given up after this long, in milliseconds. */
@@ -77,6 +77,7 @@ export function runningFleet(options: RunningFleetOptions): FleetReadings {
       };
     },
     nodes,
+    onlineNodeCount: () => gateway.onlineNodeCount(),
     drain: (nodeId) => tell(nodeId, "drain"),
     undrain: (nodeId) => tell(nodeId, "undrain"),
   };

@@ -104,6 +104,8 @@ export class NodeConnection implements NodeSocketListener {
     if (session === null) return;
     const { registry, events, logger } = this.#deps;
     const nodeId = session.provider.providerId;
+    // Until the coordinator hears that it is gone it is given no more: what it is given would be lost.
+    if (this.#queue.isBusy && registry.get(nodeId) === this) events.nodeLeaves(nodeId);
     registry.remove(nodeId, this);
     logger.info({ nodeId, reason: this.socket.endReason }, "a node's connection ended");
     const how = session.departure(clean);

@@ -158,7 +158,7 @@ export class Protocol2Session implements NodeSession {
   #leave(handedBack: readonly string[]): void {
     const { events } = this.#deps;
     this.#leaving = true;
-    events.drain(this.#nodeId);
+    events.nodeLeaves(this.#nodeId);
     for (const attemptId of handedBack) {
       this.#given.forget(attemptId);
       events.attemptRejected(this.#nodeId, attemptId, "the node leaves");

@@ -11,6 +11,11 @@ export class SerialQueue {
     this.#onError = onError;
   }
 
+  /** True while a job runs or waits. */
+  get isBusy(): boolean {
+    return this.#busy;
+  }
+
   run(job: () => void | Promise<void>): void {
     if (this.#busy) {
       this.#waiting.push(job);

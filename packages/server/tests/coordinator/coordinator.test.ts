@@ -336,6 +336,23 @@ test("a user's limits that change hold for what the user submits next, and at on
   await sessions.until(() => sessions.deliveries("n1").length === 5);
 });
 
+test("a node that leaves is given no more, what it sends counts, and when it is back it is given work again", async () => {
+  await using bundle = await setup();
+  const { coordinator, sessions } = bundle;
+  await coordinator.nodes.nodeJoined(legacyNode("n1"), []);
+  const [first, second] = [newTask({ priority: 1 }), newTask()];
+  for (const task of [first, second]) await coordinator.submit(task, null);
+  const { attemptId } = await sessions.until(() => sessions.deliveries("n1")[0]);
+  coordinator.nodes.nodeLeaves("n1");
+  coordinator.nodes.attemptCompleted("n1", attemptId, [picture()], {});
+  expect(await coordinator.awaitEnd(first.taskId, 10_000).ended).toMatchObject({ state: "succeeded" });
+  coordinator.nodes.nodeLost("n1", "left");
+  expect(sessions.deliveries("n1")).toHaveLength(1);
+  await coordinator.nodes.nodeJoined(legacyNode("n1"), []);
+  await sessions.until(() => sessions.deliveries("n1")[1]);
+  expect(await bundle.store.task(second.taskId)).toMatchObject({ losses: 0 });
+});
+
 /** A store whose commits fail while `away` is set. */
 function fragile() {
   const switchable = { away: null as "rolled_back" | "unknown" | null };

@@ -24,12 +24,14 @@ test("a Host header that is no host is not echoed", async () => {
 
 test("health is 500 without a node and 200 with one", async () => {
   await using server = await TestHttpServer.start({ enforced: true });
-  for (const path of ["/v1/nodes/health", "/v1/nodes/health/"]) {
-    server.tasks.nodeCount = 0;
+  const paths = ["/v1/nodes/health", "/v1/nodes/health/"];
+  for (const path of paths) {
     const sick = await rawHttp("GET", `${server.url}${path}`);
     expect(sick.status).toBe(500);
     expect(sick.json()).toEqual({ ok: false, status: "error", availableNodesCount: 0 });
-    server.tasks.nodeCount = 2;
+  }
+  for (const providerId of ["n1", "n2"]) server.fleet.add({ providerId });
+  for (const path of paths) {
     const well = await rawHttp("GET", `${server.url}${path}`);
     expect(well.status).toBe(200);
     expect(well.json()).toEqual({ ok: true, status: "ok", availableNodesCount: 2 });

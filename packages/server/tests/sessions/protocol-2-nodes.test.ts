@@ -316,7 +316,7 @@ test("a node that leaves hands back what it will not finish, gets nothing more, 
   const attemptId = gateway.attempt("n");
   peer.say({ type: "leaving", handedBack: [attemptId] });
   expect(await gateway.events.next("rejected")).toMatchObject({ attemptId });
-  expect(gateway.events.of("drain")).toEqual([{ type: "drain", nodeId: "n" }]);
+  expect(gateway.events.of("nodeLeaves")).toEqual([{ type: "nodeLeaves", nodeId: "n" }]);
   peer.close(1000);
   expect(await gateway.events.next("nodeLost")).toMatchObject({ nodeId: "n", how: "left" });
 });

@@ -58,6 +58,10 @@ export class FakeFleet implements FleetReadings {
     return [...this.#nodes.values()];
   }
 
+  onlineNodeCount(): number {
+    return this.nodes().filter(({ online }) => online).length;
+  }
+
   explain(task: TaskTerms): TaskStanding | null {
     const asked = this.#dispatcher.whatIf(toDispatcherTask(task, 1_700_000_000_000, 3_600_000));
     if (!asked.ok) return null;

@@ -21,7 +21,6 @@ import { storedTask } from "./stored-task.ts";
 /** Tasks in memory behind the two interfaces that the HTTP side sees; a test plays the nodes. */
 export class FakeTasks {
   readonly submitted: NewTask[] = [];
-  nodeCount = 0;
   /** What the next submissions come to, instead of being stored. */
   outcome: Exclude<SubmitOutcome, { type: "stored" | "repeated" }> | null = null;
   storeIsAway = false;
@@ -48,7 +47,6 @@ export class FakeTasks {
       this.#news.on(topic, listener);
       return () => this.#news.off(topic, listener);
     },
-    onlineNodeCount: () => this.nodeCount,
   };
 
   /** Only what the HTTP side reads; any other call is a test's mistake. */

@@ -26,7 +26,7 @@ type Creation = "/v1/images/generation/" | "/v1/tasks/" | "/v1/inference/comfyPi
 /** The API that existing clients speak, quirks included: a GET that answers 201, failures that answer 202, and one 403 for
  *  a task that is another's and for one that is not there. */
 export function mountV1(app: IRouter, options: HttpAppOptions, limits: RequestLimits): void {
-  const { settings, tasks, store, authenticate } = options;
+  const { settings, tasks, store, fleet, authenticate } = options;
 
   async function submit(
     request: Request,
@@ -63,7 +63,7 @@ export function mountV1(app: IRouter, options: HttpAppOptions, limits: RequestLi
   };
 
   const health: RequestHandler = (_request, response) => {
-    const availableNodesCount = tasks.onlineNodeCount();
+    const availableNodesCount = fleet.onlineNodeCount();
     const ok = availableNodesCount > 0;
     sendJson(response, ok ? 200 : 500, { ok, status: ok ? "ok" : "error", availableNodesCount });
   };

@@ -9,7 +9,7 @@ export type RecordedEvent =
   | { readonly type: "nodeJoined"; readonly provider: Provider; readonly held: readonly HeldAttempt[] }
   | { readonly type: "nodeChanged"; readonly provider: Provider }
   | { readonly type: "nodeLost"; readonly nodeId: string; readonly how: "broken" | "left" }
-  | { readonly type: "drain" | "undrain"; readonly nodeId: string }
+  | { readonly type: "nodeLeaves" | "drain" | "undrain"; readonly nodeId: string }
   | { readonly type: "accepted"; readonly nodeId: string; readonly attemptId: string }
   | { readonly type: "rejected"; readonly nodeId: string; readonly attemptId: string; readonly reason: string }
   | {
@@ -81,6 +81,10 @@ export class RecordingEvents implements NodeEvents {
 
   nodeLost(nodeId: string, how: "broken" | "left"): void {
     this.#record({ type: "nodeLost", nodeId, how });
+  }
+
+  nodeLeaves(nodeId: string): void {
+    this.#record({ type: "nodeLeaves", nodeId });
   }
 
   nodeHeard(): void {
