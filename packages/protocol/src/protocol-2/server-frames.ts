@@ -53,7 +53,7 @@ export const HeartbeatAckFrame = z.object({
 });
 export type HeartbeatAckFrame = z.infer<typeof HeartbeatAckFrame>;
 
-/** Take no more work, finish what runs. */
+/** Take no more work, finish what runs. Understood by nodes; this server does not send it, since no frame takes it back. */
 export const DrainFrame = z.object({ type: z.literal("drain") });
 /** The server goes away for a moment: reconnect after this many milliseconds, with what you hold. */
 export const ReconnectFrame = z.object({ type: z.literal("reconnect"), afterMs: z.int().min(0).max(600_000) });

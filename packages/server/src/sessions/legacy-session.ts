@@ -67,10 +67,6 @@ export class LegacySession implements NodeSession {
     // Its result is gone from it as soon as it is sent.
   }
 
-  drain(): void {
-    // It knows no drain; the dispatcher gives it nothing more.
-  }
-
   reconnect(): void {
     // It comes back by itself, about a second after its socket is closed.
   }

@@ -49,8 +49,6 @@ export interface NodeGateway extends NodeSessions {
   /** Nodes whose connection is open. */
   onlineNodeCount(): number;
   sessions(): readonly SessionSnapshot[];
-  /** Gives a node no more work and lets it finish. False where it is not connected. */
-  drain(nodeId: string): boolean;
   /** Takes no new connections and closes the open ones; nodes are told to come back after up to `afterMs`. Resolves when all are gone. */
   closeAll(options: { readonly afterMs: number }): Promise<void>;
 }
@@ -102,14 +100,6 @@ class WebSocketGateway implements NodeGateway {
 
   sessions(): readonly SessionSnapshot[] {
     return [...this.#registry.all()].flatMap((connection) => snapshotOf(connection, this.#clock) ?? []);
-  }
-
-  drain(nodeId: string): boolean {
-    const session = this.#registry.get(nodeId)?.session ?? null;
-    if (session === null) return false;
-    session.drain();
-    this.#options.events.drain(nodeId);
-    return true;
   }
 
   closeAll({ afterMs }: { readonly afterMs: number }): Promise<void> {

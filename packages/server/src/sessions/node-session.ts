@@ -21,8 +21,6 @@ export interface NodeSession {
   deliver(delivery: Delivery): void;
   abort(attemptId: string, reason: AbortReason): void;
   acknowledge(attemptId: string, verdict: Verdict): void;
-  /** Asks the node to take no more work, where it can be asked. */
-  drain(): void;
   /** Tells the node that the server goes away for a moment, where it can be told. */
   reconnect(afterMs: number): void;
   /** What the end of the socket means; `clean` where the node closed it by a close frame. */

@@ -131,10 +131,6 @@ export class Protocol2Session implements NodeSession {
     this.#send({ type: "ack", attemptId: attemptId as AttemptId, verdict });
   }
 
-  drain(): void {
-    this.#send({ type: "drain" });
-  }
-
   reconnect(afterMs: number): void {
     this.#send({ type: "reconnect", afterMs });
   }

@@ -331,15 +331,6 @@ test.each([
   expect(await gateway.events.next("nodeLost")).toMatchObject({ nodeId: "n", how: "broken" });
 });
 
-test("a drain is told to the node and to the dispatcher", async () => {
-  await using gateway = await setup();
-  const peer = await gateway.modern("n");
-  expect(gateway.gateway.drain("n")).toBe(true);
-  expect(await peer.next()).toEqual({ type: "drain" });
-  expect(gateway.events.of("drain")).toEqual([{ type: "drain", nodeId: "n" }]);
-  expect(gateway.gateway.drain("nobody")).toBe(false);
-});
-
 test("a server that stops tells its nodes to come back, at different times, and closes with 1012", async () => {
   await using gateway = await setup();
   const peer = await gateway.modern("n");
