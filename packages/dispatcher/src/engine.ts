@@ -44,7 +44,7 @@ function apply(core: Core, input: DispatcherInput): Refusal | null {
         const message = `There are ${core.options.providersMax} providers here, which is the most.`;
         return { code: "limit_reached", field: "provider", message };
       }
-      joinProvider(core, input.provider, input.held);
+      joinProvider(core, input.provider, input.held, input.draining ?? false);
       return null;
     case "providerChanged":
       return withProvider(core, input.provider.providerId, (provider) =>

@@ -31,8 +31,14 @@ export type DispatcherInput =
   | { readonly type: "withdraw"; readonly taskId: string }
   | { readonly type: "userChanged"; readonly userId: string; readonly limits: UserLimits }
   /** A session registered. `held`: the open attempts it says it has; what the core believes it has and is not listed is lost.
-   *  A second join of a connected provider replaces its session. */
-  | { readonly type: "providerJoined"; readonly provider: Provider; readonly held: readonly AttemptRef[] }
+   *  A second join of a connected provider replaces its session. `draining`: it is drained from the first moment on; default false,
+   *  whatever it was before. */
+  | {
+      readonly type: "providerJoined";
+      readonly provider: Provider;
+      readonly held: readonly AttemptRef[];
+      readonly draining?: boolean;
+    }
   | { readonly type: "providerChanged"; readonly provider: Provider }
   /** `broken`: a protocol-2 socket is gone, its attempts become lost and may come back. `left`: for good; they are lost and closed. */
   | { readonly type: "providerLost"; readonly providerId: string; readonly how: "broken" | "left" }

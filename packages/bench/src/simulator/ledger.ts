@@ -138,7 +138,7 @@ export class Ledger {
         this.userOf(input.userId).limits = input.limits;
         break;
       case "providerJoined":
-        this.#join(input.provider, input.held);
+        this.#join(input.provider, input.held, input.draining ?? false);
         break;
       case "providerChanged":
         this.#providerOf(input.provider).offer = input.provider;
@@ -231,11 +231,11 @@ export class Ledger {
     }
   }
 
-  #join(offer: Provider, held: readonly AttemptRef[]): void {
+  #join(offer: Provider, held: readonly AttemptRef[], draining: boolean): void {
     const provider = this.#providerOf(offer);
     provider.offer = offer;
     provider.online = true;
-    provider.draining = false;
+    provider.draining = draining;
     for (const attempt of provider.attempts) {
       const isHeld = held.some((ref) => ref.taskId === attempt.taskId && ref.attempt === attempt.attempt);
       if (!attempt.open && !isHeld) provider.attempts.delete(attempt);

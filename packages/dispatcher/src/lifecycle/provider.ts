@@ -18,11 +18,11 @@ export function providerOf(core: Core, providerId: string): ProviderRecord {
 }
 
 /** A session registered, for the first time or in place of an earlier one. What it holds runs on; what it does not is lost at once. */
-export function joinProvider(core: Core, offer: Provider, held: readonly AttemptRef[]): void {
+export function joinProvider(core: Core, offer: Provider, held: readonly AttemptRef[], draining: boolean): void {
   const provider = providerOf(core, offer.providerId);
   provider.describe(offer);
   provider.online = true;
-  provider.draining = false;
+  provider.draining = draining;
   provider.silent = false;
   provider.lastHeardAtMs = core.nowMs;
   const names = new Set(held.map(nameOf));

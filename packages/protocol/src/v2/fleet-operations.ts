@@ -24,7 +24,8 @@ export const FLEET_OPERATIONS = {
     path: "/v2/nodes/{nodeId}/drain",
     tag: "fleet",
     summary: "Give a node no more work",
-    description: "What runs is finished. Holds until `undrain`, or until the node comes back as another.",
+    description:
+      "What runs is finished. Holds until `undrain`, over reconnects of the node; a restart of the node or of the server ends it.",
     access: "admin",
     counts: "read",
     params: nodeParams,

@@ -5,6 +5,7 @@ import type { TaskArtifact } from "../tasks/stored-task.ts";
 import { StoreUnavailable } from "../tasks/task-store.ts";
 import type { Admission } from "./admission.ts";
 import type { CoordinatorState } from "./coordinator-state.ts";
+import { DrainedNodes } from "./drained-nodes.ts";
 import type { LiveAttempt, LiveTask } from "./live-task.ts";
 import type { Held, NodeEvents } from "./node-events.ts";
 
@@ -12,6 +13,9 @@ import type { Held, NodeEvents } from "./node-events.ts";
 export class NodeDesk implements NodeEvents {
   readonly #state: CoordinatorState;
   readonly #admission: Admission;
+  readonly #drained = new DrainedNodes();
+  /** Of the nodes in `providers`: the process that each is. */
+  readonly #bootIds = new Map<string, string | null>();
 
   constructor(state: CoordinatorState, admission: Admission) {
     this.#state = state;
@@ -21,6 +25,7 @@ export class NodeDesk implements NodeEvents {
   nodeJoined(
     provider: Provider,
     held: readonly Held[],
+    bootId: string | null = null,
   ): Promise<{ readonly keep: readonly string[]; readonly stop: readonly string[] }> {
     const { providers, loop, commits, logger } = this.#state;
     const nodeId = provider.providerId;
@@ -28,8 +33,10 @@ export class NodeDesk implements NodeEvents {
       .flatMap(({ attemptId }) => this.#attemptOf(nodeId, attemptId) ?? [])
       .filter((attempt) => attempt.open);
     providers.set(nodeId, provider);
+    this.#bootIds.set(nodeId, bootId);
+    const draining = this.#drained.holds(nodeId, bootId);
     logger.info({ nodeId, legacy: provider.legacy, held: held.length, known: mine.length }, "node joined");
-    const result = loop.feed({ type: "providerJoined", provider, held: mine.map(refOf) });
+    const result = loop.feed({ type: "providerJoined", provider, held: mine.map(refOf), draining });
     if (!result.ok) logger.warn({ nodeId, refusal: result.refusal }, "the dispatcher refused a node");
     this.#admission.refill();
     return new Promise((resolve) => {
@@ -60,6 +67,7 @@ export class NodeDesk implements NodeEvents {
   nodeLost(nodeId: string, how: "broken" | "left"): void {
     const { providers, loop, logger } = this.#state;
     if (!providers.delete(nodeId)) return;
+    this.#bootIds.delete(nodeId);
     logger.info({ nodeId, how }, "node is gone");
     loop.feed({ type: "providerLost", providerId: nodeId, how });
   }
@@ -69,10 +77,13 @@ export class NodeDesk implements NodeEvents {
   }
 
   drain(nodeId: string): void {
+    const bootId = this.#bootIds.get(nodeId);
+    if (bootId !== undefined) this.#drained.drain(nodeId, bootId);
     this.#state.loop.feed({ type: "drain", providerId: nodeId });
   }
 
   undrain(nodeId: string): void {
+    this.#drained.undrain(nodeId);
     this.#state.loop.feed({ type: "undrain", providerId: nodeId });
   }
 

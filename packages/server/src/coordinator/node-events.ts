@@ -11,10 +11,12 @@ export interface Held {
 
 /** What sessions tell the coordinator. The node id is the session's own, never one from a frame; an attempt of another node changes nothing. */
 export interface NodeEvents {
-  /** A session registered (the newest of its id). Resolves, after the commit, with what to keep and what to stop. */
+  /** A session registered (the newest of its id). `bootId` names the node's process; null, as of a legacy node, whose id lives as long as its
+   *  process. Resolves, after the commit, with what to keep and what to stop. */
   nodeJoined(
     provider: Provider,
     held: readonly Held[],
+    bootId?: string | null,
   ): Promise<{ readonly keep: readonly string[]; readonly stop: readonly string[] }>;
   nodeChanged(provider: Provider): void;
   /** It is to be given no more: it said that it leaves, or its socket is gone and what it sent before is not heard out yet. */
@@ -23,6 +25,7 @@ export interface NodeEvents {
   nodeLost(nodeId: string, how: "broken" | "left"): void;
   /** Bytes came, or our own bytes went out. Cheap. */
   nodeHeard(nodeId: string): void;
+  /** By an administrator: it is given no more until `undrain`, or until its process ends. A node that reconnects stays drained. */
   drain(nodeId: string): void;
   undrain(nodeId: string): void;
   attemptAccepted(nodeId: string, attemptId: string): void;

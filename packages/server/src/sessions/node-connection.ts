@@ -161,7 +161,8 @@ export class NodeConnection implements NodeSocketListener {
 
   async #join(session: NodeSession): Promise<void> {
     try {
-      session.joined(await this.#deps.events.nodeJoined(session.provider, session.held));
+      const { provider, held, bootId } = session;
+      session.joined(await this.#deps.events.nodeJoined(provider, held, bootId));
     } catch (error) {
       this.#deps.logger.error({ err: error, nodeId: this.nodeId }, "a node could not be taken in");
       this.socket.close(CLOSE_CODES.tryLater, "the server can't take nodes at present");

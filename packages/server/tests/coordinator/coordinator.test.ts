@@ -353,6 +353,36 @@ test("a node that leaves is given no more, what it sends counts, and when it is 
   expect(await bundle.store.task(second.taskId)).toMatchObject({ losses: 0 });
 });
 
+test.each([
+  ["a legacy node", legacyNode("n1"), null, null],
+  ["a node", modernNode("n1"), "boot 1", "boot 2"],
+])("%s that an administrator drained stays drained when it reconnects", async (_name, node, bootId, nextBootId) => {
+  await using bundle = await setup();
+  const { coordinator, sessions } = bundle;
+  const draining = () => coordinator.dispatcher.provider("n1")?.draining;
+  await coordinator.nodes.nodeJoined(node, [], bootId);
+  coordinator.nodes.drain("n1");
+  await coordinator.submit(newTask(), null);
+  coordinator.nodes.nodeLost("n1", "broken");
+  await coordinator.nodes.nodeJoined(node, [], bootId);
+  expect([draining(), sessions.deliveries()]).toEqual([true, []]);
+  if (nextBootId === null) coordinator.nodes.undrain("n1");
+  else await coordinator.nodes.nodeJoined(node, [], nextBootId);
+  await sessions.until(() => sessions.deliveries("n1")[0]);
+  await coordinator.nodes.nodeJoined(node, [], bootId);
+  expect(draining()).toBe(false);
+});
+
+test("a node that said it leaves is no drained one when it is back", async () => {
+  await using bundle = await setup();
+  const { coordinator } = bundle;
+  await coordinator.nodes.nodeJoined(modernNode("n1"), [], "boot 1");
+  coordinator.nodes.nodeLeaves("n1");
+  coordinator.nodes.nodeLost("n1", "left");
+  await coordinator.nodes.nodeJoined(modernNode("n1"), [], "boot 1");
+  expect(coordinator.dispatcher.provider("n1")?.draining).toBe(false);
+});
+
 /** A store whose commits fail while `away` is set. */
 function fragile() {
   const switchable = { away: null as "rolled_back" | "unknown" | null };
