@@ -88,6 +88,7 @@ export async function startServer(
   const metrics = new ServerMetrics({
     store,
     demand: () => coordinator.dispatcher.demand(),
+    runningTaskCount: () => coordinator.runningTaskCount(),
     sessions: () => gateway.sessions(),
     wallMs: () => Date.now(),
   });

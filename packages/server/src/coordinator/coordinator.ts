@@ -160,6 +160,13 @@ export class Coordinator implements TaskService {
     return attempts.length === 0 ? null : Math.max(...attempts.map((attempt) => attempt.progress));
   }
 
+  /** Tasks of this server that run. Costs as much as the window holds. */
+  runningTaskCount(): number {
+    let count = 0;
+    for (const { stored } of this.#state.tasks.values()) if (stored.state === "running") count++;
+    return count;
+  }
+
   /** How a node's attempts ended since the server started. */
   tallyOf(nodeId: string): NodeTally {
     return this.#state.tallies.of(nodeId);

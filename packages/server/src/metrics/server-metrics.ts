@@ -10,6 +10,7 @@ import { LatencyHistogram } from "./latency-histogram.ts";
 export interface MetricsSources {
   readonly store: Pick<TaskStore, "backlog"> & Pick<DeliveryStore, "webhookBacklog">;
   readonly demand: () => Demand;
+  readonly runningTaskCount: () => number;
   readonly sessions: () => readonly SessionSnapshot[];
   readonly wallMs: () => number;
 }
@@ -82,7 +83,7 @@ export class ServerMetrics {
       for (const protocol of [1, 2]) {
         sessions.set({ protocol }, connected.filter((session) => session.protocol === protocol).length);
       }
-      tasks.set({ state: "running" }, all - idleSlots);
+      tasks.set({ state: "running" }, sources.runningTaskCount());
       try {
         const [backlog, { waiting, dead, oldestAtMs }] = await Promise.all([
           sources.store.backlog(),

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { Peer } from "../sessions/support/peer.ts";
+import { registerFrame } from "../sessions/support/setup.ts";
 import { postJson, rawHttp } from "../support/raw-http.ts";
 import { RealServer } from "../support/real-server.ts";
 
@@ -32,6 +33,23 @@ test("what users and nodes do is counted, and nothing that they choose becomes a
   expect(text).toMatch(/genai_decision_seconds_count [1-9]/);
   expect(text).toContain("genai_store_up 1");
   expect(text).not.toContain(mark);
+  node.terminate();
+});
+
+test("a drained node without a task has busy slots, and no task that runs", async () => {
+  await using server = await RealServer.start();
+  const node = await Peer.connect(server.url.replace("http", "ws"));
+  node.say(registerFrame("n", { slots: 4 }));
+  await node.next();
+  const admin = { headers: { token: server.adminKey } };
+  const running = async () => /genai_tasks\{state="running"\} (\d+)/.exec(await scrape(server))?.[1];
+  await rawHttp("POST", `${server.url}/v2/nodes/n/drain`, admin);
+  expect(await scrape(server)).toContain('genai_slots{state="busy"} 4');
+  expect(await running()).toBe("0");
+  await rawHttp("POST", `${server.url}/v2/nodes/n/undrain`, admin);
+  await postJson(`${server.url}/v2/tasks`, { pipeline: { type: "standard", prompt: "a fox" } });
+  await node.next();
+  expect(await running()).toBe("1");
   node.terminate();
 });
 
