@@ -166,7 +166,10 @@ export async function startServer(
     logger,
     onTry: (outcome) => metrics.webhookTried(outcome),
   });
-  const uploads = new Uploads(artifacts, configuration.ARTIFACT_TTL);
+  const uploads = new Uploads(artifacts, {
+    ttlMs: configuration.ARTIFACT_TTL,
+    userBytesMax: configuration.MAX_UPLOAD_BYTES_PER_USER,
+  });
   const app = createHttpApp({
     settings: {
       publicUrl: configuration.PUBLIC_URL,

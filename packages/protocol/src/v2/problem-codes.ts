@@ -20,6 +20,7 @@ export const PROBLEMS = {
   node_has_a_key: { status: 409, title: "This node id has a key already; revoke it first." },
   attempt_closed: { status: 409, title: "The attempt is not open: nothing of it is taken or given any more." },
   attempt_busy: { status: 409, title: "The attempt's result is being looked at: nothing of it is taken meanwhile." },
+  upload_quota_exceeded: { status: 409, title: "The caller's uploads would take more room than they may." },
   too_many_artifacts: { status: 409, title: "The attempt may not bring so many pictures." },
   url_expired: { status: 410, title: "The URL has expired; fetch the task again for a new one." },
   body_too_large: { status: 413, title: "The body is over the limit." },

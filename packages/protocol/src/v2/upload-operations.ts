@@ -20,7 +20,13 @@ export const UPLOAD_OPERATIONS = {
       201: { description: "It is stored.", schema: V2Upload },
       200: { description: "It was there already.", schema: V2Upload },
     },
-    problems: ["body_too_large", "unsupported_media_type", "upload_hash_mismatch", "upload_not_an_image"],
+    problems: [
+      "body_too_large",
+      "unsupported_media_type",
+      "upload_hash_mismatch",
+      "upload_not_an_image",
+      "upload_quota_exceeded",
+    ],
   },
   getUpload: {
     id: "getUpload",

@@ -7,6 +7,13 @@ export interface StoredArtifact {
   readonly bytes: number;
 }
 
+/** What a list tells of an artifact. */
+export interface ListedArtifact {
+  readonly key: string;
+  readonly bytes: number;
+  readonly modifiedAtMs: number;
+}
+
 /** What a node says that it is going to upload. */
 export interface DirectUpload {
   readonly sha256: string;
@@ -18,12 +25,6 @@ export interface DirectUpload {
 export interface UploadTarget {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-}
-
-/** What a list says of each. */
-export interface ListedArtifact {
-  readonly key: string;
-  readonly modifiedAtMs: number;
 }
 
 /** Where pictures live, apart from the task rows. Keys are `attempts/<attemptId>/<n>` and the like: lower case, no dots, no leading slash. */

@@ -113,7 +113,7 @@ export class FolderArtifactStore implements ArtifactStore {
       if (entry.isDirectory()) yield* this.list(key);
       else if (isArtifactKey(key)) {
         const status = await stat(join(this.#root, key)).catch(absent);
-        if (status !== null) yield { key, modifiedAtMs: status.mtimeMs };
+        if (status !== null) yield { key, bytes: status.size, modifiedAtMs: status.mtimeMs };
       }
     }
   }

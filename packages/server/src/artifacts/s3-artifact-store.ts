@@ -194,9 +194,9 @@ export class S3ArtifactStore implements ArtifactStore {
           ...(last === undefined ? {} : { StartAfter: last }),
         }),
       );
-      for (const { Key = "", LastModified } of Contents) {
+      for (const { Key = "", Size = 0, LastModified } of Contents) {
         const key = Key.slice(before.length);
-        if (isArtifactKey(key)) yield { key, modifiedAtMs: LastModified?.getTime() ?? 0 };
+        if (isArtifactKey(key)) yield { key, bytes: Size, modifiedAtMs: LastModified?.getTime() ?? 0 };
       }
       last = Contents.at(-1)?.Key;
       more = IsTruncated === true && last !== undefined;

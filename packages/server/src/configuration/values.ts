@@ -42,6 +42,18 @@ export function size(bounds: { readonly min: number; readonly max: number }) {
   });
 }
 
+/** A size, or `off`. Gives null for off. */
+export function sizeOrOff(bounds: { readonly min: number; readonly max: number }) {
+  const schema = size(bounds);
+  return z.string().transform((text, context) => {
+    if (text.trim().toLowerCase() === "off") return null;
+    const read = schema.safeParse(text);
+    if (read.success) return read.data;
+    context.addIssue({ code: "custom", message: `${read.error.issues[0]?.message}, or off` });
+    return z.NEVER;
+  });
+}
+
 /** A whole number in the environment. */
 export function integer(bounds: { readonly min: number; readonly max: number }) {
   return z.string().transform((text, context) => {

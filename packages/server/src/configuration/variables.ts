@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { credits, duration, flag, integer, list, ratePerMinute, size } from "./values.ts";
+import { credits, duration, flag, integer, list, ratePerMinute, size, sizeOrOff } from "./values.ts";
 
 /** One environment variable: how it is read, what holds without it, and a line for people. */
 export interface Variable<Schema extends z.ZodType = z.ZodType, Default extends string | null = string | null> {
@@ -147,6 +147,12 @@ export const VARIABLES = {
     "1GiB",
     "bytes",
     "Most bytes that the pictures of one attempt may have together.",
+  ),
+  MAX_UPLOAD_BYTES_PER_USER: variable(
+    sizeOrOff({ min: 1_048_576, max: 1_099_511_627_776 }),
+    "10GiB",
+    "bytes",
+    "Most bytes of uploaded input images that one user may have stored, each of at least 64 KiB; `off` for no bound.",
   ),
   MAX_PROMPT_CHARS: variable(integer({ min: 1, max: 100_000 }), "10000", "characters", "Longest prompt on /v2."),
   LEASE: variable(

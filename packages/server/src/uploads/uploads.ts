@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { hasUsableSize, readImageHeader } from "@genai/protocol/pictures";
 import type { ArtifactStore } from "../artifacts/artifact-store.ts";
+import { StoredBytes } from "./stored-bytes.ts";
 
 /** An input image that a user brought before the task that needs it. */
 export interface Upload {
@@ -18,6 +19,8 @@ export type UploadOutcome =
   | { readonly type: "no_image" }
   /** The picture claims more pixels than are taken, or none. */
   | { readonly type: "unusable_size" }
+  /** The user has stored as much as one may. */
+  | { readonly type: "no_room"; readonly usedBytes: number; readonly bytesMax: number }
   /** The bytes are not those that were announced. */
   | { readonly type: "mismatch"; readonly sha256: string };
 
@@ -31,12 +34,17 @@ export class Uploads {
   readonly #ttlMs: number;
   /** A use is written down where the last one that was is so long ago: a picture that each task uses is written ten times in its time. */
   readonly #renewMs: number;
+  readonly #userBytesMax: number | null;
+  readonly #stored: StoredBytes;
 
-  /** Pictures are kept for `ttlMs` after they were last brought or used, and up to a tenth longer. */
-  constructor(artifacts: ArtifactStore, ttlMs: number) {
+  /** @param limits pictures are kept for `ttlMs` after they were last brought or used, and up to a tenth longer; a user's together have at
+   *  most `userBytesMax`, null for no bound. */
+  constructor(artifacts: ArtifactStore, limits: { readonly ttlMs: number; readonly userBytesMax: number | null }) {
     this.#artifacts = artifacts;
-    this.#ttlMs = ttlMs;
-    this.#renewMs = ttlMs / 10;
+    this.#ttlMs = limits.ttlMs;
+    this.#renewMs = limits.ttlMs / 10;
+    this.#userBytesMax = limits.userBytesMax;
+    this.#stored = new StoredBytes(artifacts);
   }
 
   /** Stores a picture. `announced`: the hash that the caller says it has, or null. */
@@ -47,8 +55,18 @@ export class Uploads {
     if (header === null) return { type: "no_image" };
     if (!hasUsableSize(header)) return { type: "unusable_size" };
     const known = (await this.find(userId, sha256)) !== null;
-    // A known one is put again all the same: its time begins anew.
-    await this.#store(keyOf(userId, sha256), bytes, header.mime);
+    const bytesMax = this.#userBytesMax;
+    if (!known && bytesMax !== null) {
+      const usedBytes = await this.#stored.reserve(folderOf(userId), bytes.length, bytesMax);
+      if (usedBytes !== null) return { type: "no_room", usedBytes, bytesMax };
+    }
+    try {
+      // A known one is put again all the same: its time begins anew.
+      await this.#store(keyOf(userId, sha256), bytes, header.mime);
+    } catch (error) {
+      if (!known) this.#stored.release(folderOf(userId), bytes.length);
+      throw error;
+    }
     return { type: known ? "known" : "stored", upload: { id: sha256, bytes: bytes.length, mime: header.mime } };
   }
 
@@ -82,6 +100,7 @@ export class Uploads {
       if (old.length === BITE) await remove();
     }
     await remove();
+    this.#stored.forget();
     return removed;
   }
 
@@ -91,5 +110,9 @@ export class Uploads {
 }
 
 function keyOf(userId: string, sha256: string): string {
-  return `${PREFIX}/${createHash("sha256").update(userId).digest("hex").slice(0, 32)}/${sha256}`;
+  return `${folderOf(userId)}/${sha256}`;
+}
+
+function folderOf(userId: string): string {
+  return `${PREFIX}/${createHash("sha256").update(userId).digest("hex").slice(0, 32)}`;
 }

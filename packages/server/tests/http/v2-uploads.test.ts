@@ -12,6 +12,7 @@ import { api } from "../support/api.ts";
 import { TestHttpServer } from "../support/http-server.ts";
 import { MemoryArtifacts } from "../support/memory-artifacts.ts";
 import { postJson, rawHttp } from "../support/raw-http.ts";
+import { RealServer } from "../support/real-server.ts";
 
 const PNG = Buffer.concat([
   Buffer.from("89504e470d0a1a0a0000000d49484452", "hex"),
@@ -105,7 +106,7 @@ test("an upload that stops half-way leaves nothing", async () => {
 });
 
 test("an upload is kept for its time after it was last brought", async () => {
-  const uploads = new Uploads(new MemoryArtifacts(), 1_000);
+  const uploads = new Uploads(new MemoryArtifacts(), { ttlMs: 1_000, userBytesMax: null });
   await uploads.put("ann", PNG, null);
   expect(await uploads.sweep(Date.now())).toBe(0);
   expect(await uploads.sweep(Date.now() + 2_000)).toBe(1);
@@ -116,7 +117,7 @@ test("an upload is kept for its time after a task used it last, and is not writt
   const folder = await mkdtemp(join(tmpdir(), "genai-uploads-"));
   try {
     const artifacts = await FolderArtifactStore.open(folder);
-    const uploads = new Uploads(artifacts, 100_000);
+    const uploads = new Uploads(artifacts, { ttlMs: 100_000, userBytesMax: null });
     await uploads.put("ann", PNG, null);
     const file = join(folder, (await keysOf(artifacts, "uploads"))[0] ?? "");
     const usedAt = async (agoMs: number) => {
@@ -135,4 +136,51 @@ test("an upload is kept for its time after a task used it last, and is not writt
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test("a user's uploads have a bound together, which a restart and the sweep know", async () => {
+  const KIB = 1_024;
+  const pictureOf = (bytes: number, fill: number): Buffer =>
+    Buffer.concat([PNG, Buffer.alloc(bytes - PNG.length, fill)]);
+  const artifacts = new MemoryArtifacts();
+  const limits = { ttlMs: 1_000, userBytesMax: 1_024 * KIB };
+  const uploads = new Uploads(artifacts, limits);
+  const types = async (of: Uploads, userId: string, pictures: readonly Buffer[]) =>
+    (await Promise.all(pictures.map((each) => of.put(userId, each, null)))).map(({ type }) => type);
+  const large = pictureOf(600 * KIB, 1);
+  expect(await types(uploads, "ann", [large])).toEqual(["stored"]);
+  expect(await types(uploads, "ann", [pictureOf(600 * KIB, 2), large])).toEqual(["no_room", "known"]);
+  expect(await types(uploads, "bob", [pictureOf(600 * KIB, 2)])).toEqual(["stored"]);
+  // At once, and each of the small ones counts as 64 KiB.
+  const small = Array.from({ length: 8 }, (_, n) => pictureOf(KIB, n));
+  const taken = await types(uploads, "ann", small);
+  expect(taken.filter((type) => type === "stored")).toHaveLength(6);
+  expect(taken.filter((type) => type === "no_room")).toHaveLength(2);
+
+  const restarted = new Uploads(artifacts, limits);
+  expect(await restarted.put("ann", pictureOf(KIB, 9), null)).toEqual({
+    type: "no_room",
+    usedBytes: (600 + 6 * 64) * KIB,
+    bytesMax: 1_024 * KIB,
+  });
+  await restarted.sweep(Date.now() + 2_000);
+  expect(await types(restarted, "ann", [pictureOf(KIB, 9)])).toEqual(["stored"]);
+});
+
+test("an upload beyond the bound is refused with what is taken", async () => {
+  await using server = await RealServer.start({ MAX_UPLOAD_BYTES_PER_USER: "1MiB" });
+  const bring = (fill: number) =>
+    rawHttp("POST", `${server.url}/v2/uploads`, {
+      headers: AS_PNG,
+      body: Buffer.concat([PNG, Buffer.alloc(600_000, fill)]),
+    });
+  expect((await bring(1)).status).toBe(201);
+  const refused = await bring(2);
+  expect([refused.status, refused.json()]).toEqual([
+    409,
+    expect.objectContaining({ code: "upload_quota_exceeded", detail: expect.stringContaining("of 1048576 bytes") }),
+  ]);
+  await server.restart();
+  expect((await bring(2)).status).toBe(409);
+  expect((await bring(1)).status).toBe(200);
 });

@@ -38,7 +38,7 @@ async function setup() {
 function artifacts(...keys: readonly string[]) {
   return {
     async *list() {
-      for (const key of keys) yield { key, modifiedAtMs: 0 };
+      for (const key of keys) yield { key, bytes: 1, modifiedAtMs: 0 };
     },
   };
 }

@@ -108,7 +108,7 @@ export class TestHttpServer implements AsyncDisposable {
         }),
       ],
       fleet: this.fleet,
-      uploads: new Uploads(artifacts, 3_600_000),
+      uploads: new Uploads(artifacts, { ttlMs: 3_600_000, userBytesMax: null }),
       credentials: this.credentials,
       metrics: { text: async () => "# HELP nothing\n", contentType: "text/plain; version=0.0.4; charset=utf-8" },
       webhooks: {

@@ -37,8 +37,8 @@ export class MemoryArtifacts implements ArtifactStore {
   close: ArtifactStore["close"] = async () => {};
 
   async *list(folder: string): AsyncGenerator<ListedArtifact> {
-    for (const [key, { atMs }] of [...this.#kept]) {
-      if (folder === "" || key.startsWith(`${folder}/`)) yield { key, modifiedAtMs: atMs };
+    for (const [key, { bytes, atMs }] of [...this.#kept]) {
+      if (folder === "" || key.startsWith(`${folder}/`)) yield { key, bytes: bytes.length, modifiedAtMs: atMs };
     }
   }
 }
