@@ -81,9 +81,13 @@ export class AttemptUploads {
   }
 
   /** The attempt is over: nothing is taken from now on. Resolves, when nothing moves any more, with the keys that were put and are not
-   *  among those to keep. */
-  async close(kept: readonly (string | null)[]): Promise<readonly string[]> {
+   *  among those to keep; null at once where nothing was ever put. */
+  close(kept: readonly (string | null)[]): Promise<readonly string[]> | null {
     this.#closed = true;
+    return this.#underWay.size === 0 && this.#stored.size === 0 ? null : this.#leave(kept);
+  }
+
+  async #leave(kept: readonly (string | null)[]): Promise<readonly string[]> {
     const ends = [...this.#underWay].map((upload) => upload.ended);
     for (const upload of this.#underWay) upload.stop("closed");
     await Promise.all(ends);

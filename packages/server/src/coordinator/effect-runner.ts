@@ -175,16 +175,17 @@ export class EffectRunner {
     this.#steps.delete(attempt.attemptId);
     attempt.open = false;
     endAttempt(attempt, effect.state);
-    void this.#discardUploads(attempt, effect.state === "succeeded");
+    this.#discardUploads(attempt, effect.state === "succeeded");
     attempts.retire(attempt);
     this.#state.tallies.closed(attempt.nodeId, effect.state);
     commits.change({ change });
   }
 
   /** What a closed attempt brought and no result names is of no use to anybody. */
-  async #discardUploads({ uploads, artifacts }: LiveAttempt, succeeded: boolean): Promise<void> {
-    const left = await uploads.close(succeeded ? artifacts.map(({ key }) => key) : []);
-    if (left.length > 0) this.#state.discard(left);
+  #discardUploads({ uploads, artifacts }: LiveAttempt, succeeded: boolean): void {
+    void uploads.close(succeeded ? artifacts.map(({ key }) => key) : [])?.then((left) => {
+      if (left.length > 0) this.#state.discard(left);
+    });
   }
 
   /** A task that waited again, because its node was silent, runs on where it was. */

@@ -1,5 +1,5 @@
 import type { AttemptState } from "@genai/dispatcher";
-import type { Span, Tracing } from "@genai/tracing";
+import { NO_SPAN, type Span, type Tracing } from "@genai/tracing";
 import type { LiveAttempt, LiveTask } from "./live-task.ts";
 
 /** A task begins to wait: now, or at the instant that is given. */
@@ -15,6 +15,7 @@ export function startWait(tracing: Tracing, task: LiveTask, sinceMs: number | nu
 
 /** A span of an attempt as the server sees it, from its send. The node continues from it. */
 export function startAttempt(tracing: Tracing, task: LiveTask, attempt: LiveAttempt): Span {
+  if (!tracing.isOn) return NO_SPAN;
   return tracing.start("attempt", {
     parent: task.stored.traceparent,
     attributes: {
@@ -28,6 +29,7 @@ export function startAttempt(tracing: Tracing, task: LiveTask, attempt: LiveAtte
 
 /** An attempt closed. */
 export function endAttempt({ span, error, abortReason }: LiveAttempt, state: AttemptState): void {
+  if (span === NO_SPAN) return;
   span.end({
     attributes: {
       "genai.attempt.state": state,
@@ -39,6 +41,7 @@ export function endAttempt({ span, error, abortReason }: LiveAttempt, state: Att
 
 /** A span from a task's end to its place on the disk: below the attempt that ended it where there is one. */
 export function startResult(tracing: Tracing, task: LiveTask, attempt: number | null): Span {
+  if (!tracing.isOn) return NO_SPAN;
   const of = attempt === null ? undefined : task.attempts.get(attempt);
   return tracing.start("store the result", {
     parent: of?.span.traceparent ?? task.stored.traceparent,

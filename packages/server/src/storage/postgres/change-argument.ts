@@ -53,7 +53,11 @@ export function changeArgument(change: StoreChange): Record<string, unknown> {
   }
 }
 
+/** What {@link plain} may have to replace. */
+const SUSPECT = /[\0\ud800-\udfff]/;
+
 /** PostgreSQL's text holds neither NUL nor half of a surrogate pair; nobody means them in a name. */
 export function plain(text: string): string {
+  if (!SUSPECT.test(text)) return text;
   return text.replaceAll("\0", "\u2400").replaceAll(/\p{Surrogate}/gu, "\ufffd");
 }
