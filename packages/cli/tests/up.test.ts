@@ -43,7 +43,8 @@ test("up says which program ended by itself", async () => {
   try {
     const { port } = taken.address() as { port: number };
     const run = await genai(["up", "--port", String(port), "--home", home], { env: { PATH: process.env.PATH ?? "" } });
-    expect(run.exitCode).toBe(1);
+    expect(run).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(run.stderr).not.toMatch(/^(?:scaler|node) \|/m);
     expect(run.stderr).toMatch(/server \| .*\n.*genai-cli: server ended by itself \(1\)\.\n$/s);
   } finally {
     taken.close();

@@ -24,11 +24,12 @@ export function addUp(program: Command, context: CliContext): void {
       const programs = new Programs(context);
       try {
         programs.start("server", [], { HTTP_PORT: String(port), GENAI_HOME: home });
-        await untilReady(`${url}/readyz`, AbortSignal.any([context.signal, programs.ended]));
-        programs.start("scaler", [], { GRPC_SERVER_ADDR: `127.0.0.1:${scalerPort}` });
-        programs.start("node", ["-b", `ws://127.0.0.1:${port}`, "-t", "test", "--home", `${home}/node`], {});
-        await untilReady(`${url}/v1/nodes/health/`, AbortSignal.any([context.signal, programs.ended]));
-        context.stdout.write(readyMessage(context.invocation, url, port, home));
+        if (await untilReady(`${url}/readyz`, programs.ended)) {
+          programs.start("scaler", [], { GRPC_SERVER_ADDR: `127.0.0.1:${scalerPort}` });
+          programs.start("node", ["-b", `ws://127.0.0.1:${port}`, "-t", "test", "--home", `${home}/node`], {});
+          if (await untilReady(`${url}/v1/nodes/health/`, programs.ended))
+            context.stdout.write(readyMessage(context.invocation, url, port, home));
+        }
         await programs.end;
       } finally {
         await programs.stop();

@@ -4,8 +4,8 @@ import { CliError } from "../cli-error.ts";
 const everyMs = 100;
 const limitMs = 30_000;
 
-/** Waits until a URL answers 200. Ends without a word when `signal` is aborted: whoever aborted it knows why. Throws after 30 s. */
-export async function untilReady(url: string, signal: AbortSignal): Promise<void> {
+/** Waits until a URL answers 200. False when `signal` is aborted before that: whoever aborted it knows why. Throws after 30 s. */
+export async function untilReady(url: string, signal: AbortSignal): Promise<boolean> {
   const endMs = Date.now() + limitMs;
   while (!signal.aborted) {
     const ready = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(2_000)]) }).then(
@@ -15,8 +15,9 @@ export async function untilReady(url: string, signal: AbortSignal): Promise<void
       },
       () => false,
     );
-    if (ready) return;
+    if (ready) return true;
     if (Date.now() > endMs) throw new CliError("timeout", `${url} was not ready within ${limitMs / 1000} s.`);
     await pause(everyMs);
   }
+  return false;
 }
