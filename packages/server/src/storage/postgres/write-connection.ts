@@ -13,8 +13,7 @@ export class WriteConnection {
 
   /** Rejects after `callMs`, and takes along whatever was sent behind it: who waits no longer for an answer ends the connection. */
   async query(config: QueryConfig, callMs: number): Promise<QueryResult> {
-    this.#client ??= this.#connect();
-    const client = await this.#client;
+    const client = await (this.#client ?? this.#open());
     return await client.query({ ...config, query_timeout: callMs } as QueryConfig);
   }
 
@@ -23,18 +22,16 @@ export class WriteConnection {
     await client?.end();
   }
 
-  async #connect(): Promise<pg.Client> {
+  #open(): Promise<pg.Client> {
     const client = new pg.Client({ ...connectionSettings(this.#url, CALL_MS_MAX), pipeline: true });
+    const opened = client.connect().then(() => client);
+    // A broken one says so twice, and the second time another may have its place.
     const drop = (): void => {
-      this.#client = null;
+      if (this.#client === opened) this.#client = null;
     };
     client.on("error", drop).on("end", drop);
-    try {
-      await client.connect();
-      return client;
-    } catch (error) {
-      drop();
-      throw error;
-    }
+    opened.catch(drop);
+    this.#client = opened;
+    return opened;
   }
 }
