@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
+import { pino } from "pino";
 import { readConfiguration } from "../../src/configuration/configuration.ts";
 import { checkSecrets } from "../../src/identity/configured-authenticator.ts";
 import { createLogger } from "../../src/logger.ts";
@@ -103,7 +104,8 @@ test("check 39: a secret that everybody knows stops the start beyond this machin
 test("a proxy before a server without a join token is warned of at the start", () => {
   const warningsOf = (environment: Record<string, string>): string => {
     const warnings: string[] = [];
-    checkSecrets(readConfiguration(environment), { warn: (message: string) => warnings.push(message) } as never);
+    const logger = pino({}, { write: (line) => warnings.push(JSON.parse(line).msg) });
+    checkSecrets(readConfiguration(environment), logger);
     return warnings.join("\n");
   };
   expect(warningsOf({})).toBe("NODE_TOKEN is not set: any node may join from this machine");

@@ -3,6 +3,7 @@ import { request } from "node:http";
 import { connect } from "node:net";
 import { handshake } from "@genai/protocol/conformance";
 import { expect, test } from "@jest/globals";
+import { pino } from "pino";
 import { isLoopback } from "../../src/sessions/is-loopback.ts";
 import { nodeKeyAuthentication, sharedTokenAuthentication } from "../../src/sessions/node-authentication.ts";
 import { UnregisteredSockets } from "../../src/sessions/unregistered-sockets.ts";
@@ -86,7 +87,7 @@ test.each([
   ["via", "1.1 proxy"],
 ])("without a join token nobody joins through a proxy on this machine, told by its %s", async (name, value) => {
   const warned: string[] = [];
-  const logger = { warn: (message: string) => warned.push(message) } as never;
+  const logger = pino({}, { write: (line) => warned.push(JSON.parse(line).msg) });
   await using gateway = await setup({
     authenticate: sharedTokenAuthentication({ token: null, anywhereWithoutToken: false, logger }),
   });

@@ -20,7 +20,7 @@ export function createUpload({ options }: V2Context): OperationHandler<V2Operati
         throw new HttpRefusal("upload_not_an_image", { detail: `a picture may have 1 to ${PIXELS_MAX} pixels` });
       case "no_room":
         throw new HttpRefusal("upload_quota_exceeded", {
-          detail: `${outcome.usedBytes} of ${outcome.bytesMax} bytes are taken; uploads go when they were not brought for as long as pictures are kept`,
+          detail: `${outcome.usedBytes} of ${outcome.bytesMax} bytes are taken; uploads go when they were neither brought nor used for as long as pictures are kept`,
         });
       case "mismatch":
         throw new HttpRefusal("upload_hash_mismatch", { detail: `the bytes' SHA-256 is ${outcome.sha256}` });
