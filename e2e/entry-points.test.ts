@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Program, root, until } from "@genai/testing";
@@ -32,6 +33,25 @@ test("SIGTERM ends a scaler cleanly", async () => {
   await using scaler = new Program("scaler", { env: { GRPC_SERVER_ADDR: "127.0.0.1:0" } });
   await until("the scaler listens", () => scaler.output.includes("listens"));
   expect(await scaler.end("SIGTERM")).toEqual({ code: 0, signal: null });
+}, 30_000);
+
+test("SIGTERM ends a server that is still starting", async () => {
+  const hung = createServer().listen(0, "127.0.0.1");
+  try {
+    const asked = once(hung, "connection");
+    await until("the database hangs", () => hung.listening);
+    const { port } = hung.address() as { port: number };
+    await using server = new Program("server", {
+      env: { HTTP_PORT: "0", DATABASE_URL: `postgresql://genai@127.0.0.1:${port}/genai` },
+    });
+    const [socket] = (await asked) as [Socket];
+    const ended = server.end("SIGTERM");
+    await until("the server has heard it", () => server.output.includes('"stopping"'));
+    socket.destroy();
+    expect((await ended).signal).toBeNull();
+  } finally {
+    hung.close();
+  }
 }, 30_000);
 
 test.each([

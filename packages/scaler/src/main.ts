@@ -23,17 +23,22 @@ else {
 }
 
 async function serve(): Promise<void> {
+  const stop = stopSignal();
   try {
     const config = readConfig(process.env);
     const running = await runScaler(config, pino({ name: "scaler", level: config.LOG_LEVEL }));
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      process.once(signal, () => {
-        void running.close();
-      });
-    }
+    await stop;
+    await running.close();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`The scaler does not start: ${error.message}\n`);
     process.exitCode = 78;
   }
+}
+
+/** Resolves at the first SIGINT or SIGTERM, also at one that comes while it starts; a second one ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  });
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { openTracing } from "@genai/tracing";
+import type { Logger } from "pino";
 import { ArtifactStoreRefused } from "./artifacts/artifact-store.ts";
 import { type Command, readCommandLine, UsageError } from "./command-line/command-line.ts";
 import { helpText } from "./command-line/help-text.ts";
@@ -39,28 +40,37 @@ async function serve(): Promise<void> {
     logger.fatal({ err: error }, "a bug: an error that nobody handled");
     process.exit(70);
   });
+  const stop = stopSignal(logger);
   const tracing = await openTracing(process.env, {
     serviceName: "genai-server",
     version: VERSION,
     onFailure: (reason) => logger.warn({ reason }, "traces can't be sent"),
   });
   const server = await startServer(configuration, logger, { tracing });
-  let closing = false;
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () => {
-      if (closing) return;
-      closing = true;
-      logger.info({ signal }, "stopping");
-      setTimeout(() => {
-        logger.error("the clean end took too long; what is stored is safe");
-        process.exit(0);
-      }, CLOSE_MS_MAX).unref();
-      void server
-        .close()
-        .then(() => tracing.close())
-        .then(() => process.exit(0));
-    });
-  }
+  await stop;
+  await server.close();
+  await tracing.close();
+  process.exit(0);
+}
+
+/** Resolves at the first SIGTERM or SIGINT, also at one that comes while the server starts. From then on the process has
+ *  {@link CLOSE_MS_MAX} for its end. */
+function stopSignal(logger: Logger): Promise<void> {
+  return new Promise((resolve) => {
+    let stopping = false;
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.on(signal, () => {
+        if (stopping) return;
+        stopping = true;
+        logger.info({ signal }, "stopping");
+        setTimeout(() => {
+          logger.error("the clean end took too long; what is stored is safe");
+          process.exit(0);
+        }, CLOSE_MS_MAX).unref();
+        resolve();
+      });
+    }
+  });
 }
 
 main().catch((error: unknown) => {
