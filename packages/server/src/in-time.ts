@@ -6,6 +6,15 @@ export function inTime<Result>(work: Promise<Result>, late: () => Result): Promi
   return new Promise((resolve, reject) => {
     // Behind the answers that came while this process itself stood still.
     const timer = setTimeout(() => setImmediate(() => resolve(late())), WRITE_MS_MAX);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
+    work.then(
+      (result) => {
+        clearTimeout(timer);
+        resolve(result);
+      },
+      (error: unknown) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
   });
 }

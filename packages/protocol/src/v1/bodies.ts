@@ -1,20 +1,17 @@
 import { z } from "zod";
 import { PROMPT_CHARS_MAX } from "../pipeline.ts";
 
-/** v1 is lenient: null means absent. */
-const optional = <T extends z.ZodType>(schema: T) =>
-  z.preprocess((value) => (value === null ? undefined : value), schema.optional());
-
 /** A field that must be there, said in a sentence that a caller understands. */
 const text = (name: string) =>
   z.string({ error: (issue) => (issue.input === undefined ? `${name} is missing` : `${name} must be a string`) });
 
+/** v1 is lenient: null means absent, here and below. */
 export const V1StandardPipeline = z.object({
   prompt: text("prompt").min(1, "prompt must not be empty").max(PROMPT_CHARS_MAX),
-  model: optional(z.string().max(512)),
-  size: optional(z.object({ width: z.int().min(1).max(16_384), height: z.int().min(1).max(16_384) })),
-  steps: optional(z.int().min(1).max(1_000)),
-  image_url: optional(z.string().max(8_192)),
+  model: z.string().max(512).nullish(),
+  size: z.object({ width: z.int().min(1).max(16_384), height: z.int().min(1).max(16_384) }).nullish(),
+  steps: z.int().min(1).max(1_000).nullish(),
+  image_url: z.string().max(8_192).nullish(),
 });
 export type V1StandardPipeline = z.infer<typeof V1StandardPipeline>;
 
@@ -27,20 +24,20 @@ const GraphText = text("pipelineData").refine((value) => /^\s*\{/.test(value), {
 export const V1ComfyPipeline = z.object({
   pipelineData: GraphText,
   /** `images` is passed on as it is: old callers send text here that is no JSON. */
-  pipelineDependencies: optional(z.object({ images: optional(z.string()) })),
+  pipelineDependencies: z.object({ images: z.string().nullish() }).nullish(),
 });
 export type V1ComfyPipeline = z.infer<typeof V1ComfyPipeline>;
 
 const terms = {
-  token: optional(z.string()),
-  max_cost: optional(z.number().min(0)),
-  time_to_money_ratio: optional(z.number().min(0)),
+  token: z.string().nullish(),
+  max_cost: z.number().min(0).nullish(),
+  time_to_money_ratio: z.number().min(0).nullish(),
 };
 
 /** `POST /v1/tasks/` and `POST /v1/images/generation/`. Where both pipelines are given the comfy one is used. */
 export const V1TaskBody = z
-  .object({ ...terms, standardPipeline: optional(V1StandardPipeline), comfyPipeline: optional(V1ComfyPipeline) })
-  .refine((body) => body.standardPipeline !== undefined || body.comfyPipeline !== undefined, {
+  .object({ ...terms, standardPipeline: V1StandardPipeline.nullish(), comfyPipeline: V1ComfyPipeline.nullish() })
+  .refine((body) => body.standardPipeline != null || body.comfyPipeline != null, {
     error: "one of standardPipeline and comfyPipeline is needed",
   });
 export type V1TaskBody = z.infer<typeof V1TaskBody>;

@@ -6,13 +6,16 @@ const RETIRED_MAX = 20_000;
 /** Finds attempts by their id on the wire and by their number within a task. */
 export class AttemptIndex {
   readonly #byId = new Map<string, LiveAttempt>();
-  readonly #byRef = new Map<string, LiveAttempt>();
+  /** By task; seldom more than one. */
+  readonly #byTask = new Map<string, LiveAttempt[]>();
   /** Closed without an answer, oldest first. */
   readonly #retired = new Set<LiveAttempt>();
 
   add(attempt: LiveAttempt): void {
     this.#byId.set(attempt.attemptId, attempt);
-    this.#byRef.set(`${attempt.taskId}/${attempt.attempt}`, attempt);
+    const others = this.#byTask.get(attempt.taskId);
+    if (others === undefined) this.#byTask.set(attempt.taskId, [attempt]);
+    else others.push(attempt);
   }
 
   byId(attemptId: string): LiveAttempt | null {
@@ -20,7 +23,7 @@ export class AttemptIndex {
   }
 
   byRef(taskId: string, attempt: number): LiveAttempt | null {
-    return this.#byRef.get(`${taskId}/${attempt}`) ?? null;
+    return this.#byTask.get(taskId)?.find((each) => each.attempt === attempt) ?? null;
   }
 
   /** It is closed, but its node may still answer. */
@@ -37,6 +40,8 @@ export class AttemptIndex {
   forget(attempt: LiveAttempt): void {
     this.#retired.delete(attempt);
     this.#byId.delete(attempt.attemptId);
-    this.#byRef.delete(`${attempt.taskId}/${attempt.attempt}`);
+    const others = this.#byTask.get(attempt.taskId)?.filter((each) => each !== attempt) ?? [];
+    if (others.length === 0) this.#byTask.delete(attempt.taskId);
+    else this.#byTask.set(attempt.taskId, others);
   }
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { DispatcherEffect } from "@genai/dispatcher";
+import type { Pipeline } from "@genai/protocol";
 import type { TaskError, TaskEvent } from "../tasks/stored-task.ts";
 import type { ChangeOutcome, StoreChange } from "../tasks/task-store.ts";
 import type { Admission } from "./admission.ts";
@@ -112,7 +113,7 @@ export class EffectRunner {
       },
       committed: (outcome) => {
         if (this.#applied(outcome, task)) {
-          void this.#deliver(task, attempt, effect.limitMs);
+          this.#deliver(task, attempt, effect.limitMs);
           return;
         }
         // Its node was never told of it, so nobody has to wait until it stops.
@@ -122,27 +123,32 @@ export class EffectRunner {
     });
   }
 
-  async #deliver(task: LiveTask, attempt: LiveAttempt, limitMs: number): Promise<void> {
-    const { store, sessions, logger } = this.#state;
-    const ref = { taskId: attempt.taskId, attempt: attempt.attempt, providerId: attempt.nodeId };
-    let { pipeline } = task;
-    if (pipeline === null && attempt.open) {
-      try {
-        pipeline = await store.pipelineOf(attempt.taskId);
-      } catch (error) {
-        logger.error(
-          { err: error, taskId: attempt.taskId, attemptId: attempt.attemptId },
-          "pipeline could not be read",
-        );
-        if (attempt.open) this.#state.loop.feed({ type: "rejected", ...ref, reason: "pipeline could not be read" });
-        return;
-      }
+  #deliver(task: LiveTask, attempt: LiveAttempt, limitMs: number): void {
+    if (!attempt.open) return;
+    if (task.pipeline !== null) this.#hand(attempt, task.pipeline, limitMs);
+    else void this.#readAndHand(attempt, limitMs);
+  }
+
+  async #readAndHand(attempt: LiveAttempt, limitMs: number): Promise<void> {
+    const { taskId, attemptId } = attempt;
+    let pipeline: Pipeline | null;
+    try {
+      pipeline = await this.#state.store.pipelineOf(taskId);
+    } catch (error) {
+      const reason = "pipeline could not be read";
+      this.#state.logger.error({ err: error, taskId, attemptId }, reason);
+      if (attempt.open) this.#state.loop.feed({ type: "rejected", ...placeOf(attempt), reason });
+      return;
     }
-    if (!attempt.open || pipeline === null) return;
-    const { traceparent } = attempt.span;
-    sessions.deliver(attempt.nodeId, { attemptId: attempt.attemptId, pipeline, limitMs, traceparent });
-    logger.debug({ taskId: ref.taskId, attemptId: attempt.attemptId, nodeId: attempt.nodeId }, "attempt sent");
-    this.#state.loop.feed({ type: "sent", ...ref });
+    if (attempt.open && pipeline !== null) this.#hand(attempt, pipeline, limitMs);
+  }
+
+  #hand(attempt: LiveAttempt, pipeline: Pipeline, limitMs: number): void {
+    const { sessions, logger, loop } = this.#state;
+    const { taskId, attemptId, nodeId } = attempt;
+    sessions.deliver(nodeId, { attemptId, pipeline, limitMs, traceparent: attempt.span.traceparent });
+    logger.debug({ taskId, attemptId, nodeId }, "attempt sent");
+    loop.feed({ type: "sent", ...placeOf(attempt) });
   }
 
   #abort(effect: EffectOf<"abort">): void {
@@ -311,4 +317,8 @@ export class EffectRunner {
     task.stored.eventNumber = event.number;
     this.#state.news.publishEvent(event);
   }
+}
+
+function placeOf({ taskId, attempt, nodeId }: LiveAttempt) {
+  return { taskId, attempt, providerId: nodeId };
 }

@@ -1,4 +1,5 @@
 import type { ErrorRequestHandler } from "express";
+import { requestIdOf } from "./answer-headers.ts";
 import type { HttpAppOptions } from "./http-options.ts";
 import type { HttpRefusal } from "./http-refusal.ts";
 import { refusalOf } from "./refusal-of.ts";
@@ -15,7 +16,7 @@ export function errorHandler({
 }): ErrorRequestHandler {
   return (error, request, response, _next) => {
     const refusal: HttpRefusal = refusalOf(error);
-    const requestId = String(response.getHeader("x-request-id") ?? "");
+    const requestId = requestIdOf(response);
     if (refusal.code === "internal" || (refusal.code === "unavailable" && refusal.cause !== undefined)) {
       logger.error({ err: refusal.cause, requestId, method: request.method, path: request.path }, "a request failed");
     }

@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import express, { type Express } from "express";
-import { answerHeaders } from "./answer-headers.ts";
+import { addAnswerHeaders } from "./answer-headers.ts";
 import { docsRouter } from "./docs/docs-router.ts";
 import { errorHandler } from "./error-handler.ts";
 import { healthRouter } from "./health-router.ts";
@@ -25,7 +25,7 @@ export function createHttpApp(options: HttpAppOptions): Express {
   app.set("query parser", "simple");
 
   if (options.tracing.isOn) app.use(traceRequests(options.tracing));
-  app.use(answerHeaders());
+  addAnswerHeaders(app);
   app.use(oneHost);
   const limits = new RequestLimits(options.settings);
   // The busiest first, and on the app itself: express tries one after the other, and a router in a router costs twice.

@@ -19,5 +19,7 @@ export function changeOutcome(change: StoreChange, applied: AppliedChange): Chan
   const [position, number, userId] = applied;
   const event = changeEvent(change);
   const taskId = "task" in change ? change.task.taskId : "taskId" in change ? change.taskId : "";
-  return { type: "applied", event: event && { position, taskId, userId, number, ...event } };
+  if (event === null) return { type: "applied", event };
+  const { state, atMs, detail } = event;
+  return { type: "applied", event: { position, taskId, userId, number, state, atMs, detail } };
 }

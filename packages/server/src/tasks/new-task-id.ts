@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 
 let lastMs = 0;
+/** What the ids of that millisecond begin with. */
+let begin = "";
 /** Ids of the same millisecond so far. */
 let counter = 0;
 
@@ -18,7 +20,11 @@ export function newTaskId(nowMs: number): string {
     lastMs += 1;
     counter = 0;
   }
-  const time = lastMs.toString(16).padStart(12, "0");
-  const order = counter.toString(16).padStart(3, "0");
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${order}-${randomUUID().slice(19)}`;
+  if (counter === 0) begin = beginOf(lastMs);
+  return `${begin}${counter.toString(16).padStart(3, "0")}-${randomUUID().slice(19)}`;
+}
+
+function beginOf(ms: number): string {
+  const time = ms.toString(16).padStart(12, "0");
+  return `${time.slice(0, 8)}-${time.slice(8)}-7`;
 }

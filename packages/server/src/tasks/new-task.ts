@@ -167,7 +167,7 @@ function comfyParts(pipeline: ComfyPipeline, graph: Graph, context: SubmissionCo
 
 function v1Comfy(body: V1ComfyPipeline): ComfyPipeline {
   const images = body.pipelineDependencies?.images;
-  return { type: "comfy", workflow: body.pipelineData, ...(images === undefined ? {} : { images }) };
+  return { type: "comfy", workflow: body.pipelineData, ...(images == null ? {} : { images }) };
 }
 
 function v1Standard(body: V1StandardPipeline, defaultModel: string): StandardPipeline {
@@ -176,15 +176,15 @@ function v1Standard(body: V1StandardPipeline, defaultModel: string): StandardPip
     type: "standard",
     prompt: body.prompt,
     model: body.model ?? defaultModel,
-    ...(body.size === undefined ? {} : { width: body.size.width, height: body.size.height }),
-    ...(body.steps === undefined ? {} : { steps: body.steps }),
+    ...(body.size == null ? {} : { width: body.size.width, height: body.size.height }),
+    ...(body.steps == null ? {} : { steps: body.steps }),
     ...(image === null ? {} : { image }),
   };
 }
 
 /** v1's `image_url` is a wish: what is no http(s) URL cannot be fetched by anybody and is left out. */
-function v1Image(url: string | undefined): InputImage | null {
-  return url !== undefined && URL.canParse(url) && /^https?:/i.test(url) ? { url } : null;
+function v1Image(url: string | null | undefined): InputImage | null {
+  return url != null && URL.canParse(url) && /^https?:/i.test(url) ? { url } : null;
 }
 
 function v2Comfy(body: Extract<V2Pipeline, { type: "comfy" }>, images: TaskInputs["images"]): ComfyPipeline {

@@ -9,11 +9,11 @@ import { issueWords } from "../issue-words.ts";
 /** Reads the body of `POST /v1/tasks/` and of `POST /v1/images/generation/`. */
 export function readTaskBody(body: unknown): V1Submission {
   const parsed = parse(V1TaskBody, body);
-  if (parsed.comfyPipeline !== undefined) {
+  if (parsed.comfyPipeline != null) {
     const graph = readGraph(parsed.comfyPipeline.pipelineData, "comfyPipeline.pipelineData");
     return { body: parsed, type: "comfy", pipeline: parsed.comfyPipeline, graph };
   }
-  if (parsed.standardPipeline === undefined) throw refused("one of standardPipeline and comfyPipeline is needed");
+  if (parsed.standardPipeline == null) throw refused("one of standardPipeline and comfyPipeline is needed");
   return { body: parsed, type: "standard", pipeline: parsed.standardPipeline };
 }
 
