@@ -2,6 +2,10 @@ import type { Response } from "express";
 import type { StoredTask } from "../tasks/stored-task.ts";
 import type { HttpAppOptions } from "./http-options.ts";
 
+/** Who gives up when a server stops, by what tells that: one listener for all of them, since to add one for each call and take it away
+ *  again costs more than the wait itself. */
+const waiting = new WeakMap<AbortSignal, Set<() => void>>();
+
 /** The task once it has ended; null when the time is up, the caller hangs up or the server stops. A hung-up call cancels nothing. */
 export async function waitForEnd(
   { tasks, stopping }: Pick<HttpAppOptions, "tasks" | "stopping">,
@@ -10,13 +14,25 @@ export async function waitForEnd(
   timeoutMs: number,
 ): Promise<StoredTask | null> {
   const wait = tasks.awaitEnd(taskId, timeoutMs);
-  stopping.addEventListener("abort", wait.giveUp);
+  const waits = waitsUntil(stopping);
+  waits.add(wait.giveUp);
   response.once("close", wait.giveUp);
   if (stopping.aborted) wait.giveUp();
   try {
     return await wait.ended;
   } finally {
     response.off("close", wait.giveUp);
-    stopping.removeEventListener("abort", wait.giveUp);
+    waits.delete(wait.giveUp);
   }
+}
+
+function waitsUntil(stopping: AbortSignal): Set<() => void> {
+  const known = waiting.get(stopping);
+  if (known !== undefined) return known;
+  const waits = new Set<() => void>();
+  waiting.set(stopping, waits);
+  stopping.addEventListener("abort", () => {
+    for (const giveUp of waits) giveUp();
+  });
+  return waits;
 }

@@ -1,4 +1,5 @@
 import type { Request } from "express";
+import type { TaskArtifact } from "../../tasks/stored-task.ts";
 import { baseUrl } from "../base-url.ts";
 import type { HttpAppOptions } from "../http-options.ts";
 import type { V1ImageUrl } from "./v1-view.ts";
@@ -13,8 +14,7 @@ export function v1Images(
   { settings, artifactUrl, readArtifact }: Pick<HttpAppOptions, "settings" | "artifactUrl" | "readArtifact">,
 ): V1ImageUrl {
   let leftBytes = DATA_URL_BYTES_MAX;
-  return async (artifact) => {
-    if (artifact.url !== null) return artifact.url;
+  const kept = async (artifact: TaskArtifact): Promise<string> => {
     const url = new URL(artifactUrl(artifact), `${baseUrl(request, settings.publicUrl)}/`).href;
     if (!settings.v1DataUrls) return url;
     leftBytes -= artifact.bytes ?? 0;
@@ -24,4 +24,5 @@ export function v1Images(
     const mime = artifact.mime?.startsWith("image/") ? artifact.mime : "image/png";
     return `data:${mime};base64,${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64")}`;
   };
+  return (artifact) => artifact.url ?? kept(artifact);
 }

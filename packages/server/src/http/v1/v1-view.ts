@@ -22,9 +22,14 @@ export type V1ImageUrl = (artifact: TaskArtifact) => Promise<string> | string;
 export async function v1View(task: StoredTask, imageUrl: V1ImageUrl): Promise<V1Task> {
   return {
     status: STATUS[task.state],
-    result: task.state === "succeeded" ? { images: await Promise.all(task.artifacts.map(imageUrl)) } : null,
+    result: task.state === "succeeded" ? { images: await allOf(task.artifacts.map(imageUrl)) } : null,
     ...(task.state === "failed" ? { error: v1Error(task) } : {}),
   };
+}
+
+/** As `Promise.all`, which is not worth its price where all are here already. */
+function allOf(images: readonly (string | Promise<string>)[]): readonly string[] | Promise<readonly string[]> {
+  return images.every((image) => typeof image === "string") ? images : Promise.all(images);
 }
 
 /** Why a task has no result, in one sentence. */
