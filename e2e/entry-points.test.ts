@@ -35,7 +35,7 @@ test("SIGTERM ends a scaler cleanly", async () => {
   expect(await scaler.end("SIGTERM")).toEqual({ code: 0, signal: null });
 }, 30_000);
 
-test("SIGTERM ends a server that is still starting", async () => {
+test("SIGTERM while a server still starts does not cut it off: it says why the start failed", async () => {
   const hung = createServer().listen(0, "127.0.0.1");
   try {
     const asked = once(hung, "connection");
@@ -48,7 +48,8 @@ test("SIGTERM ends a server that is still starting", async () => {
     const ended = server.end("SIGTERM");
     await until("the server has heard it", () => server.output.includes('"stopping"'));
     socket.destroy();
-    expect((await ended).signal).toBeNull();
+    expect(await ended).toEqual({ code: 1, signal: null });
+    expect(server.output).toContain("genai-server can't start. The database of DATABASE_URL cannot be used");
   } finally {
     hung.close();
   }

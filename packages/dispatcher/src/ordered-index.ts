@@ -199,7 +199,7 @@ export class OrderedIndex<T> {
   }
 }
 
-/** As `splice`, which for so few entries takes several times as long: it makes an array of what it took out. */
+/** As `splice`, which for so few entries takes twice as long: it makes an array of what it took out. */
 function insertAt<Entry>(entries: Entry[], place: number, entry: Entry): void {
   for (let i = entries.length; i > place; i--) entries[i] = entries[i - 1] as Entry;
   entries[place] = entry;

@@ -36,7 +36,7 @@ async function serve(): Promise<void> {
   }
 }
 
-/** Resolves at the first SIGINT or SIGTERM, also at one that comes while it starts; a second one ends the process at once. */
+/** Resolves at the first SIGINT or SIGTERM, also at one that comes while it starts; the same one again ends the process at once. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());

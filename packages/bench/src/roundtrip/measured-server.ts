@@ -43,22 +43,21 @@ export class MeasuredServer implements AsyncDisposable {
     this.#body = v1TaskBody(token);
   }
 
-  /** Brings nodes to a server, which is this one's from now on, and sends it tasks that are not measured. */
-  static async start(
-    server: Child,
-    load: Load,
-    { token, warmUpTasks }: { readonly token: string; readonly warmUpTasks: number },
-  ): Promise<MeasuredServer> {
+  /** Brings nodes to a server, which is this one's from now on. */
+  static async start(server: Child, load: Load, token: string): Promise<MeasuredServer> {
     try {
       const script = import.meta.resolve("./nodes-process.js");
       const nodes = await Script.start(script, [server.port, load.nodes, load.resultBytes]);
-      const measured = new MeasuredServer(server, nodes, load, token);
-      await measured.#send(warmUpTasks);
-      return measured;
+      return new MeasuredServer(server, nodes, load, token);
     } catch (error) {
       await server.end();
       throw error;
     }
+  }
+
+  /** Sends tasks that are not measured. */
+  async warmUp(tasks: number): Promise<void> {
+    await this.#send(tasks);
   }
 
   /** Sends synchronous tasks until `tasks` have come back, `inFlight` at a time. Throws at the first that fails, or brings another

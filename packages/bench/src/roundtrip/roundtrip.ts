@@ -62,8 +62,9 @@ export async function roundtrip({ tasks = 20_000, rounds, only, profile, json }:
           const server = await systems[name]?.(join(folder.path, `${round}-${name.replaceAll(/\W/g, "-")}`));
           if (server === undefined) continue;
           const token = name === OURS_GUARDED ? hs256Token("bench", JWT_SECRET) : "bench";
-          const warmUpTasks = Math.min(WARM_UP_TASKS, tasks);
-          measured.set(name, await MeasuredServer.start(server, load, { token, warmUpTasks }));
+          const running = await MeasuredServer.start(server, load, token);
+          measured.set(name, running);
+          await running.warmUp(Math.min(WARM_UP_TASKS, tasks));
         }
         const inTurn = [...measured.values()];
         for (let left = tasks; left > 0; left -= SLICE_TASKS) {

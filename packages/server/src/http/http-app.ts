@@ -15,7 +15,7 @@ import { v2Router } from "./v2/v2-router.ts";
 
 /** The whole HTTP side as one express app: v1, v2, its documentation and health, and what other parts mount. */
 export function createHttpApp(options: HttpAppOptions): Express {
-  // Every waiting call and every stream listens for the end.
+  // Every stream listens for the end.
   setMaxListeners(0, options.stopping);
   const app = express();
   app.disable("x-powered-by");

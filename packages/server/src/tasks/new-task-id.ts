@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 
 let lastMs = 0;
 /** What the ids of that millisecond begin with. */
-let begin = "";
+let begin = beginOf(lastMs);
 /** Ids of the same millisecond so far. */
 let counter = 0;
 
