@@ -148,7 +148,7 @@ export async function startServer(
       refusedUpgrade: (status) => metrics.refusedUpgrade(status),
     },
     publicUrl: configuration.PUBLIC_URL,
-    legacyNodeCost: configuration.LEGACY_NODE_COST,
+    legacyTerms: { cost: configuration.LEGACY_NODE_COST, slots: configuration.LEGACY_NODE_SLOTS },
     artifactBytesMax: configuration.MAX_ARTIFACT_BYTES,
   });
   credentials.onNodeKeyChanged((nodeId) => {

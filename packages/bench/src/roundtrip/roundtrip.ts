@@ -14,8 +14,12 @@ import { type Load, MeasuredServer, type RoundTrip } from "./measured-server.ts"
 const BARE = "bare relay";
 const COMMITTING = "relay, one SQLite commit a turn";
 const OURS = "ours on SQLite";
-const OURS_POSTGRES = "ours on PostgreSQL";
 const OURS_GUARDED = "ours on SQLite, authentication and limits on";
+const OURS_POSTGRES = "ours on PostgreSQL";
+/** As the relays, which send a node whatever there is: 64 tasks to 10 nodes. Without it a legacy node has one at a time. */
+const NODE_SLOTS = 8;
+const OURS_SLOTS = `ours on SQLite, ${NODE_SLOTS} tasks at a node`;
+const OURS_POSTGRES_SLOTS = `ours on PostgreSQL, ${NODE_SLOTS} tasks at a node`;
 
 /** Signs the callers' token in the guarded server. */
 const JWT_SECRET = "the secret of the bench that is of no use anywhere else";
@@ -27,6 +31,8 @@ const GUARDED = {
   RATE_LIMIT: "1000000",
   READ_RATE_LIMIT: "1000000",
 };
+
+const SLOTS = { LEGACY_NODE_SLOTS: String(NODE_SLOTS) };
 
 /** Tasks before the measurement begins. Watched second by second, a server is at a third of its speed in the first one and at all of it
  *  after 5,000 to 7,000 tasks, when V8's compiler has come to rest. */
@@ -42,13 +48,17 @@ export async function roundtrip({ tasks = 20_000, rounds, only, profile, json }:
   const load: Load = { tasks, inFlight: 64, nodes: 10, resultBytes: 300 };
   await using folder = await BenchFolder.make();
   const machine = machineOf(folder.path);
-  const postgres = OURS_POSTGRES.includes(only) ? await startPostgres() : null;
+  const wantsPostgres = [OURS_POSTGRES, OURS_POSTGRES_SLOTS].some((name) => name.includes(only));
+  const postgres = wantsPostgres ? await startPostgres() : null;
   const systems: Record<string, (home: string) => Promise<Child>> = {
     [BARE]: (home) => startRelay("bare", home),
     [COMMITTING]: (home) => startRelay("sqlite", home),
+    [OURS_SLOTS]: (home) => startOurServer({ home, databaseUrl: null, profile, env: SLOTS }),
     [OURS]: (home) => startOurServer({ home, databaseUrl: null, profile }),
     [OURS_GUARDED]: (home) => startOurServer({ home, databaseUrl: null, profile, env: GUARDED }),
     ...(postgres && {
+      [OURS_POSTGRES_SLOTS]: async (home) =>
+        startOurServer({ home, databaseUrl: await postgres.database(), profile, env: SLOTS }),
       [OURS_POSTGRES]: async (home) => startOurServer({ home, databaseUrl: await postgres.database(), profile }),
     }),
   };
@@ -85,6 +95,9 @@ export async function roundtrip({ tasks = 20_000, rounds, only, profile, json }:
       results.map((round) => (round.get(ours)?.tasksPerSecond ?? NaN) / (round.get(theirs)?.tasksPerSecond ?? NaN)),
     );
   const wanted = [
+    { ours: OURS_SLOTS, theirs: BARE, least: 0.7 },
+    { ours: OURS_SLOTS, theirs: COMMITTING, least: 0.8 },
+    { ours: OURS_POSTGRES_SLOTS, theirs: BARE, least: 0.4 },
     { ours: OURS, theirs: BARE, least: 0.7 },
     { ours: OURS, theirs: COMMITTING, least: 0.8 },
     { ours: OURS_POSTGRES, theirs: BARE, least: 0.4 },

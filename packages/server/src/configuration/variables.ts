@@ -94,6 +94,12 @@ export const VARIABLES = {
     "Model of tasks that name none; empty leaves it to the node.",
   ),
   LEGACY_NODE_COST: variable(credits(), "0", "credits", "Price of a task on a node that names none."),
+  LEGACY_NODE_SLOTS: variable(
+    integer({ min: 1, max: 64 }),
+    "1",
+    "tasks",
+    "Tasks that each node of the old protocol gets at once. It starts all that it gets, so more than one is for nodes that bear it.",
+  ),
   V1_DATA_URLS: variable(
     flag(),
     "false",

@@ -25,7 +25,7 @@ export class LegacySession implements NodeSession {
   constructor(register: V1RegisterFrame, deps: SessionDeps) {
     this.#deps = deps;
     this.#nodeId = register.node_id;
-    this.#provider = legacyProvider(register, deps.legacyNodeCost);
+    this.#provider = legacyProvider(register, deps.legacyTerms);
     this.frameBytesMax = deps.limits.frameBytesMax;
   }
 
@@ -81,7 +81,7 @@ export class LegacySession implements NodeSession {
       this.#deps.badFrame("another node id on the same connection");
       return;
     }
-    this.#provider = legacyProvider(frame, this.#deps.legacyNodeCost);
+    this.#provider = legacyProvider(frame, this.#deps.legacyTerms);
     this.#deps.events.nodeChanged(this.#provider);
   }
 

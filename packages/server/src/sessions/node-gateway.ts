@@ -11,6 +11,7 @@ import type { NodeSessions } from "../coordinator/node-sessions.ts";
 import { hasTwoHosts } from "../http/one-host.ts";
 import { CLOSE_CODES } from "./close-codes.ts";
 import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from "./gateway-limits.ts";
+import { LEGACY_TERMS, type LegacyTerms } from "./legacy-provider.ts";
 import type { AuthenticateNode, NodeAuthentication } from "./node-authentication.ts";
 import { NodeConnection } from "./node-connection.ts";
 import { NodeSocket } from "./node-socket.ts";
@@ -31,8 +32,8 @@ export interface NodeGatewayOptions {
   readonly limits?: Partial<GatewayLimits>;
   /** How nodes reach this server, or null: by the Host header of their own request. */
   readonly publicUrl?: string | null;
-  /** Price of a task on a legacy node, in credits. Default 0. */
-  readonly legacyNodeCost?: number;
+  /** Default {@link LEGACY_TERMS}. */
+  readonly legacyTerms?: LegacyTerms;
   /** Largest picture, in bytes. Default 256 MiB. */
   readonly artifactBytesMax?: number;
   readonly metricsHooks?: GatewayMetricsHooks;
@@ -178,7 +179,7 @@ class WebSocketGateway implements NodeGateway {
           limits,
           clock,
           logger,
-          legacyNodeCost: this.#options.legacyNodeCost ?? 0,
+          legacyTerms: this.#options.legacyTerms ?? LEGACY_TERMS,
           artifactBytesMax: this.#options.artifactBytesMax ?? 256 * 1_024 * 1_024,
           onFrame: (outcome) => this.#options.metricsHooks?.frame?.(outcome),
         },

@@ -3,6 +3,7 @@ import type { ArtifactStore } from "../artifacts/artifact-store.ts";
 import type { ArtifactUrls } from "../artifacts/artifact-urls.ts";
 import type { NodeEvents } from "../coordinator/node-events.ts";
 import type { GatewayLimits } from "./gateway-limits.ts";
+import type { LegacyTerms } from "./legacy-provider.ts";
 import type { NodeSocket } from "./node-socket.ts";
 
 /** What a session works with. */
@@ -12,8 +13,7 @@ export interface SessionDeps {
   readonly artifacts: ArtifactStore;
   readonly urls: ArtifactUrls;
   readonly limits: GatewayLimits;
-  /** Price of a task on a legacy node, in credits. */
-  readonly legacyNodeCost: number;
+  readonly legacyTerms: LegacyTerms;
   /** Largest picture, in bytes. */
   readonly artifactBytesMax: number;
   readonly logger: Logger;

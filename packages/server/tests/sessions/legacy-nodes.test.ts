@@ -8,7 +8,7 @@ import { setup } from "./support/setup.ts";
 const STANDARD: Pipeline = { type: "standard", prompt: "a fox", model: "" };
 
 test("a legacy node joins with what its metadata says, on one slot", async () => {
-  await using gateway = await setup({ legacyNodeCost: 3 });
+  await using gateway = await setup({ legacyTerms: { cost: 3, slots: 1 } });
   await gateway.legacy("n");
   expect(gateway.events.of("nodeJoined")).toEqual([
     {

@@ -19,7 +19,7 @@ import { Peer } from "./peer.ts";
 import { RecordingEvents } from "./recording-events.ts";
 
 export interface SetupOptions
-  extends Partial<Pick<NodeGatewayOptions, "limits" | "authenticate" | "legacyNodeCost" | "clock">> {
+  extends Partial<Pick<NodeGatewayOptions, "limits" | "authenticate" | "legacyTerms" | "clock">> {
   readonly artifactBytesMax?: number;
   readonly stallMs?: number;
   readonly pipelines?: ReadonlyMap<string, unknown>;
