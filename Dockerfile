@@ -10,7 +10,7 @@ WORKDIR /src
 # better-sqlite3 is compiled where its prebuilt binary can't be had.
 RUN apt-get update && apt-get install -y --no-install-recommends python3 make g++ && rm -rf /var/lib/apt/lists/*
 COPY . .
-RUN npx -y pnpm@12.21.0 install --frozen-lockfile && npx tsc -b \
+RUN npx -y pnpm@12.21.0 install --frozen-lockfile && npm run -s build \
   && for program in server scaler node; do npx -y pnpm@12.21.0 --filter "@genai/$program" deploy --prod "/out/$program"; done \
   && mkdir -p /out/data
 

@@ -13,7 +13,7 @@ import { VERSION } from "../../src/version.ts";
 import { artifact, changed, inserted, newTask, opened, settled } from "../storage/support/builders.ts";
 
 const HOOKS = new URL("../../../../.ci/typescript-hooks.js", import.meta.url).href;
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../src/entry.ts", import.meta.url));
 
 interface Ended {
   readonly code: number;

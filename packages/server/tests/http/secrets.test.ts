@@ -10,7 +10,7 @@ import { checkSecrets } from "../../src/identity/configured-authenticator.ts";
 import { createLogger } from "../../src/logger.ts";
 import { postJson, rawHttp } from "../support/raw-http.ts";
 
-const MAIN = join(import.meta.dirname, "../../src/main.ts");
+const MAIN = join(import.meta.dirname, "../../src/entry.ts");
 const HOOKS = join(import.meta.dirname, "../../../../.ci/typescript-hooks.js");
 
 test("check 39: secrets of the environment, of files, tokens and prompts are in no log, answer, figure, database or process list", async () => {
