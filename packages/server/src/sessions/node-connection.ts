@@ -8,12 +8,16 @@ import type { NodeSocket, NodeSocketListener } from "./node-socket.ts";
 import { parseJson } from "./parse-json.ts";
 import { Protocol2Session } from "./protocol-2-session.ts";
 import { readIntroduction } from "./register-frame.ts";
-import { SerialQueue } from "./serial-queue.ts";
+import { type InHand, SerialQueue } from "./serial-queue.ts";
 import type { SessionDeps } from "./session-deps.ts";
 import type { Admission, SessionRegistry } from "./session-registry.ts";
 
 /** Frames that may wait behind one that takes time before the socket is read no further. */
 const WAITING_FRAMES_MAX = 16;
+
+/** The same for characters of all of them, with the one that takes time. A picture of 5 MB in a legacy node's frame is 6.7 million: one
+ *  may be stored and one wait. Where none waits the socket is read, so that its end is heard. */
+const CHARS_IN_HAND_MAX = 4 * 1_024 * 1_024;
 
 /** What connections share. */
 export interface ConnectionDeps extends Omit<SessionDeps, "socket" | "badFrame" | "unknownFrame"> {
@@ -54,7 +58,7 @@ export class NodeConnection implements NodeSocketListener {
     this.#onEnded = options.onEnded;
     this.#badFrames = new BadFrameCounter(deps.limits.badFramesPerMinute);
     this.#queue = new SerialQueue(
-      (length) => this.#holdBack(length),
+      (inHand) => this.#holdBack(inHand),
       (error) => deps.logger.error({ err: error, nodeId: this.nodeId }, "a frame could not be handled"),
     );
     this.socket = options.openSocket(this);
@@ -89,7 +93,7 @@ export class NodeConnection implements NodeSocketListener {
     if (session === null) this.#introduce(text);
     else {
       this.#deps.onFrame("read");
-      this.#queue.run(() => session.frame(text));
+      this.#queue.run(() => session.frame(text), text.length);
     }
   }
 
@@ -188,8 +192,9 @@ export class NodeConnection implements NodeSocketListener {
     if (this.#badFrames.add(clock.monotonicMs())) this.socket.close(CLOSE_CODES.policy, "too many bad frames");
   }
 
-  #holdBack(waitingFrames: number): void {
-    const paused = waitingFrames > WAITING_FRAMES_MAX || (this.#paused && waitingFrames > 0);
+  #holdBack({ waiting, size }: InHand): void {
+    const tooMuch = waiting > WAITING_FRAMES_MAX || size > CHARS_IN_HAND_MAX;
+    const paused = waiting > 0 && (tooMuch || this.#paused);
     if (paused === this.#paused) return;
     this.#paused = paused;
     if (paused) this.socket.pause();

@@ -33,6 +33,7 @@ export class NodeSocket {
   #ended = false;
   #failed = false;
   #refused = false;
+  #paused = false;
   #endReason = "";
   #heard = false;
   #aliveAtMs: number;
@@ -120,12 +121,15 @@ export class NodeSocket {
     this.#end(false);
   }
 
-  /** Reads nothing until {@link resume}. */
+  /** Reads nothing until {@link resume}. Meanwhile silence says nothing of the peer. */
   pause(): void {
+    this.#paused = true;
     this.#webSocket.pause();
   }
 
   resume(): void {
+    this.#paused = false;
+    this.#aliveAtMs = this.#clock.monotonicMs();
     this.#webSocket.resume();
   }
 
@@ -137,7 +141,7 @@ export class NodeSocket {
     const { silenceMs, writeStallMs, pingMs } = this.#limits;
     if (nowMs - this.#tickedAtMs > pingMs) this.#forgive(nowMs);
     this.#tickedAtMs = nowMs;
-    if (nowMs - this.#aliveAtMs >= silenceMs) this.terminate(`silent for ${silenceMs} ms`);
+    if (!this.#paused && nowMs - this.#aliveAtMs >= silenceMs) this.terminate(`silent for ${silenceMs} ms`);
     else if (this.#waitingBytes > 0 && nowMs - this.#writeMovedAtMs >= writeStallMs) {
       this.terminate(`it has read nothing for ${writeStallMs} ms`);
     } else if (nowMs - this.#pingedAtMs >= pingMs) {

@@ -1,13 +1,23 @@
+/** What a queue has in hand: the job that runs, unless it was done at once, and those that wait. */
+export interface InHand {
+  readonly waiting: number;
+  /** Of all of them together, the one that runs included. */
+  readonly size: number;
+}
+
+type Job = () => void | Promise<void>;
+
 /** Runs jobs one after the other, in the order of their coming. A job that needs no waiting runs at once when nothing is before it. */
 export class SerialQueue {
-  readonly #waiting: (() => void | Promise<void>)[] = [];
-  readonly #onLength: (length: number) => void;
+  readonly #waiting: { readonly job: Job; readonly size: number }[] = [];
+  readonly #onChange: (inHand: InHand) => void;
   readonly #onError: (error: unknown) => void;
   #busy = false;
+  #size = 0;
 
-  /** `onLength` hears how many jobs wait each time that this changes, `onError` what a job threw; the next one runs all the same. */
-  constructor(onLength: (length: number) => void, onError: (error: unknown) => void) {
-    this.#onLength = onLength;
+  /** `onChange` hears each time that what is in hand changes, `onError` what a job threw; the next one runs all the same. */
+  constructor(onChange: (inHand: InHand) => void, onError: (error: unknown) => void) {
+    this.#onChange = onChange;
     this.#onError = onError;
   }
 
@@ -16,18 +26,19 @@ export class SerialQueue {
     return this.#busy;
   }
 
-  run(job: () => void | Promise<void>): void {
+  /** `size`: what the job keeps in memory until it is done, in a unit of the caller's. */
+  run(job: Job, size = 0): void {
     if (this.#busy) {
-      this.#waiting.push(job);
-      this.#onLength(this.#waiting.length);
+      this.#waiting.push({ job, size });
+      this.#changed(size);
       return;
     }
     const unfinished = this.#start(job);
-    if (unfinished !== null) void this.#continueAfter(unfinished);
+    if (unfinished !== null) void this.#continueAfter(unfinished, size);
   }
 
   /** Null where the job was done at once. */
-  #start(job: () => void | Promise<void>): Promise<void> | null {
+  #start(job: Job): Promise<void> | null {
     try {
       return job() ?? null;
     } catch (error) {
@@ -36,16 +47,24 @@ export class SerialQueue {
     }
   }
 
-  async #continueAfter(first: Promise<void>): Promise<void> {
+  async #continueAfter(first: Promise<void>, firstSize: number): Promise<void> {
     this.#busy = true;
+    this.#changed(firstSize);
     let unfinished: Promise<void> | null = first;
+    let size = firstSize;
     for (;;) {
       if (unfinished !== null) await unfinished.catch(this.#onError);
       const next = this.#waiting.shift();
+      this.#changed(-size);
       if (next === undefined) break;
-      this.#onLength(this.#waiting.length);
-      unfinished = this.#start(next);
+      unfinished = this.#start(next.job);
+      size = next.size;
     }
     this.#busy = false;
+  }
+
+  #changed(size: number): void {
+    this.#size += size;
+    this.#onChange({ waiting: this.#waiting.length, size: this.#size });
   }
 }

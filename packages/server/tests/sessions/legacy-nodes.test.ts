@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { Pipeline } from "@genai/protocol";
 import { expect, test } from "@jest/globals";
 import { keysOf } from "../artifacts/support/keys-of.ts";
+import { Gate } from "./support/gate.ts";
 import { png, sha256 } from "./support/pictures.ts";
 import { setup } from "./support/setup.ts";
 
@@ -245,25 +246,8 @@ test("a legacy node whose socket breaks has left", async () => {
 });
 
 test("a node whose connection is gone is given no more while its last picture is stored, and is not online", async () => {
-  let stored = (): void => {};
-  const gate = new Promise<void>((resolve) => {
-    stored = resolve;
-  });
-  await using gateway = await setup({
-    before: (real) =>
-      new Proxy(real, {
-        get(target, name) {
-          if (name === "put") {
-            return async (...given: Parameters<typeof real.put>) => {
-              await gate;
-              return target.put(...given);
-            };
-          }
-          const value = Reflect.get(target, name);
-          return typeof value === "function" ? value.bind(target) : value;
-        },
-      }),
-  });
+  const gate = new Gate();
+  await using gateway = await setup({ before: (real) => gate.before(real) });
   const peer = await gateway.legacy();
   const attemptId = gateway.attempt("legacy-node");
   const resultsUrl = [`data:image/png;base64,${png(64, 64).toString("base64")}`];
@@ -272,7 +256,7 @@ test("a node whose connection is gone is given no more while its last picture is
   await peer.closed;
   const before = gateway.events.all.map(({ type }) => type);
   expect(gateway.gateway.onlineNodeCount()).toBe(0);
-  stored();
+  gate.open();
   await gateway.events.next("nodeLost");
   expect(before).toEqual(["nodeJoined", "nodeLeaves"]);
   expect(gateway.events.all.map(({ type }) => type)).toEqual([...before, "completed", "nodeLost"]);
