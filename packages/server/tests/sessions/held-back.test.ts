@@ -9,7 +9,7 @@ import { setup } from "./support/setup.ts";
 const MIB = 1_024 * 1_024;
 const RESULTS = 20;
 
-/** A result whose frame is large: its picture is small, and the name of another one long. */
+/** A result whose frame is large though its picture is small, so that the frame alone is what has to be held back. */
 function largeResult(taskId: string): object {
   const picture = `data:image/png;base64,${png(8, 8).toString("base64")}`;
   return { type: "result", status: "ready", taskId, resultsUrl: [picture], more: "m".repeat(5 * MIB) };
