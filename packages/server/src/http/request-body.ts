@@ -3,6 +3,7 @@ import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import type { Request } from "express";
 import { readJson } from "../json-text.ts";
 import type { BodyBudget } from "./body-budget.ts";
+import { giveWay } from "./give-way.ts";
 import { HttpRefusal } from "./http-refusal.ts";
 
 /** What a caller is told to wait whose body had to make room, in milliseconds. */
@@ -20,7 +21,7 @@ export async function readJsonBody(request: Request, budget: BodyBudget): Promis
   return reading.value;
 }
 
-/** Reads a request's body whole, inflated. Refused beyond the budget's limit as soon as that is seen. */
+/** Reads a request's body whole, inflated, and lets nodes and the store go first. Refused beyond the budget's limit as soon as that is seen. */
 export function readBody(request: Request, budget: BodyBudget): Promise<Buffer> {
   const bytesMax = budget.bodyBytesMax;
   const declared = Number(request.headers["content-length"] ?? 0);
@@ -49,11 +50,13 @@ export function readBody(request: Request, budget: BodyBudget): Promise<Buffer> 
         share.grow(chunk.length);
       }
     };
-    const onEnd = (): void => {
+    const whole = (): void => {
       share.leave();
       const [only] = chunks;
       resolve(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, bytes));
     };
+    // Until its turn comes the body counts to the budget, and can be refused.
+    const onEnd = (): void => giveWay(whole);
     const onClose = (): void => {
       if (!request.complete) refuse(new HttpRefusal("invalid_request", { detail: "the body was cut off" }));
     };

@@ -84,7 +84,7 @@ test("callers that hold their bodies back make room for others, those who do so 
   const body = { token: "ann", standardPipeline: { prompt: "a fox" } };
   expect((await postJson(`${server.url}/v1/tasks/`, body)).status).toBe(201);
   // Those that are still there are read as soon as they are whole: spaces, which are no task.
-  for (const { socket } of held) if (!socket.destroyed) socket.end(" ");
+  for (const { socket } of held) if (!socket.destroyed) socket.write(" ");
   const statuses = await Promise.all(held.map(({ status }) => status));
   expect(statuses.slice(0, 12)).toEqual(Array.from({ length: 12 }, () => "503"));
   const count = (wanted: string): number => statuses.filter((status) => status === wanted).length;
