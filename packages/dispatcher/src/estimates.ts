@@ -40,6 +40,8 @@ const SPREAD_UNKNOWN = 0.25;
 export class Estimates {
   readonly #loadMsDefault: number;
   readonly #profiles = new Map<string, Profile>();
+  /** The last of them. To move an entry to the end costs a new table in every few times, so it is not done in vain. */
+  #newestProfile: Profile | null = null;
   readonly #speeds = new Map<string, SpeedClass>();
   readonly #loads = new Map<string, Map<SpeedClass, Running>>();
   readonly #drifts = new Map<SpeedClass, number>();
@@ -168,8 +170,10 @@ export class Estimates {
   #profile(model: string, signature: string): Profile {
     const key = profileKey(model, signature);
     let profile = this.#profiles.get(key);
+    if (profile !== undefined && profile === this.#newestProfile) return profile;
     if (profile === undefined) profile = { model, signature, bySpeed: new Map(), overall: new Running() };
     else this.#profiles.delete(key);
+    this.#newestProfile = profile;
     // Set anew, so that the map's order is that of the last use.
     this.#profiles.set(key, profile);
     forgetOldest(this.#profiles);

@@ -3,6 +3,7 @@ import type { Tracing } from "@genai/tracing";
 import type { Logger } from "pino";
 import type { UploadLimits } from "../artifacts/attempt-uploads.ts";
 import type { Clock } from "../clock.ts";
+import type { SlotMap } from "../slot-map.ts";
 import type { TaskStore } from "../tasks/task-store.ts";
 import type { AttemptIndex } from "./attempt-index.ts";
 import type { CommitLoop } from "./commit-loop.ts";
@@ -30,7 +31,7 @@ export interface CoordinatorState {
   readonly waiters: SettledWaiters;
   readonly queued: QueuedCounts;
   /** The window, by task id. */
-  readonly tasks: Map<string, LiveTask>;
+  readonly tasks: SlotMap<string, LiveTask>;
   readonly attempts: AttemptIndex;
   /** Nodes that joined, until what they said before the end of their connection is heard out. */
   readonly providers: Map<string, Provider>;

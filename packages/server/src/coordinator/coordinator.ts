@@ -3,6 +3,7 @@ import { NO_TRACING, type Tracing } from "@genai/tracing";
 import type { Logger } from "pino";
 import type { UploadLimits } from "../artifacts/attempt-uploads.ts";
 import type { Clock } from "../clock.ts";
+import { SlotMap } from "../slot-map.ts";
 import type { NewTask } from "../tasks/stored-task.ts";
 import type { ExpiredTask, TaskStore } from "../tasks/task-store.ts";
 import { Admission } from "./admission.ts";
@@ -100,7 +101,7 @@ export class Coordinator implements TaskService {
       news: new NewsHub(),
       waiters: new SettledWaiters(store),
       queued: new QueuedCounts(store, commits),
-      tasks: new Map(),
+      tasks: new SlotMap(),
       attempts: new AttemptIndex(),
       providers: new Map(),
       tallies: new NodeTallies(),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { DispatcherEffect } from "@genai/dispatcher";
 import type { Pipeline } from "@genai/protocol";
+import { SlotMap } from "../slot-map.ts";
 import type { TaskError, TaskEvent } from "../tasks/stored-task.ts";
 import type { ChangeOutcome, StoreChange } from "../tasks/task-store.ts";
 import type { Admission } from "./admission.ts";
@@ -26,7 +27,7 @@ export class EffectRunner {
   readonly #window: Pick<Admission, "left" | "withdraw">;
   /** Steps of open attempts (sent, accepted, running, lost) that are not on the disk yet; nothing hangs on them, so they are
    *  written about once a second, and never where the attempt closes before. */
-  readonly #steps = new Map<string, StoreChange>();
+  readonly #steps = new SlotMap<string, StoreChange>();
 
   /** `window`: what tasks leave by their end, before that is on the disk, and when they turn out to be somebody else's. */
   constructor(state: CoordinatorState, window: Pick<Admission, "left" | "withdraw">) {

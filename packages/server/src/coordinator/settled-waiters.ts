@@ -1,3 +1,4 @@
+import { SlotMap } from "../slot-map.ts";
 import type { StoredTask } from "../tasks/stored-task.ts";
 import { StoreUnavailable, type TaskStore } from "../tasks/task-store.ts";
 import type { EndWait } from "./task-service.ts";
@@ -7,7 +8,7 @@ type Resolve = (task: StoredTask | null) => void;
 /** Callers that wait for the end of a task. */
 export class SettledWaiters {
   readonly #store: Pick<TaskStore, "task">;
-  readonly #waiting = new Map<string, Set<Resolve>>();
+  readonly #waiting = new SlotMap<string, Set<Resolve>>();
 
   constructor(store: Pick<TaskStore, "task">) {
     this.#store = store;

@@ -28,7 +28,6 @@ export class BodyBudget {
     this.#bytes += bytes;
     for (const oldest of this.#underWay) {
       if (this.#bytes <= this.#bytesMax) return;
-      oldest.leave();
       oldest.refuse();
     }
   }
@@ -40,13 +39,14 @@ export class BodyBudget {
 
 /** What one body takes. */
 class BodyShare {
-  readonly refuse: () => void;
   readonly #budget: BodyBudget;
+  /** Let go of when it leaves, and with it the body: what a `Set` held may be kept by it for long (see `SlotMap`). */
+  #refuse: (() => void) | null;
   #bytes = 0;
 
   constructor(budget: BodyBudget, refuse: () => void) {
     this.#budget = budget;
-    this.refuse = refuse;
+    this.#refuse = refuse;
   }
 
   get bytes(): number {
@@ -58,8 +58,16 @@ class BodyShare {
     this.#budget.grow(bytes);
   }
 
+  /** It has to make room. */
+  refuse(): void {
+    const refuse = this.#refuse;
+    this.leave();
+    refuse?.();
+  }
+
   /** It is read, or refused. Calling it again changes nothing. */
   leave(): void {
     this.#budget.leave(this);
+    this.#refuse = null;
   }
 }
