@@ -9,7 +9,7 @@ export function enterAttempt(core: Core, attempt: AttemptRecord, limitInMs: numb
   const { task, provider } = attempt;
   task.open = [...task.open, attempt];
   task.lastAttempt = Math.max(task.lastAttempt, attempt.attempt);
-  provider.attempts.add(attempt);
+  provider.attempts.push(attempt);
   attempt.chargedMs = attempt.expectedMs;
   chargeAtSend(core, task.user, attempt.chargedMs);
   core.timers.set(attempt.limitTimer, core.nowMs + Math.max(0, limitInMs));
@@ -87,8 +87,10 @@ export function freeSlot(core: Core, attempt: AttemptRecord): void {
   core.timers.clear(attempt.limitTimer);
   core.timers.clear(attempt.releaseTimer);
   const { provider } = attempt;
-  if (!provider.attempts.delete(attempt)) return;
-  if (provider.attempts.size === 0) provider.idleSinceMs = core.nowMs;
+  const place = provider.attempts.indexOf(attempt);
+  if (place < 0) return;
+  provider.attempts.splice(place, 1);
+  if (provider.attempts.length === 0) provider.idleSinceMs = core.nowMs;
   core.placement.providerChanged(provider);
   forgetProviderWhereGone(core, provider);
 }
@@ -96,7 +98,7 @@ export function freeSlot(core: Core, attempt: AttemptRecord): void {
 /** A provider that is gone and has nothing to come back for is forgotten, unless its conduct has to be remembered. */
 export function forgetProviderWhereGone(core: Core, provider: ProviderRecord): void {
   const goodConduct = provider.breaker === "closed" && provider.faultsInRow === 0;
-  if (!provider.online && provider.attempts.size === 0 && goodConduct) {
+  if (!provider.online && provider.attempts.length === 0 && goodConduct) {
     core.timers.clear(provider.restTimer);
     core.timers.clear(provider.slownessTimer);
     core.providers.delete(provider.providerId);

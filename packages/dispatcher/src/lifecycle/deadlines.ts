@@ -61,7 +61,7 @@ function endLease(core: Core, attempt: AttemptRecord): void {
   if (core.planted.has("slotKeptAtLeaseEnd")) {
     const kept = provider.attempts;
     expire(core, attempt);
-    kept.add(attempt);
+    kept.push(attempt);
     return;
   }
   expire(core, attempt);

@@ -24,7 +24,7 @@ function leftMs(attempt: AttemptRecord, nowMs: number): number {
 export function aheadMs(provider: ProviderRecord, nowMs: number, holders: number): number {
   const slots = slotsOf(provider);
   const { attempts } = provider;
-  if (attempts.size + holders < slots) return 0;
+  if (attempts.length + holders < slots) return 0;
   if (slots === 1) {
     let aheadMs = 0;
     for (const attempt of attempts) aheadMs += leftMs(attempt, nowMs);

@@ -40,12 +40,12 @@ export class Fleet {
   /** Slots that would take a task now. */
   freeSlotsOf(provider: ProviderRecord): number {
     if (!this.isAvailable(provider)) return 0;
-    return Math.max(0, slotsOf(provider) + Number(this.#overfills) - provider.attempts.size);
+    return Math.max(0, slotsOf(provider) + Number(this.#overfills) - provider.attempts.length);
   }
 
   /** Whether it would be sent a task beyond its slots. */
   hasRoom(provider: ProviderRecord): boolean {
-    return this.isAvailable(provider) && provider.attempts.size < capacityOf(provider);
+    return this.isAvailable(provider) && provider.attempts.length < capacityOf(provider);
   }
 
   /** Puts a provider where it belongs now. Tells of kinds that are new or gone. */

@@ -4,6 +4,7 @@ import type { TaskClass } from "../state/task-class.ts";
 import type { TaskRecord } from "../state/task-record.ts";
 import type { UserRecord } from "../state/user-record.ts";
 import type { Task } from "../task.ts";
+import { Agenda } from "./agenda.ts";
 import { Backlog } from "./backlog.ts";
 import { bestBusy, bestFree, cheapestFree, choosingFor, isBetter, type Option, optionOf } from "./choose.ts";
 import { Fleet } from "./fleet.ts";
@@ -32,13 +33,13 @@ export class Placement {
   readonly #context: PlacementContext;
   readonly #holds: Holds;
   /** Providers whose place in the fleet is to be renewed. */
-  readonly #changed = new Set<ProviderRecord>();
+  readonly #changed = new Agenda<"changedPlace", ProviderRecord>("changedPlace");
   /** Providers whose free slots are to be offered. */
-  readonly #offers = new Set<ProviderRecord>();
+  readonly #offers = new Agenda<"offerPlace", ProviderRecord>("offerPlace");
   /** Tasks that wait since a moment ago, or whose hold is over. */
-  readonly #woken = new Set<TaskRecord>();
+  readonly #woken = new Agenda<"wokenPlace", TaskRecord>("wokenPlace");
   /** Classes for which slots that were free before may have become right. */
-  readonly #rechecks = new Set<TaskClass>();
+  readonly #rechecks = new Agenda<"recheckPlace", TaskClass>("recheckPlace");
 
   constructor(context: PlacementContext) {
     this.#context = context;
@@ -142,7 +143,7 @@ export class Placement {
 
   /** Renews the places of changed providers, wakes what was held for them, and puts their free slots on offer. */
   #renewChanged(): void {
-    for (const provider of this.#changed) {
+    for (let provider = this.#changed.first(); provider !== null; provider = this.#changed.first()) {
       this.#changed.delete(provider);
       const { standing: standingBefore, indexedCost: costBefore, indexedWarmModel: warmBefore } = provider;
       const { kind: kindBefore } = provider;
@@ -189,7 +190,7 @@ export class Placement {
   }
 
   #nextOffer(): Match | null {
-    for (const provider of this.#offers) {
+    for (let provider = this.#offers.first(); provider !== null; provider = this.#offers.first()) {
       const match = this.#offer(provider);
       if (match !== null) return match;
       this.#offers.delete(provider);
@@ -222,7 +223,7 @@ export class Placement {
   }
 
   #nextWoken(): Match | null {
-    for (const task of this.#woken) {
+    for (let task = this.#woken.first(); task !== null; task = this.#woken.first()) {
       this.#woken.delete(task);
       if (task.user.capped) {
         // It may not take anything, so it does not wait for anything better either; it is looked at again when its user may have more.
@@ -252,7 +253,7 @@ export class Placement {
   }
 
   #nextRecheck(): Match | null {
-    for (const taskClass of this.#rechecks) {
+    for (let taskClass = this.#rechecks.first(); taskClass !== null; taskClass = this.#rechecks.first()) {
       const failedToo = letsFailedIn(taskClass, this.#context.planted);
       for (const kind of taskClass.waiting > 0 ? taskClass.kinds : []) {
         // Of one kind the cheapest is enough: who declines it declines the others.

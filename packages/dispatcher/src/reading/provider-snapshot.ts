@@ -17,7 +17,7 @@ export function snapshotProvider(core: Core, provider: ProviderRecord): Provider
     restsForMs: breaker === "resting" ? Math.max(0, provider.restTimer.atMs - core.nowMs) : null,
     cost,
     slots: provider.offer?.slots ?? 0,
-    running: provider.attempts.size,
+    running: provider.attempts.length,
     freeSlots: core.placement.fleet.freeSlotsOf(provider),
     warmModel,
     pictureMs: pictureMs(core, provider),

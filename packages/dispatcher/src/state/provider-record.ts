@@ -20,7 +20,7 @@ export class ProviderRecord {
   silent = false;
   lastHeardAtMs = 0;
   /** Attempts that are open or still sit on a slot, in the order of sending. */
-  readonly attempts = new Set<AttemptRecord>();
+  readonly attempts: AttemptRecord[] = [];
   /** Model in memory after what it was sent last, normalized; null when unknown. */
   warmModel: string | null = null;
   idleSinceMs = 0;
@@ -43,6 +43,9 @@ export class ProviderRecord {
   readonly holders: TaskRecord[] = [];
   /** Tasks that declined its free slot and are held for another's. */
   readonly decliners = new Set<TaskRecord>();
+  /** Its places among the providers to renew and the slots to offer. */
+  changedPlace = -1;
+  offerPlace = -1;
 
   /** Where it stands in the fleet; null while it is not connected. Changed by the fleet alone, like all of the following. */
   kind: Kind | null = null;

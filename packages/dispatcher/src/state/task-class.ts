@@ -48,6 +48,8 @@ export class TaskClass {
   /** Lanes of users who may be served now, in the order between users. */
   readonly order = new OrderedIndex<Lane>(compareLanes, (lane) => lane.indexedCeiling);
   waiting = 0;
+  /** Its place among the classes to look at again. */
+  recheckPlace = -1;
 
   constructor(
     key: string,

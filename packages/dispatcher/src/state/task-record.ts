@@ -73,6 +73,8 @@ export class TaskRecord {
   ceiling: number;
   /** Estimate under which it is counted in the demand while it waits, in milliseconds. */
   demandMs = 0;
+  /** Its place among the tasks to look at. */
+  wokenPlace = -1;
   /** How many tasks of its user with a warm model went before it. */
   overtaken = 0;
 
