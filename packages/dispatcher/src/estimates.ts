@@ -40,7 +40,7 @@ const SPREAD_UNKNOWN = 0.25;
 export class Estimates {
   readonly #loadMsDefault: number;
   readonly #profiles = new Map<string, Profile>();
-  /** The last of them. To move an entry to the end costs a new table in every few times, so it is not done in vain. */
+  /** The last of them. Each few moves to the end cost the map a new table, so what stands there already is left there. */
   #newestProfile: Profile | null = null;
   readonly #speeds = new Map<string, SpeedClass>();
   readonly #loads = new Map<string, Map<SpeedClass, Running>>();

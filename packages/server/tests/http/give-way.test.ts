@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { expect, it } from "@jest/globals";
+import { expect, test } from "@jest/globals";
 import { giveWay } from "../../src/http/give-way.ts";
 
-it("is behind what comes up in the same turn of the event loop", async () => {
+test("is behind what comes up in the same turn of the event loop", async () => {
   const heard: string[] = [];
   await new Promise<void>((resolve) => {
     giveWay(() => {
@@ -15,7 +15,7 @@ it("is behind what comes up in the same turn of the event loop", async () => {
   expect(heard).toEqual(["store", "caller"]);
 });
 
-it("lets others have their turn between four and four", async () => {
+test("lets others have their turn between four and four", async () => {
   let carriedOut = 0;
   for (let n = 0; n < 10; n++) giveWay(() => carriedOut++);
   const afterEachTurn = new Set<number>();
@@ -26,7 +26,7 @@ it("lets others have their turn between four and four", async () => {
   expect([...afterEachTurn]).toEqual([0, 4, 8, 10]);
 });
 
-it("goes on behind a pause", async () => {
+test("goes on behind a pause", async () => {
   await new Promise<void>(giveWay);
   await nextTurn();
   await new Promise<void>(giveWay);
