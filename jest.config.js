@@ -13,6 +13,5 @@ export default {
   globalTeardown: "<rootDir>/e2e/support/global-teardown.ts",
   testEnvironment: "node",
   testEnvironmentOptions: { customExportConditions: ["@genai/source", "node", "node-addons"] },
-  reporters: ["default", "<rootDir>/.ci/closing-line-reporter.js"],
   testTimeout: 20_000,
 };
