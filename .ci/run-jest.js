@@ -16,7 +16,7 @@ const jest = spawn(
   process.execPath,
   [
     ...["--import", own("typescript-hooks.js"), "--experimental-vm-modules", "--disable-warning=ExperimentalWarning"],
-    own("../node_modules/jest/bin/jest.js"),
+    fileURLToPath(import.meta.resolve("jest/bin/jest")),
     ...process.argv.slice(2),
     ...["--reporters", "default", "--reporters", own("results-reporter.js")],
   ],
