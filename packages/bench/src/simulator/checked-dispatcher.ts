@@ -34,7 +34,7 @@ const TRADE_EVERY = 9;
 /** A dispatcher whose promises are checked after every input. It stops at the first that is broken. */
 export class CheckedDispatcher {
   readonly #planted: readonly PlantedFault[];
-  readonly #calm: CalmFacts | null;
+  #calm: CalmFacts | null;
   readonly trace: TraceItem[] = [];
   dispatcher: Dispatcher;
   ledger: Ledger;
@@ -60,6 +60,12 @@ export class CheckedDispatcher {
     this.ledger = new Ledger(complete, this.ledger.settled);
     this.#fairness =
       this.#calm === null ? null : new FairnessWatch(this.#calm, complete.warmTurnsMax > 0 ? this.dispatcher : null);
+  }
+
+  /** The fleet changes from here on: nothing of what holds of a calm run is promised any longer. */
+  endCalm(): void {
+    this.#calm = null;
+    this.#fairness = null;
   }
 
   /** Feeds an input and checks what comes of it. Null after a violation. */

@@ -25,6 +25,7 @@ const HEALTHY: Omit<Provider, "providerId" | "engine"> = {
 
 /** Stops the faults: providers that are well and capable join, every other one leaves or falls silent for ever. Every task must settle. */
 export function endWell(checked: CheckedDispatcher): void {
+  checked.endCalm();
   let nowMs = Math.max(0, checked.ledger.nowMs);
   const startMs = nowMs;
   const due: { readonly atMs: number; readonly ref: AttemptRef & { readonly providerId: string } }[] = [];
