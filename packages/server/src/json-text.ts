@@ -12,8 +12,8 @@ const MIGHT_NAME_PROTO = /__proto__|\\u005f/i;
 
 /** Reads JSON that a stranger wrote: bounded in depth and in the number of its values, without `__proto__` keys. An empty text is no value. */
 export function readJson(text: string): JsonReading {
-  if (isTooDeep(text)) return { ok: false, message: `the JSON is nested deeper than ${JSON_DEPTH_MAX}` };
-  if (hasTooManyValues(text)) return { ok: false, message: `the JSON has more than ${JSON_VALUES_MAX} values` };
+  const excess = excessOf(text);
+  if (excess !== null) return { ok: false, message: excess };
   try {
     return {
       ok: true,
@@ -35,44 +35,56 @@ function shorten(message: string): string {
   return position === null ? "it ends too early or is malformed" : `unexpected text at position ${position[1]}`;
 }
 
+/** Why a text is not read, or null. What is not outside of strings does not count: a prompt may say anything. */
+function excessOf(text: string): string | null {
+  // Most texts have too few of them anywhere; to count them is much faster than to follow them.
+  const mayBeDeep = countOf("{", text, JSON_DEPTH_MAX) + countOf("[", text, JSON_DEPTH_MAX) > JSON_DEPTH_MAX;
+  if (!mayBeDeep && countOf(",", text, JSON_VALUES_MAX) <= JSON_VALUES_MAX) return null;
+  let depth = 0;
+  let commas = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at);
+    else if (code === CLOSING_BRACE || code === CLOSING_BRACKET) depth -= 1;
+    else if (code === BRACE || code === BRACKET) {
+      depth += 1;
+      if (depth > JSON_DEPTH_MAX) return `the JSON is nested deeper than ${JSON_DEPTH_MAX}`;
+    } else if (code === COMMA) {
+      commas += 1;
+      if (commas > JSON_VALUES_MAX) return `the JSON has more than ${JSON_VALUES_MAX} values`;
+    }
+  }
+  return null;
+}
+
 const COMMA = 0x2c;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const BRACE = 0x7b;
+const BRACKET = 0x5b;
+const CLOSING_BRACE = 0x7d;
+const CLOSING_BRACKET = 0x5d;
 
-/** True where more than {@link JSON_DEPTH_MAX} brackets are open at once outside of strings. */
-function isTooDeep(text: string): boolean {
-  // Most texts have too few of them anywhere; to count them is much faster than to follow them.
-  if (countOf("{", text, JSON_DEPTH_MAX) + countOf("[", text, JSON_DEPTH_MAX) <= JSON_DEPTH_MAX) return false;
-  let depth = 0;
-  return someOutsideStrings(text, (code) => {
-    if (code === 0x7b || code === 0x5b) depth += 1;
-    else if (code === 0x7d || code === 0x5d) depth -= 1;
-    return depth > JSON_DEPTH_MAX;
-  });
-}
+/** Characters of a string that are looked at one by one before it is searched for its next quote: a search costs as much as some twenty. */
+const NEAR = 32;
 
-/** True where more than {@link JSON_VALUES_MAX} commas stand outside of strings. */
-function hasTooManyValues(text: string): boolean {
-  if (countOf(",", text, JSON_VALUES_MAX) <= JSON_VALUES_MAX) return false;
-  let count = 0;
-  return someOutsideStrings(text, (code) => {
-    if (code === COMMA) count += 1;
-    return count > JSON_VALUES_MAX;
-  });
-}
-
-/** Shows every character outside of strings, up to the first for which `isFound` holds; true where there is one. */
-function someOutsideStrings(text: string, isFound: (code: number) => boolean): boolean {
-  let inString = false;
-  for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
-    if (inString) {
+/** Where the string ends that begins with the quote at `from`: at its closing quote, or at the text's end. */
+function endOfString(text: string, from: number): number {
+  let at = from + 1;
+  while (at < text.length) {
+    for (const near = Math.min(at + NEAR, text.length); at < near; at += 1) {
+      const code = text.charCodeAt(at);
+      if (code === QUOTE) return at;
       if (code === BACKSLASH) at += 1;
-      else if (code === QUOTE) inString = false;
-    } else if (code === QUOTE) inString = true;
-    else if (isFound(code)) return true;
+    }
+    const quote = text.indexOf('"', at);
+    if (quote < 0) break;
+    let backslashes = 0;
+    while (quote - 1 - backslashes >= at && text.charCodeAt(quote - 1 - backslashes) === BACKSLASH) backslashes += 1;
+    if (backslashes % 2 === 0) return quote;
+    at = quote + 1;
   }
-  return false;
+  return text.length;
 }
 
 /** How often a character occurs; counted no further than one beyond `enough`. */
