@@ -9,6 +9,8 @@ export type Files = ReadonlyMap<string, Buffer>;
 
 /** Most files of one body. */
 const PARTS_MAX = 256;
+/** Most bytes of a part's headers: its name, its file's name and its type. The parser takes a second for 3 MB of them. */
+const HEADERS_BYTES_MAX = 4_096;
 
 /** Reads a `multipart/form-data` body: the part `jsonName` as JSON, every other part as a file. */
 export async function readMultipartBody(
@@ -35,10 +37,7 @@ async function formOf(bytes: Buffer, contentType: string): Promise<FormData> {
   const [, quoted, plain] = /;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType) ?? [];
   const boundary = quoted ?? plain;
   if (boundary === undefined) throw unreadable("its Content-Type names no boundary of 1 to 70 characters");
-  // One opens each part, one more closes the last, and one more part is the JSON.
-  if (occurrences(`--${boundary}`, bytes, PARTS_MAX + 2) > PARTS_MAX + 2) {
-    throw unreadable(`it has more than ${PARTS_MAX} parts`);
-  }
+  mustBeBounded(bytes, `--${boundary}`);
   try {
     return await new Response(new Uint8Array(bytes), { headers: { "content-type": contentType } }).formData();
   } catch (error) {
@@ -46,11 +45,20 @@ async function formOf(bytes: Buffer, contentType: string): Promise<FormData> {
   }
 }
 
-/** How often a text occurs; counted no further than one beyond `enough`. */
-function occurrences(text: string, bytes: Buffer, enough: number): number {
-  let count = 0;
-  for (let at = bytes.indexOf(text); at >= 0 && count <= enough; at = bytes.indexOf(text, at + text.length)) count += 1;
-  return count;
+/** Counts the parts and measures the headers of each. */
+function mustBeBounded(bytes: Buffer, delimiter: string): void {
+  let parts = 0;
+  for (let at = bytes.indexOf(delimiter); at >= 0; at = bytes.indexOf(delimiter, at + delimiter.length)) {
+    const from = at + delimiter.length;
+    // Two hyphens stand behind the last.
+    if (bytes.toString("latin1", from, from + 2) === "--") continue;
+    parts += 1;
+    // One more part is the JSON.
+    if (parts > PARTS_MAX + 1) throw unreadable(`it has more than ${PARTS_MAX} parts`);
+    if (bytes.subarray(from, from + HEADERS_BYTES_MAX).indexOf("\r\n\r\n") < 0) {
+      throw unreadable(`the headers of part ${parts} do not end within ${HEADERS_BYTES_MAX} bytes`);
+    }
+  }
 }
 
 function unreadable(why: string, cause?: unknown): HttpRefusal {

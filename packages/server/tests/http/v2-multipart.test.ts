@@ -103,6 +103,20 @@ test("a multipart body over the limit is refused as any other", async () => {
   expect([answer.status, answer.body.code]).toEqual([413, "body_too_large"]);
 });
 
+test("a part whose headers go on and on is refused before they are read", async () => {
+  await using server = await TestHttpServer.start();
+  const send = (headers: string) => {
+    const part = `--b\r\ncontent-disposition: form-data; name="task"\r\n${headers}\r\n{}\r\n--b--\r\n`;
+    const type = { "content-type": "multipart/form-data; boundary=b" };
+    return rawHttp("POST", `${server.url}/v2/tasks`, { headers: type, body: part });
+  };
+  const refusal = "the headers of part 1 do not end within 4096 bytes";
+  expect((await send("a: b\r\n".repeat(1_000))).json().detail).toContain(refusal);
+  expect((await send(`a: ${"b".repeat(500_000)}\r\n`)).json().detail).toContain(refusal);
+  // What is wrong is the task that is in it.
+  expect((await send("a: b\r\n".repeat(500))).json().detail).toContain("pipeline");
+});
+
 test("a body of more parts than are taken is refused before they are told apart, and 256 files are taken", async () => {
   await using server = await TestHttpServer.start();
   const part = (name: string, value: string): string =>
