@@ -240,7 +240,9 @@ function rangeOf(header: string | undefined, bytes: number): { start: number; en
   if (match === null || (match[1] === "" && match[2] === "")) return "all";
   if (match[1] === "") {
     const last = Number(match[2]);
-    return last === 0 ? "none" : { start: Math.max(0, bytes - last), end: bytes - 1 };
+    if (last === 0) return "none";
+    // No range can name the bytes of an empty file.
+    return bytes === 0 ? "all" : { start: Math.max(0, bytes - last), end: bytes - 1 };
   }
   const start = Number(match[1]);
   const end = match[2] === "" ? bytes - 1 : Math.min(Number(match[2]), bytes - 1);

@@ -115,6 +115,16 @@ test("a download that nobody reads is cut off, and one that is read slowly is no
   unread.destroy();
 });
 
+test("a range of an empty file is all of it, or none", async () => {
+  await using gateway = await setup({});
+  await gateway.artifacts.put("attempts/a/0", Readable.from([]), { bytesMax: 1, mime: "" });
+  const url = `http://127.0.0.1:${gateway.port}${gateway.urls.download("attempts/a/0", 60_000)}`;
+  const statusOf = async (range: string) => (await fetch(url, { headers: { range } })).status;
+  expect(await Promise.all(["bytes=-5", "bytes=-0", "bytes=0-", "bytes=0-0"].map(statusOf))).toEqual([
+    200, 416, 416, 416,
+  ]);
+});
+
 test("a download whose client hangs up while the picture is opened leaves no file open", async () => {
   let entered = false;
   let hungUp = (): void => {};
