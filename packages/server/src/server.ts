@@ -17,7 +17,10 @@ import { createEgress } from "./egress/guarded-fetch.ts";
 import { AppMessages } from "./http/app-messages.ts";
 import { BodyBudget } from "./http/body-budget.ts";
 import { limitConnections } from "./http/connection-limits.ts";
+import { cutStalled } from "./http/cut-stalled.ts";
+import { drainHttp } from "./http/drain.ts";
 import { createHttpApp } from "./http/http-app.ts";
+import { oneAtATime } from "./http/one-at-a-time.ts";
 import { runningFleet } from "./http/running-fleet.ts";
 import { checkSecrets, configuredAuthenticator } from "./identity/configured-authenticator.ts";
 import { Credentials } from "./identity/credentials.ts";
@@ -123,7 +126,7 @@ export async function startServer(
     requestTimeout: 300_000,
     connectionsCheckingInterval: 1_000,
   });
-  limitConnections(http, {
+  const openCount = limitConnections(http, {
     max: configuration.MAX_CONNECTIONS,
     perAddressMax: configuration.MAX_CONNECTIONS_PER_ADDRESS,
     trustedProxies: configuration.TRUST_PROXY ?? [],
@@ -226,7 +229,7 @@ export async function startServer(
     newTaskId: () => newTaskId(Date.now()),
     wallMs: () => Date.now(),
   });
-  http.on("request", messages.belongTo(app));
+  http.on("request", oneAtATime(cutStalled(messages.belongTo(app))));
 
   try {
     await credentials.start();
@@ -259,13 +262,11 @@ export async function startServer(
         deliverer.close();
         credentials.close();
         remover.close();
-        listening.close();
-        const openRequests = setTimeout(() => http.closeAllConnections(), HTTP_CLOSE_MS);
-        http.closeIdleConnections();
-        await gateway.closeAll({ afterMs: RECONNECT_MS_MAX });
+        await Promise.all([
+          drainHttp(http, { close: () => listening.close(), openCount, withinMs: HTTP_CLOSE_MS }),
+          gateway.closeAll({ afterMs: RECONNECT_MS_MAX }),
+        ]);
         await coordinator.close();
-        clearTimeout(openRequests);
-        http.closeAllConnections();
         await egress.close();
         await deliverer.idle();
         await store.close();

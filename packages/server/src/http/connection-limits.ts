@@ -12,8 +12,12 @@ export interface ConnectionLimits {
   readonly trustedProxies: readonly string[];
 }
 
-/** Cuts connections beyond the limits at once, before a byte of them is read. Nodes' sockets count until they end. */
-export function limitConnections(server: Server, { max, perAddressMax, trustedProxies }: ConnectionLimits): void {
+/** Cuts connections beyond the limits at once, before a byte of them is read. Nodes' sockets count until they end. Returns what tells how
+ *  many are open. */
+export function limitConnections(
+  server: Server,
+  { max, perAddressMax, trustedProxies }: ConnectionLimits,
+): () => number {
   const byAddress = new Map<string, number>();
   const trusted = trustedProxies.filter((entry) => ipaddr.isValid(entry) || ipaddr.isValidCIDR(entry)).map(rangeOf);
   let open = 0;
@@ -34,6 +38,7 @@ export function limitConnections(server: Server, { max, perAddressMax, trustedPr
       else byAddress.set(key, rest);
     });
   });
+  return () => open;
 }
 
 type Range = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];

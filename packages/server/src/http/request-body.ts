@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import type { Request } from "express";
 import { readJson } from "../json-text.ts";
@@ -8,6 +7,10 @@ import { HttpRefusal } from "./http-refusal.ts";
 
 /** What a caller is told to wait whose body had to make room, in milliseconds. */
 const CROWDED_RETRY_MS = 2_000;
+/** A compressed body may grow to so many times of what was sent, once it is over this many bytes. Pictures in JSON hardly shrink, graphs to a
+ *  twentieth; zeros to a thousandth, and whoever sends them would have a server read for a second what took them a millisecond. */
+const INFLATION_MAX = 64;
+const INFLATION_FREE_BYTES = 1_048_576;
 /** How long the rest of a refused body may come in before the connection is cut, in milliseconds. */
 const LINGER_MS = 2_000;
 
@@ -26,6 +29,8 @@ export function readBody(request: Request, budget: BodyBudget): Promise<Buffer> 
   const bytesMax = budget.bodyBytesMax;
   const declared = Number(request.headers["content-length"] ?? 0);
   if (declared > bytesMax) return Promise.reject(bodyTooLarge(bytesMax));
+  // Whose token took a while to be verified may have left.
+  if (request.destroyed && !request.readableEnded) return Promise.reject(cutOff());
   return new Promise((resolve, reject) => {
     const body = inflated(request);
     const chunks: Buffer[] = [];
@@ -45,7 +50,11 @@ export function readBody(request: Request, budget: BodyBudget): Promise<Buffer> 
     const onData = (chunk: Buffer): void => {
       bytes += chunk.length;
       if (bytes > bytesMax) refuse(bodyTooLarge(bytesMax));
-      else {
+      else if (bytes > INFLATION_FREE_BYTES && bytes > INFLATION_MAX * sentBytes(body)) {
+        refuse(
+          new HttpRefusal("body_too_large", { detail: `the body inflates to over ${INFLATION_MAX} times its size` }),
+        );
+      } else {
         chunks.push(chunk);
         share.grow(chunk.length);
       }
@@ -57,8 +66,9 @@ export function readBody(request: Request, budget: BodyBudget): Promise<Buffer> 
     };
     // Until its turn comes the body counts to the budget, and can be refused.
     const onEnd = (): void => giveWay(whole);
+    // Also what has come whole is only half read then, where it is being inflated.
     const onClose = (): void => {
-      if (!request.complete) refuse(new HttpRefusal("invalid_request", { detail: "the body was cut off" }));
+      if (!request.readableEnded) refuse(cutOff());
     };
     const onError = (): void => refuse(new HttpRefusal("invalid_request", { detail: "the body cannot be inflated" }));
     const stop = (): void => {
@@ -78,8 +88,16 @@ export function readBody(request: Request, budget: BodyBudget): Promise<Buffer> 
   });
 }
 
+/** What came over the wire of a body so far. */
+function sentBytes(body: Body): number {
+  return "bytesWritten" in body ? body.bytesWritten : Infinity;
+}
+
+/** A request itself, or what inflates it. */
+type Body = Request | ReturnType<typeof createGunzip | typeof createInflate | typeof createBrotliDecompress>;
+
 /** The body as it was before its Content-Encoding. */
-function inflated(request: Request): Readable {
+function inflated(request: Request): Body {
   switch ((request.headers["content-encoding"] ?? "identity").toLowerCase()) {
     case "identity":
     case "":
@@ -93,6 +111,10 @@ function inflated(request: Request): Readable {
     default:
       throw new HttpRefusal("unsupported_media_type", { detail: "the Content-Encoding is not read here" });
   }
+}
+
+function cutOff(): HttpRefusal {
+  return new HttpRefusal("invalid_request", { detail: "the body was cut off" });
 }
 
 function bodyTooLarge(bytesMax: number): HttpRefusal {

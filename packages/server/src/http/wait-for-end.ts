@@ -23,7 +23,8 @@ export async function waitForEnd(
   const place: Wait = { giveUp: wait.giveUp };
   waits.add(place);
   response.once("close", wait.giveUp);
-  if (stopping.aborted) wait.giveUp();
+  // Who has hung up by now is not heard to.
+  if (stopping.aborted || response.destroyed) wait.giveUp();
   try {
     return await wait.ended;
   } finally {

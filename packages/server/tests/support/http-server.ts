@@ -9,6 +9,7 @@ import { ArtifactUrls } from "../../src/artifacts/artifact-urls.ts";
 import { BodyBudget } from "../../src/http/body-budget.ts";
 import { createHttpApp } from "../../src/http/http-app.ts";
 import type { HttpAppOptions, HttpSettings } from "../../src/http/http-options.ts";
+import { oneAtATime } from "../../src/http/one-at-a-time.ts";
 import { tokenHash } from "../../src/identity/api-keys.ts";
 import { createAuthenticator } from "../../src/identity/authenticator.ts";
 import { Credentials } from "../../src/identity/credentials.ts";
@@ -129,7 +130,7 @@ export class TestHttpServer implements AsyncDisposable {
       wallMs: () => 1_700_000_000_000,
       ...setup.options,
     });
-    server.on("request", app);
+    server.on("request", oneAtATime(app));
     onApp?.(app);
   }
 

@@ -39,12 +39,20 @@ export class EventStream {
       this.#stalledTicks = 0;
       on.onReady();
     });
-    response.once("close", () => {
+    let over = false;
+    const onOver = (): void => {
+      if (over) return;
+      over = true;
       this.#ended = true;
       clearInterval(this.#timer);
       on.onEnd();
-    });
+    };
+    response.once("close", onOver);
     this.#timer = setInterval(() => this.#tick(), life.keepAliveMs);
+    // Who has gone by now is not heard to go.
+    if (response.destroyed) setImmediate(onOver);
+    // Who asks for the head alone has it.
+    else if (response.req.method === "HEAD") this.end();
   }
 
   /** True while the reader has not taken what it was sent: nothing but what must not be lost is to be sent now. */

@@ -1,0 +1,16 @@
+import type { RequestListener, ServerResponse } from "node:http";
+
+/** A caller that takes nothing of a complete answer for so long is cut off, in milliseconds. */
+const STALL_MS = 30_000;
+
+/** Bounds how long an answer is held for a caller that does not take it. What is written bit by bit has its own bound. */
+export function cutStalled(listener: RequestListener, stallMs = STALL_MS): RequestListener {
+  function atItsEnd(this: ServerResponse): void {
+    if (this.socket === null || this.socket.writableLength === 0) return;
+    this.setTimeout(stallMs, () => this.destroy());
+  }
+  return (request, response) => {
+    response.once("prefinish", atItsEnd);
+    listener(request, response);
+  };
+}
