@@ -20,8 +20,11 @@ export function limitConnections(
 ): () => number {
   const byAddress = new Map<string, number>();
   const trusted = trustedProxies.filter((entry) => ipaddr.isValid(entry) || ipaddr.isValidCIDR(entry)).map(rangeOf);
+  const counted = new WeakSet<Socket>();
   let open = 0;
   server.prependListener("connection", (socket: Socket) => {
+    // One whose offer of another protocol was ignored begins anew.
+    if (counted.has(socket)) return;
     const address = socket.remoteAddress ?? "";
     const key = addressKey(address);
     const ofAddress = byAddress.get(key) ?? 0;
@@ -30,6 +33,7 @@ export function limitConnections(
       return;
     }
     open += 1;
+    counted.add(socket);
     byAddress.set(key, ofAddress + 1);
     socket.once("close", () => {
       open -= 1;

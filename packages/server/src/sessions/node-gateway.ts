@@ -11,6 +11,7 @@ import type { NodeSessions } from "../coordinator/node-sessions.ts";
 import { hasTwoHosts } from "../http/one-host.ts";
 import { CLOSE_CODES } from "./close-codes.ts";
 import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from "./gateway-limits.ts";
+import { ignoreOffer } from "./ignore-offer.ts";
 import { LEGACY_TERMS, type LegacyTerms } from "./legacy-provider.ts";
 import type { AuthenticateNode, NodeAuthentication } from "./node-authentication.ts";
 import { NodeConnection } from "./node-connection.ts";
@@ -122,6 +123,9 @@ class WebSocketGateway implements NodeGateway {
   }
 
   async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    if (request.headers.upgrade?.toLowerCase() !== "websocket") {
+      return ignoreOffer(this.#options.httpServer, request, socket, head);
+    }
     // An upgraded socket has no error listener of its own yet.
     const ignore = (): void => {};
     socket.on("error", ignore);
@@ -132,7 +136,6 @@ class WebSocketGateway implements NodeGateway {
     const [path] = (request.url ?? "/").split("?", 1);
     if (hasTwoHosts(request)) return refuse(400, "there are two Host headers");
     if (path !== "/") return refuse(404, "nodes connect on path /");
-    if (request.headers.upgrade?.toLowerCase() !== "websocket") return refuse(400, "only WebSocket is spoken here");
     if (this.#closing) return refuse(503, "the server stops", { "Retry-After": "2" });
     const address = socket.remoteAddress ?? "";
     if (!this.#unregistered.hasRoom(address)) {

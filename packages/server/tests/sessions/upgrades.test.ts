@@ -1,12 +1,14 @@
 import { once } from "node:events";
 import { request } from "node:http";
 import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { handshake } from "@genai/protocol/conformance";
 import { expect, test } from "@jest/globals";
 import { pino } from "pino";
 import { isLoopback } from "../../src/sessions/is-loopback.ts";
 import { nodeKeyAuthentication, sharedTokenAuthentication } from "../../src/sessions/node-authentication.ts";
 import { UnregisteredSockets } from "../../src/sessions/unregistered-sockets.ts";
+import { RealServer } from "../support/real-server.ts";
 import { setup } from "./support/setup.ts";
 
 const TOKEN = "join-token-of-a-test";
@@ -114,12 +116,37 @@ test.each(["/v1/tasks/", "/ws", "/v2/nodes?x=1", "//"])("an upgrade on %s is ans
 });
 
 test.each([
-  ["another protocol", { Upgrade: "h2c" }, 400],
   ["a version of WebSocket that is unknown", { "Sec-WebSocket-Version": "7" }, 400],
   ["a broken key", { "Sec-WebSocket-Key": "x" }, 400],
 ])("an upgrade to %s is refused", async (_name, headers, status) => {
   await using gateway = await setup();
   expect((await upgrade(gateway.port, { headers: headers as unknown as Record<string, string> })).status).toBe(status);
+});
+
+test("a call that offers another protocol is served as if it offered none, as often as it comes", async () => {
+  await using server = await RealServer.start();
+  const body = JSON.stringify({ token: "ann", standardPipeline: { prompt: "ein Füchslein" } });
+  const offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n";
+  const length = `Content-Length: ${Buffer.byteLength(body)}\r\n`;
+  const socket = connect(server.port, "127.0.0.1").setEncoding("utf8");
+  const warned: Error[] = [];
+  const warn = (warning: Error): unknown => warned.push(warning);
+  process.on("warning", warn);
+  for (let n = 0; n < 30; n += 1) {
+    socket.write(`POST /v1/tasks/ HTTP/1.1\r\nHost: x\r\n${length}${offer}\r\n`);
+    // Its body comes whole with the head, in two pieces, or later.
+    if (n % 3 === 0) await sleep(10);
+    socket.write(body.slice(0, n));
+    if (n % 3 === 1) await sleep(10);
+    socket.write(body.slice(n));
+    const [answer] = (await once(socket, "data")) as [string];
+    expect(answer).toMatch(/^HTTP\/1.1 201 Created\r\n/);
+  }
+  process.off("warning", warn);
+  expect(warned).toEqual([]);
+  socket.write(`GET /v1/client/hello/ HTTP/1.1\r\nHost: x\r\n${offer}\r\n`);
+  expect(String(await once(socket, "data"))).toMatch(/^HTTP\/1.1 200 OK\r\n/);
+  socket.destroy();
 });
 
 test("a node that can't be authenticated at present is asked to come back", async () => {
