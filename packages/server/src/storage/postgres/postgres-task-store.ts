@@ -40,6 +40,7 @@ import { PostgresDeliveries } from "./postgres-deliveries.ts";
 import { PostgresReader, type Query } from "./postgres-reader.ts";
 import { recoverBatch } from "./postgres-recovery.ts";
 import { PostgresSweeper } from "./postgres-sweeper.ts";
+import { endConnectionsOf, markConnection } from "./server-connections.ts";
 import { serverIdIn } from "./server-id.ts";
 import { ServerLease } from "./server-lease.ts";
 import { inTransaction } from "./transaction.ts";
@@ -89,11 +90,13 @@ export class PostgresTaskStore implements ServerStore {
     let pool: pg.Pool | undefined;
     try {
       await migrateDatabase(url);
-      pool = makePool(url, { max: CONNECTIONS_MAX, callMs: CALL_MS_MAX });
       const serverId = serverIdIn(folder);
+      await endConnectionsOf(url, serverId);
+      const opened = (client: pg.ClientBase) => markConnection(client, serverId);
+      pool = makePool(url, { max: CONNECTIONS_MAX, callMs: CALL_MS_MAX, opened });
       const lease = new ServerLease(pool, serverId);
       await lease.begin();
-      return new PostgresTaskStore(lock, pool, new WriteConnection(url), serverId, lease);
+      return new PostgresTaskStore(lock, pool, new WriteConnection(url, serverId), serverId, lease);
     } catch (error) {
       await pool?.end();
       lock.release();
