@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { requirementClassKey } from "@genai/dispatcher";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pg from "pg";
@@ -80,4 +81,23 @@ test("what a server left that never comes back is finished by another", async ()
     bundle.sessions.deliveries("n1").map(async ({ attemptId }) => (await bundle.store.attempt(attemptId))?.taskId),
   );
   expect(new Set(given)).toEqual(new Set([running.taskId, waiting.taskId]));
+});
+
+test("a running task whose row somebody has locked while its server starts is kept by the node that lists it", async () => {
+  const databaseUrl = await postgres.database();
+  await using bundle = await setup({ databaseUrl });
+  await bundle.coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  expect(await bundle.coordinator.submit(newTask(), null)).toMatchObject({ type: "stored" });
+  const { attemptId } = await bundle.sessions.until(() => bundle.sessions.deliveries("n1")[0]);
+  const holder = new pg.Client(databaseUrl);
+  await holder.connect();
+  await holder.query("BEGIN; SELECT 1 FROM genai.tasks FOR NO KEY UPDATE");
+  const restarted = bundle.restart();
+  // Longer than any other call waits for the database.
+  await setTimeout(2_500);
+  await holder.query("ROLLBACK");
+  await holder.end();
+  await restarted;
+  const joined = await bundle.coordinator.nodes.nodeJoined(modernNode("n1"), [{ attemptId, state: "running" }]);
+  expect(joined).toMatchObject({ keep: [attemptId], stop: [] });
 });

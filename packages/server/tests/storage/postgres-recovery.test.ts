@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pg from "pg";
 import type { TaskStore } from "../../src/storage/index.ts";
 import { markConnection } from "../../src/storage/postgres/server-connections.ts";
-import { inserted, newTask, opened } from "./support/builders.ts";
+import { inserted, newTask, opened, requeued } from "./support/builders.ts";
 import { type PostgresBundle, setupPostgres } from "./support/postgres-bundle.ts";
 import { TestPostgres } from "./support/test-postgres.ts";
 
@@ -15,6 +15,66 @@ beforeAll(async () => {
 });
 afterAll(() => postgres.stop());
 const setup = () => setupPostgres(postgres);
+
+test("what a server held when it was gone is another's after its lease, and its own at once when it is back", async () => {
+  await using bundle = await setup();
+  const first = await bundle.open(bundle.databaseUrl);
+  const [running, lost] = [newTask(), newTask()];
+  await first.commit([
+    inserted(running, { claimed: true }),
+    opened(running.taskId),
+    inserted(lost, { claimed: true }),
+    opened(lost.taskId, { attempt: 1 }),
+    requeued(lost.taskId),
+  ]);
+  const second = await bundle.open(bundle.databaseUrl, true);
+  expect(await idsOf(second.recover())).toEqual([]);
+  expect(await idsOf(second.takeOver())).toEqual([]);
+  await lapse(bundle, "first");
+  expect(await idsOf(second.takeOver())).toEqual([running.taskId, lost.taskId]);
+  await expect(bundle.open(bundle.databaseUrl)).rejects.toMatchObject({ code: "in_use" });
+  await killed(bundle);
+  expect(await idsOf((await bundle.open(bundle.databaseUrl)).recover())).toEqual([]);
+});
+
+test("a server takes over all that one left that is gone, and hands back what only waited", async () => {
+  await using bundle = await setup();
+  const gone = await bundle.open(bundle.databaseUrl);
+  const tasks = Array.from({ length: 1_100 }, () => newTask());
+  await gone.commit(tasks.flatMap((task) => [inserted(task, { claimed: true }), opened(task.taskId)]));
+  const waiting = newTask();
+  await gone.commit([inserted(waiting, { claimed: true })]);
+  const store = await bundle.open(bundle.databaseUrl, true);
+  await lapse(bundle, "first");
+  expect(await idsOf(store.takeOver())).toEqual(tasks.map((task) => task.taskId));
+  expect(await store.claim({ classKeys: ["sdxl"], limit: 9, costMin: 0 })).toMatchObject([
+    { task: { taskId: waiting.taskId } },
+  ]);
+});
+
+test("a start waits for what it held that somebody has locked, and is refused with a sentence where that takes too long", async () => {
+  await using bundle = await setup();
+  const before = await bundle.open();
+  const task = newTask();
+  await before.commit([inserted(task, { claimed: true }), opened(task.taskId)]);
+  await killed(bundle);
+  const store = await bundle.open();
+  const holder = new pg.Client(bundle.databaseUrl);
+  await holder.connect();
+  await holder.query("BEGIN; SELECT 1 FROM genai.tasks FOR NO KEY UPDATE");
+  const refused = idsOf(store.recover());
+  const waiting = "FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'genai-server'";
+  const isWaiting = async () => (await bundle.sql(`SELECT pid ${waiting}`)).length > 0;
+  await until("it waits", isWaiting);
+  // As the database does by itself when the time is up.
+  await bundle.sql(`SELECT pg_cancel_backend(pid) ${waiting}`);
+  await expect(refused).rejects.toMatchObject({ name: "StoreUnavailable", message: expect.stringContaining("15 s") });
+  const recovered = idsOf(store.recover());
+  await until("it waits again", isWaiting);
+  await holder.query("ROLLBACK");
+  await holder.end();
+  expect(await recovered).toEqual([task.taskId]);
+});
 
 test("what a killed process had on its way to the database comes to hold before the next one looks, or never", async () => {
   await using bundle = await setup();
@@ -57,6 +117,12 @@ async function idsOf(batches: ReturnType<TaskStore["recover"]>): Promise<readonl
   const ids: string[] = [];
   for await (const batch of batches) ids.push(...batch.map(({ task }) => task.taskId));
   return ids;
+}
+
+/** The last sign of life of all servers, or of the one that holds the first task, is longer ago than its claims outlive it. */
+async function lapse(bundle: PostgresBundle, whose: "all" | "first"): Promise<void> {
+  const first = "WHERE server_id = (SELECT claimed_by FROM genai.tasks ORDER BY seq LIMIT 1)";
+  await bundle.sql(`UPDATE genai.servers SET alive_until_ms = 1 ${whose === "first" ? first : ""}`);
 }
 
 /** The process of the bundle's folder is gone in effect: its lock was on the file that it had. */

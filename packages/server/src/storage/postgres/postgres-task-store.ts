@@ -38,7 +38,7 @@ import { PostgresClaims } from "./postgres-claims.ts";
 import { PostgresCredentials } from "./postgres-credentials.ts";
 import { PostgresDeliveries } from "./postgres-deliveries.ts";
 import { PostgresReader, type Query } from "./postgres-reader.ts";
-import { recoverBatch } from "./postgres-recovery.ts";
+import { PostgresRecovery } from "./postgres-recovery.ts";
 import { PostgresSweeper } from "./postgres-sweeper.ts";
 import { endConnectionsOf, markConnection } from "./server-connections.ts";
 import { serverIdIn } from "./server-id.ts";
@@ -62,6 +62,7 @@ export class PostgresTaskStore implements ServerStore {
   readonly #lease: ServerLease;
   readonly #committer: GroupCommitter;
   readonly #claims: PostgresClaims;
+  readonly #recovery: PostgresRecovery;
   readonly #sweeper: PostgresSweeper;
   readonly #reader: PostgresReader;
   readonly #deliveries: PostgresDeliveries;
@@ -75,6 +76,7 @@ export class PostgresTaskStore implements ServerStore {
     this.#lease = lease;
     this.#committer = new GroupCommitter(pool, writing, serverId);
     this.#claims = new PostgresClaims(pool, serverId);
+    this.#recovery = new PostgresRecovery(pool, serverId);
     this.#sweeper = new PostgresSweeper(pool, serverId);
     const query: Query = (name, text, values) => this.#query(name, text, values);
     this.#reader = new PostgresReader(query);
@@ -168,12 +170,11 @@ export class PostgresTaskStore implements ServerStore {
   }
 
   recover(): AsyncIterable<readonly RecoveredTask[]> {
-    return batches((after) => this.#answered(() => recoverBatch(this.#pool, this.#serverId, "mine too", after)));
+    return batches((after) => this.#answered(() => this.#recovery.ownBatch(after)));
   }
 
-  async takeOver(): Promise<readonly RecoveredTask[]> {
-    const { tasks } = await this.#answered(() => recoverBatch(this.#pool, this.#serverId, "of the gone", 0));
-    return tasks;
+  takeOver(): AsyncIterable<readonly RecoveredTask[]> {
+    return batches((after) => this.#answered(() => this.#recovery.batchOfTheGone(after)));
   }
 
   sweep(options: SweepOptions): Promise<SweepResult> {
