@@ -5,9 +5,9 @@ import { setTimeout } from "node:timers/promises";
 import { requirementClassKey } from "@genai/dispatcher";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pg from "pg";
-import { openTaskStore } from "../../src/storage/index.ts";
+import { openTaskStore, type TaskStore } from "../../src/storage/index.ts";
 import { TestPostgres } from "../storage/support/test-postgres.ts";
-import { modernNode, newTask, picture, setup } from "./setup.ts";
+import { legacyNode, modernNode, newTask, picture, setup } from "./setup.ts";
 
 let postgres: TestPostgres;
 beforeAll(async () => {
@@ -100,4 +100,39 @@ test("a running task whose row somebody has locked while its server starts is ke
   await restarted;
   const joined = await bundle.coordinator.nodes.nodeJoined(modernNode("n1"), [{ attemptId, state: "running" }]);
   expect(joined).toMatchObject({ keep: [attemptId], stop: [] });
+});
+
+test("what a takeover brings and the window holds already goes on as it is", async () => {
+  const brought: string[] = [];
+  const wrap = (real: TaskStore): TaskStore =>
+    new Proxy(real, {
+      get(target, name) {
+        if (name === "takeOver") {
+          return async function* (): ReturnType<TaskStore["takeOver"]> {
+            const [{ taskId } = task] = (await target.tasksOf("alice", {}, 1, null)).tasks;
+            const stored = await target.task(taskId);
+            if (stored === null) return;
+            yield [
+              { task: stored, classKey: requirementClassKey(task.requirements), open: await target.attemptsOf(taskId) },
+            ];
+            brought.push(taskId);
+          };
+        }
+        const value = Reflect.get(target, name);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  await using bundle = await setup({ store: wrap });
+  const task = newTask();
+  await bundle.coordinator.nodes.nodeJoined(legacyNode("n1"), []);
+  await bundle.coordinator.submit(task, null);
+  const { attemptId } = await bundle.sessions.until(() => bundle.sessions.deliveries("n1")[0]);
+  while (brought.length === 0) await setTimeout(50);
+  bundle.coordinator.nodes.attemptCompleted("n1", attemptId, [picture()], {});
+  expect(await bundle.coordinator.awaitEnd(task.taskId, 5_000).ended).toMatchObject({ state: "succeeded" });
+  expect((await bundle.store.eventsOf(task.taskId, 0, 10)).map(({ state }) => state)).toEqual([
+    "queued",
+    "running",
+    "succeeded",
+  ]);
 });

@@ -52,6 +52,25 @@ test("a server takes over all that one left that is gone, and hands back what on
   ]);
 });
 
+test.each([
+  ["commit is answered late", "DEFERRABLE INITIALLY DEFERRED"],
+  ["connection is given up before its commit", "NOT DEFERRABLE"],
+])("a takeover whose %s is taken up once, with the next one", async (_, when) => {
+  await using bundle = await setup();
+  const gone = await bundle.open(bundle.databaseUrl);
+  const tasks = [newTask(), newTask()];
+  await gone.commit(tasks.flatMap((task) => [inserted(task, { claimed: true }), opened(task.taskId)]));
+  const store = await bundle.open(bundle.databaseUrl, true);
+  await lapse(bundle, "first");
+  await stallOnce(bundle, `AFTER UPDATE OF claimed_by ON genai.tasks ${when}`);
+  await expect(idsOf(store.takeOver())).rejects.toMatchObject({ name: "StoreUnavailable", outcome: "unknown" });
+  await stalled(bundle, 0);
+  await lapse(bundle, "first");
+  expect(await idsOf(store.takeOver())).toEqual(tasks.map((task) => task.taskId));
+  await lapse(bundle, "first");
+  expect(await idsOf(store.takeOver())).toEqual([]);
+});
+
 test("a start waits for what it held that somebody has locked, and is refused with a sentence where that takes too long", async () => {
   await using bundle = await setup();
   const before = await bundle.open();

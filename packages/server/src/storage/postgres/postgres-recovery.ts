@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { ClientBase, Pool, QueryConfig } from "pg";
 import { StoreUnavailable } from "../../tasks/task-store.ts";
 import { type AttemptRow, decodeAttempt } from "../attempt-row.ts";
@@ -18,10 +19,15 @@ const heldTasks = (which: string): string =>
 type HeldRow = TaskRow & { readonly seq: number };
 
 /** Takes up what was held and nobody works on: by this server before its start, or by servers that are gone. Tasks with an open attempt stay
- *  held, the others wait again. */
+ *  held, the others wait again.
+ *
+ *  What it takes over from others is this server's with the commit, and nobody would look for it again. So it is written down in the same
+ *  transaction, as claims are, and a takeover whose answer never came is asked for before the next one. */
 export class PostgresRecovery {
   readonly #pool: Pool;
   readonly #serverId: string;
+  /** Takeovers of which nobody knows how they ended, by the ids of their groups. */
+  readonly #lost: string[] = [];
 
   constructor(pool: Pool, serverId: string) {
     this.#pool = pool;
@@ -52,20 +58,47 @@ export class PostgresRecovery {
 
   /** A batch of what servers held that are gone. What another takes over or works on at this moment is left to it, or to the next time. */
   async batchOfTheGone(after: number): Promise<RecoveredBatch> {
-    return await inTransaction(this.#pool, async (client) => {
+    const groupId = randomUUID();
+    try {
+      return await inTransaction(this.#pool, async (client) => {
+        const { rows } = await client.query<HeldRow>(
+          `${heldTasks(`seq > $2 AND claimed_by <> $1 AND claimed_by NOT IN (SELECT server_id FROM servers WHERE alive_until_ms > now_ms())`)}
+           LIMIT ${BATCH_TASKS} FOR NO KEY UPDATE OF tasks SKIP LOCKED`,
+          [this.#serverId, after],
+        );
+        const { tasks, released } = await this.#sorted(client, rows);
+        const seqs = tasks.map(({ seq }) => seq);
+        if (seqs.length > 0) {
+          await client.query("UPDATE tasks SET claimed_by = $1 WHERE seq = ANY($2::bigint[])", [this.#serverId, seqs]);
+          await client.query("INSERT INTO change_groups VALUES ($1, $2, now_ms())", [
+            groupId,
+            JSON.stringify({ seqs }),
+          ]);
+        }
+        await client.query("SELECT release_claims($1::bigint[])", [released]);
+        return { tasks: tasks.map(({ task }) => task), next: nextAfter(rows) };
+      });
+    } catch (error) {
+      this.#lost.push(groupId);
+      throw error;
+    }
+  }
+
+  /** What an earlier takeover brought without a word, once it is certain that it did; nothing where there is none. */
+  async lostBatch(): Promise<readonly RecoveredTask[]> {
+    const groupId = this.#lost[0];
+    if (groupId === undefined) return [];
+    const found = await inTransaction(this.#pool, async (client) => {
+      await client.query("SELECT fence(ARRAY[$1::uuid])", [groupId]);
       const { rows } = await client.query<HeldRow>(
-        `${heldTasks(`seq > $2 AND claimed_by <> $1 AND claimed_by NOT IN (SELECT server_id FROM servers WHERE alive_until_ms > now_ms())`)}
-         LIMIT ${BATCH_TASKS} FOR NO KEY UPDATE OF tasks SKIP LOCKED`,
-        [this.#serverId, after],
+        heldTasks(`claimed_by = $1 AND seq = ANY(ARRAY(SELECT jsonb_array_elements_text(outcomes::jsonb -> 'seqs')::bigint
+          FROM change_groups WHERE group_id = $2 AND outcomes IS NOT NULL))`),
+        [this.#serverId, groupId],
       );
-      const { tasks, released } = await this.#sorted(client, rows);
-      const seqs = tasks.map(({ seq }) => seq);
-      if (seqs.length > 0) {
-        await client.query("UPDATE tasks SET claimed_by = $1 WHERE seq = ANY($2::bigint[])", [this.#serverId, seqs]);
-      }
-      await client.query("SELECT release_claims($1::bigint[])", [released]);
-      return { tasks: tasks.map(({ task }) => task), next: nextAfter(rows) };
+      return await this.#sorted(client, rows);
     });
+    this.#lost.shift();
+    return found.tasks.map(({ task }) => task);
   }
 
   /** Parts the rows that this program knows: tasks that somebody may still work on, and the numbers of those that only wait. */

@@ -173,8 +173,10 @@ export class PostgresTaskStore implements ServerStore {
     return batches((after) => this.#answered(() => this.#recovery.ownBatch(after)));
   }
 
-  takeOver(): AsyncIterable<readonly RecoveredTask[]> {
-    return batches((after) => this.#answered(() => this.#recovery.batchOfTheGone(after)));
+  async *takeOver(): AsyncIterable<readonly RecoveredTask[]> {
+    const lost = await this.#answered(() => this.#recovery.lostBatch());
+    if (lost.length > 0) yield lost;
+    yield* batches((after) => this.#answered(() => this.#recovery.batchOfTheGone(after)));
   }
 
   sweep(options: SweepOptions): Promise<SweepResult> {
