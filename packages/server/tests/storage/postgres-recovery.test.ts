@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { until } from "@genai/testing";
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
 import pg from "pg";
 import type { TaskStore } from "../../src/storage/index.ts";
 import { markConnection } from "../../src/storage/postgres/server-connections.ts";
@@ -69,6 +69,31 @@ test.each([
   expect(await idsOf(store.takeOver())).toEqual(tasks.map((task) => task.taskId));
   await lapse(bundle, "first");
   expect(await idsOf(store.takeOver())).toEqual([]);
+});
+
+test.each([
+  ["its own lease had lapsed too", "all"],
+  ["it could not renew its own", "first"],
+] as const)("a server takes nothing over for one lease after %s", async (_, whose) => {
+  await using bundle = await setup();
+  const other = await bundle.open(bundle.databaseUrl);
+  const task = newTask();
+  await other.commit([inserted(task, { claimed: true }), opened(task.taskId)]);
+  const store = await bundle.open(undefined, true);
+  if (whose === "first") {
+    bundle.proxy.refuse();
+    bundle.proxy.reset();
+    await expect(idsOf(store.takeOver())).rejects.toMatchObject({ name: "StoreUnavailable" });
+    bundle.proxy.heal();
+  }
+  await lapse(bundle, whose);
+  expect(await idsOf(store.takeOver())).toEqual([]);
+  expect(await idsOf(store.takeOver())).toEqual([]);
+  const startedAtMs = performance.now();
+  const clock = jest.spyOn(performance, "now").mockImplementation(() => startedAtMs + 20_000);
+  await lapse(bundle, "first");
+  expect(await idsOf(store.takeOver())).toEqual([task.taskId]);
+  clock.mockRestore();
 });
 
 test("a start waits for what it held that somebody has locked, and is refused with a sentence where that takes too long", async () => {

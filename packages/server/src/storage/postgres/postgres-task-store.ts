@@ -176,6 +176,7 @@ export class PostgresTaskStore implements ServerStore {
   async *takeOver(): AsyncIterable<readonly RecoveredTask[]> {
     const lost = await this.#answered(() => this.#recovery.lostBatch());
     if (lost.length > 0) yield lost;
+    if (!(await this.#answered(() => this.#lease.tellsWhoIsGone()))) return;
     yield* batches((after) => this.#answered(() => this.#recovery.batchOfTheGone(after)));
   }
 
