@@ -120,9 +120,13 @@ export class Admission {
 
   async #look(takeOver: boolean): Promise<void> {
     if (takeOver) {
-      const left = await this.#state.store.takeOver();
-      for (const { task, classKey, open } of left) this.#recover({ task, classKey }, open);
-      if (left.length > 0) this.#state.logger.warn({ tasks: left.length }, "took over tasks of a server that is gone");
+      for await (const left of this.#state.store.takeOver()) {
+        for (const { task, classKey, open } of left) {
+          // What came into the window by another way meanwhile is known better here.
+          if (!this.#state.tasks.has(task.taskId)) this.#recover({ task, classKey }, open);
+        }
+        this.#state.logger.warn({ tasks: left.length }, "took over tasks of a server that is gone");
+      }
     }
     await this.window.look();
     this.refill();

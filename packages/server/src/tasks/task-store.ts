@@ -187,10 +187,12 @@ export interface TaskStore {
   backlog(): Promise<readonly ClassBacklog[]>;
   /** Number of waiting tasks of a user, claimed ones included. */
   queuedOf(userId: string): Promise<number>;
-  /** At start: every unsettled task that has an open attempt, with its open attempts, in batches; claims them all for this server. */
+  /** At start: every unsettled task that this server held and that has an open attempt, with its open attempts, in batches. What it held
+   *  beside them waits again. */
   recover(): AsyncIterable<readonly (ClaimedTask & { readonly open: readonly StoredAttempt[] })[]>;
-  /** While it runs: takes over what servers held that are gone and never came back, one batch. Nothing where a store has one server. */
-  takeOver(): Promise<readonly (ClaimedTask & { readonly open: readonly StoredAttempt[] })[]>;
+  /** While it runs: takes over what servers held that are gone and never came back, in batches like those of a start. A batch whose takeover
+   *  was broken off comes with the next call, if it came about. Calls do not overlap. Nothing where a store has one server. */
+  takeOver(): AsyncIterable<readonly (ClaimedTask & { readonly open: readonly StoredAttempt[] })[]>;
   /** Users whose tasks passed their deadline while in no window are settled by the sweep. */
   sweep(options: {
     readonly taskTtlMs: number;

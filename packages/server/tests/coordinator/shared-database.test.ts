@@ -1,12 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { requirementClassKey } from "@genai/dispatcher";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pg from "pg";
-import { openTaskStore } from "../../src/storage/index.ts";
+import { openTaskStore, type TaskStore } from "../../src/storage/index.ts";
 import { TestPostgres } from "../storage/support/test-postgres.ts";
-import { modernNode, newTask, picture, setup } from "./setup.ts";
+import { legacyNode, modernNode, newTask, picture, setup } from "./setup.ts";
 
 let postgres: TestPostgres;
 beforeAll(async () => {
@@ -80,4 +81,58 @@ test("what a server left that never comes back is finished by another", async ()
     bundle.sessions.deliveries("n1").map(async ({ attemptId }) => (await bundle.store.attempt(attemptId))?.taskId),
   );
   expect(new Set(given)).toEqual(new Set([running.taskId, waiting.taskId]));
+});
+
+test("a running task whose row somebody has locked while its server starts is kept by the node that lists it", async () => {
+  const databaseUrl = await postgres.database();
+  await using bundle = await setup({ databaseUrl });
+  await bundle.coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  expect(await bundle.coordinator.submit(newTask(), null)).toMatchObject({ type: "stored" });
+  const { attemptId } = await bundle.sessions.until(() => bundle.sessions.deliveries("n1")[0]);
+  const holder = new pg.Client(databaseUrl);
+  await holder.connect();
+  await holder.query("BEGIN; SELECT 1 FROM genai.tasks FOR NO KEY UPDATE");
+  const restarted = bundle.restart();
+  // Longer than any other call waits for the database.
+  await setTimeout(2_500);
+  await holder.query("ROLLBACK");
+  await holder.end();
+  await restarted;
+  const joined = await bundle.coordinator.nodes.nodeJoined(modernNode("n1"), [{ attemptId, state: "running" }]);
+  expect(joined).toMatchObject({ keep: [attemptId], stop: [] });
+});
+
+test("what a takeover brings and the window holds already goes on as it is", async () => {
+  const brought: string[] = [];
+  const wrap = (real: TaskStore): TaskStore =>
+    new Proxy(real, {
+      get(target, name) {
+        if (name === "takeOver") {
+          return async function* (): ReturnType<TaskStore["takeOver"]> {
+            const [{ taskId } = task] = (await target.tasksOf("alice", {}, 1, null)).tasks;
+            const stored = await target.task(taskId);
+            if (stored === null) return;
+            yield [
+              { task: stored, classKey: requirementClassKey(task.requirements), open: await target.attemptsOf(taskId) },
+            ];
+            brought.push(taskId);
+          };
+        }
+        const value = Reflect.get(target, name);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  await using bundle = await setup({ store: wrap });
+  const task = newTask();
+  await bundle.coordinator.nodes.nodeJoined(legacyNode("n1"), []);
+  await bundle.coordinator.submit(task, null);
+  const { attemptId } = await bundle.sessions.until(() => bundle.sessions.deliveries("n1")[0]);
+  while (brought.length === 0) await setTimeout(50);
+  bundle.coordinator.nodes.attemptCompleted("n1", attemptId, [picture()], {});
+  expect(await bundle.coordinator.awaitEnd(task.taskId, 5_000).ended).toMatchObject({ state: "succeeded" });
+  expect((await bundle.store.eventsOf(task.taskId, 0, 10)).map(({ state }) => state)).toEqual([
+    "queued",
+    "running",
+    "succeeded",
+  ]);
 });

@@ -1,5 +1,3 @@
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { until } from "@genai/testing";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
@@ -7,7 +5,7 @@ import pg from "pg";
 import { checkStore, type TaskStore } from "../../src/storage/index.ts";
 import { makePool } from "../../src/storage/postgres/connection.ts";
 import { inTransaction } from "../../src/storage/postgres/transaction.ts";
-import { changed, inserted, newTask, opened, requeued, settled } from "./support/builders.ts";
+import { changed, inserted, newTask, opened, settled } from "./support/builders.ts";
 import { type PostgresBundle, setupPostgres } from "./support/postgres-bundle.ts";
 import { TestPostgres } from "./support/test-postgres.ts";
 
@@ -283,33 +281,3 @@ test("a user who is gone from under a server costs one refusal, and no task in n
   await expect(store.commit([inserted(newTask({ userId: "one" }))])).rejects.toMatchObject({ outcome: "rolled_back" });
   expect(await store.commit([inserted(newTask({ userId: "one" }))])).toMatchObject([{ type: "applied" }]);
 });
-
-test("what a server held when it was gone is another's after its lease, and its own at once when it is back", async () => {
-  await using bundle = await setup();
-  const first = await bundle.open(bundle.databaseUrl);
-  const [running, lost] = [newTask(), newTask()];
-  await first.commit([
-    inserted(running, { claimed: true }),
-    opened(running.taskId),
-    inserted(lost, { claimed: true }),
-    opened(lost.taskId, { attempt: 1 }),
-    requeued(lost.taskId),
-  ]);
-  const second = await bundle.open(bundle.databaseUrl, true);
-  expect(await recovered(second)).toEqual([]);
-  // The first one's last sign of life is longer ago than its claims outlive it.
-  await bundle.sql(
-    "UPDATE genai.servers SET alive_until_ms = alive_until_ms - 60000 WHERE server_id = (SELECT min(claimed_by) FROM genai.tasks)",
-  );
-  expect(await recovered(second)).toEqual([running.taskId, lost.taskId]);
-  await expect(bundle.open(bundle.databaseUrl)).rejects.toMatchObject({ code: "in_use" });
-  // In effect the first process is gone: its lock was on the file that it had.
-  await rm(join(bundle.home, "tasks.lock"));
-  expect(await recovered(await bundle.open(bundle.databaseUrl))).toEqual([]);
-});
-
-async function recovered(store: TaskStore): Promise<readonly string[]> {
-  const ids: string[] = [];
-  for await (const batch of store.recover()) ids.push(...batch.map(({ task }) => task.taskId));
-  return ids;
-}

@@ -12,7 +12,7 @@ afterAll(() => postgres.stop());
 
 test("a connection that breaks again and again is one connection, and none is left behind", async () => {
   const url = await postgres.database();
-  const connection = new WriteConnection(url);
+  const connection = new WriteConnection(url, "a-server");
   const admin = new pg.Client(url);
   await admin.connect();
   const open = async (): Promise<number> => {

@@ -5,6 +5,10 @@ import { errorCode, errorReason } from "../error-code.ts";
 /** A caller hears within two seconds that the database is away. */
 export const CALL_MS_MAX = 1_500;
 
+/** How long a start waits for transactions that hold what this server has to take up, in milliseconds. Longer than the database lets one of
+ *  ours stand still (`idle_in_transaction_session_timeout`). */
+export const START_WAIT_MS = 15_000;
+
 /** Numbers as numbers: instants and counts stay far below 2^53. */
 const TYPES: pg.CustomTypesConfig = {
   getTypeParser(id: number, format?: "text" | "binary") {
@@ -30,9 +34,17 @@ export function connectionSettings(url: string, callMs: number): pg.ClientConfig
   };
 }
 
-/** A pool for the store. */
-export function makePool(url: string, options: { readonly max: number; readonly callMs: number }): pg.Pool {
-  const pool = new pg.Pool({ ...connectionSettings(url, options.callMs), max: options.max });
+/** A pool for the store. `opened` is called with each new connection, which serves nobody before that has resolved. */
+export function makePool(
+  url: string,
+  options: {
+    readonly max: number;
+    readonly callMs: number;
+    readonly opened?: (client: pg.ClientBase) => Promise<void>;
+  },
+): pg.Pool {
+  const { max, callMs, opened } = options;
+  const pool = new pg.Pool({ ...connectionSettings(url, callMs), max, ...(opened && { onConnect: opened }) });
   // A connection that breaks is dropped by the pool, and whoever uses it hears of it by their next statement. Without listeners the
   // process would die of it: of an idle one, and of one that is between two statements of a transaction.
   pool.on("error", () => undefined);

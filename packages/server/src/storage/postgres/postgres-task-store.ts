@@ -38,8 +38,9 @@ import { PostgresClaims } from "./postgres-claims.ts";
 import { PostgresCredentials } from "./postgres-credentials.ts";
 import { PostgresDeliveries } from "./postgres-deliveries.ts";
 import { PostgresReader, type Query } from "./postgres-reader.ts";
-import { recoverBatch } from "./postgres-recovery.ts";
+import { PostgresRecovery } from "./postgres-recovery.ts";
 import { PostgresSweeper } from "./postgres-sweeper.ts";
+import { endConnectionsOf, markConnection } from "./server-connections.ts";
 import { serverIdIn } from "./server-id.ts";
 import { ServerLease } from "./server-lease.ts";
 import { inTransaction } from "./transaction.ts";
@@ -61,6 +62,7 @@ export class PostgresTaskStore implements ServerStore {
   readonly #lease: ServerLease;
   readonly #committer: GroupCommitter;
   readonly #claims: PostgresClaims;
+  readonly #recovery: PostgresRecovery;
   readonly #sweeper: PostgresSweeper;
   readonly #reader: PostgresReader;
   readonly #deliveries: PostgresDeliveries;
@@ -74,6 +76,7 @@ export class PostgresTaskStore implements ServerStore {
     this.#lease = lease;
     this.#committer = new GroupCommitter(pool, writing, serverId);
     this.#claims = new PostgresClaims(pool, serverId);
+    this.#recovery = new PostgresRecovery(pool, serverId);
     this.#sweeper = new PostgresSweeper(pool, serverId);
     const query: Query = (name, text, values) => this.#query(name, text, values);
     this.#reader = new PostgresReader(query);
@@ -89,11 +92,13 @@ export class PostgresTaskStore implements ServerStore {
     let pool: pg.Pool | undefined;
     try {
       await migrateDatabase(url);
-      pool = makePool(url, { max: CONNECTIONS_MAX, callMs: CALL_MS_MAX });
       const serverId = serverIdIn(folder);
+      await endConnectionsOf(url, serverId);
+      const opened = (client: pg.ClientBase) => markConnection(client, serverId);
+      pool = makePool(url, { max: CONNECTIONS_MAX, callMs: CALL_MS_MAX, opened });
       const lease = new ServerLease(pool, serverId);
       await lease.begin();
-      return new PostgresTaskStore(lock, pool, new WriteConnection(url), serverId, lease);
+      return new PostgresTaskStore(lock, pool, new WriteConnection(url, serverId), serverId, lease);
     } catch (error) {
       await pool?.end();
       lock.release();
@@ -165,12 +170,14 @@ export class PostgresTaskStore implements ServerStore {
   }
 
   recover(): AsyncIterable<readonly RecoveredTask[]> {
-    return batches((after) => this.#answered(() => recoverBatch(this.#pool, this.#serverId, "mine too", after)));
+    return batches((after) => this.#answered(() => this.#recovery.ownBatch(after)));
   }
 
-  async takeOver(): Promise<readonly RecoveredTask[]> {
-    const { tasks } = await this.#answered(() => recoverBatch(this.#pool, this.#serverId, "of the gone", 0));
-    return tasks;
+  async *takeOver(): AsyncIterable<readonly RecoveredTask[]> {
+    const lost = await this.#answered(() => this.#recovery.lostBatch());
+    if (lost.length > 0) yield lost;
+    if (!(await this.#answered(() => this.#lease.tellsWhoIsGone()))) return;
+    yield* batches((after) => this.#answered(() => this.#recovery.batchOfTheGone(after)));
   }
 
   sweep(options: SweepOptions): Promise<SweepResult> {

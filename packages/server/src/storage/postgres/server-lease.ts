@@ -11,6 +11,9 @@ export class ServerLease {
   readonly #pool: Pool;
   readonly #serverId: string;
   #timer: NodeJS.Timeout | null = null;
+  /** One renewal is under way at a time: the second would find the lease that the first brought back, and not that it had lapsed. */
+  #renewing: Promise<void> = Promise.resolve();
+  #amnestyUntilMs = 0;
 
   constructor(pool: Pool, serverId: string) {
     this.#pool = pool;
@@ -27,17 +30,40 @@ export class ServerLease {
     this.#timer.unref();
   }
 
+  /** Whether a server whose lease has lapsed is gone. Not for one lease after this server's own lapsed, or could not be renewed: whatever kept
+   *  this one from the database may have kept the others from it too, and those have to have had the time to come back. */
+  async tellsWhoIsGone(): Promise<boolean> {
+    await this.#renew();
+    return performance.now() >= this.#amnestyUntilMs;
+  }
+
   /** Ends it: other servers may take what this one held at once. */
   async end(): Promise<void> {
     if (this.#timer) clearInterval(this.#timer);
+    await this.#renewing;
     await this.#pool.query("UPDATE servers SET alive_until_ms = 0 WHERE server_id = $1", [this.#serverId]);
   }
 
-  async #renew(): Promise<void> {
-    await this.#pool.query(
-      `INSERT INTO servers VALUES ($1, now_ms() + ${ALIVE_MS})
-       ON CONFLICT (server_id) DO UPDATE SET alive_until_ms = excluded.alive_until_ms`,
-      [this.#serverId],
-    );
+  #renew(): Promise<void> {
+    const renewal = this.#renewing.then(() => this.#renewOnce());
+    this.#renewing = renewal.catch(() => undefined);
+    return renewal;
+  }
+
+  async #renewOnce(): Promise<void> {
+    // Until the answer is there it may be any.
+    let lapsed = true;
+    try {
+      const { rows } = await this.#pool.query<{ lapsed: boolean }>(
+        `WITH before AS (SELECT alive_until_ms FROM servers WHERE server_id = $1)
+         INSERT INTO servers VALUES ($1, now_ms() + ${ALIVE_MS})
+         ON CONFLICT (server_id) DO UPDATE SET alive_until_ms = excluded.alive_until_ms
+         RETURNING coalesce((SELECT alive_until_ms FROM before) <= now_ms(), false) AS lapsed`,
+        [this.#serverId],
+      );
+      lapsed = rows[0]?.lapsed ?? true;
+    } finally {
+      if (lapsed) this.#amnestyUntilMs = performance.now() + ALIVE_MS;
+    }
   }
 }

@@ -1,14 +1,17 @@
 import pg, { type QueryConfig, type QueryResult } from "pg";
 import { CALL_MS_MAX, connectionSettings } from "./connection.ts";
+import { markConnection } from "./server-connections.ts";
 
-/** The one connection that writes groups of changes. What is sent on it goes out at once and is carried out in order, each as a transaction
+/** The one connection that writes groups of changes, in a server's name. What is sent on it goes out at once and is carried out in order, each as a transaction
  *  of its own: while the database works on one, the next lies at its door already. Broken, the next call opens another. */
 export class WriteConnection {
   readonly #url: string;
+  readonly #serverId: string;
   #client: Promise<pg.Client> | null = null;
 
-  constructor(url: string) {
+  constructor(url: string, serverId: string) {
     this.#url = url;
+    this.#serverId = serverId;
   }
 
   /** Rejects after `callMs`, and takes along whatever was sent behind it: who waits no longer for an answer ends the connection. */
@@ -24,7 +27,7 @@ export class WriteConnection {
 
   #open(): Promise<pg.Client> {
     const client = new pg.Client({ ...connectionSettings(this.#url, CALL_MS_MAX), pipeline: true });
-    const opened = client.connect().then(() => client);
+    const opened = this.#connect(client);
     // A broken one says so twice, and the second time another may have its place.
     const drop = (): void => {
       if (this.#client === opened) this.#client = null;
@@ -33,5 +36,16 @@ export class WriteConnection {
     opened.catch(drop);
     this.#client = opened;
     return opened;
+  }
+
+  async #connect(client: pg.Client): Promise<pg.Client> {
+    await client.connect();
+    try {
+      await markConnection(client, this.#serverId);
+    } catch (error) {
+      void client.end();
+      throw error;
+    }
+    return client;
   }
 }

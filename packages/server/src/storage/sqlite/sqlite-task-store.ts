@@ -140,9 +140,7 @@ export class SqliteTaskStore implements ServerStore {
   }
 
   /** The folder's lock keeps every other server out. */
-  async takeOver(): Promise<readonly RecoveredTask[]> {
-    return [];
-  }
+  async *takeOver(): AsyncIterable<readonly RecoveredTask[]> {}
 
   sweep(options: SweepOptions): Promise<SweepResult> {
     return this.#writer.call("sweep", options);

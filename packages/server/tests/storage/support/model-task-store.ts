@@ -275,9 +275,7 @@ export class ModelTaskStore implements TaskStore {
     return this.#usageOf(userId).tasks.queued;
   }
 
-  async takeOver() {
-    return [];
-  }
+  async *takeOver() {}
 
   async *recover() {
     const batch = [];
