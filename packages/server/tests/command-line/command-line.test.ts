@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -61,6 +61,16 @@ test("migrate makes a store, backup copies it beside its server, and check finds
   const database = new Database(copy, { readonly: true });
   expect(database.prepare("SELECT count(*) FROM tasks").pluck().get()).toBe(1);
   database.close();
+}, 60_000);
+
+test("a home whose artifacts are no folder stops the start with a sentence about them", async () => {
+  await using bundle = await setup();
+  await mkdir(bundle.home);
+  await writeFile(join(bundle.home, "artifacts"), "");
+  expect(await run(bundle.home)).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/^genai-server can't start\. GENAI_HOME\/artifacts can't be used: .+ may write\.\n$/),
+  });
 }, 60_000);
 
 test("check says what it found, and ends with 1", async () => {
