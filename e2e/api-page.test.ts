@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { EXPLANATIONS, NODE_REASONS } from "@genai/protocol";
+import { EXPLANATIONS, NODE_REASONS, V2Explanation } from "@genai/protocol";
 import { root } from "@genai/testing";
 import { expect, test } from "@jest/globals";
 import { Service } from "./support/service.ts";
@@ -58,4 +58,11 @@ test("the page's tables of codes are the protocol's", () => {
   };
   expect(table("code ")).toEqual(EXPLANATIONS);
   expect(table("reason of a node")).toEqual(NODE_REASONS);
+});
+
+test("the operator's page speaks of an explanation in the API's words", () => {
+  const paragraph = /^Beside the nodes [\s\S]*?\n\n?$/m.exec(readFileSync(join(root, "docs/dispatch.md"), "utf8"))?.[0];
+  const words = [...(paragraph ?? "").matchAll(/`(\w+)`/g)].map(([, word]) => word);
+  expect(words).toContain("blocked");
+  expect([...Object.keys(EXPLANATIONS), ...Object.keys(V2Explanation.shape)]).toEqual(expect.arrayContaining(words));
 });
