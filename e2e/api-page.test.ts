@@ -51,6 +51,14 @@ test("the page's calls work as they stand and give the answers printed below the
   }
 }, 120_000);
 
+test("the page sets $TASK to its first answer's task before it uses it", () => {
+  const [first] = calls.map(({ answer }) => answer as { readonly id: string } | null);
+  const id = first?.id ?? "";
+  const isSetAt = page.indexOf(`\nexport TASK=${id}\n`);
+  expect(isSetAt).toBeGreaterThan(page.indexOf(`"id": "${id}"`));
+  expect(isSetAt).toBeLessThan(page.indexOf("$TASK"));
+});
+
 test("the page's tables of codes are the protocol's", () => {
   const table = (head: string) => {
     const rows = page.slice(page.indexOf(`| ${head}`)).split("\n\n")[0] ?? "";
