@@ -65,8 +65,8 @@ export interface ServerOptions {
   readonly tracing?: Tracing;
 }
 
-/** Puts the parts together and listens. Rejects with a sentence for people: {@link ConfigurationError}, `StoreRefused`, or a system
- *  error of the port. */
+/** Puts the parts together and listens. Rejects with a sentence for people: {@link ConfigurationError}, `StoreRefused`,
+ *  `StoreUnavailable`, `ArtifactStoreRefused`, or a system error of the port. */
 export async function startServer(
   configuration: Configuration,
   logger: Logger,

@@ -149,8 +149,8 @@ export class Window {
     return this.#open.size > 0 || !this.#crowded.isEmpty;
   }
 
-  /** Claims what fits and hands it to `take`. Calls during a refill lead to one more round. `idle`: the cheapest idle price and the
-   *  classes, for slots for which nothing waits in the window. */
+  /** Claims what fits and hands it to `take`. Calls during a refill lead to one more round. `idle`: one entry for each idle
+   *  provider and class that it fits, with the provider's price. */
   refill(take: Take, idle: () => readonly { readonly classKey: string; readonly cost: number }[]): Promise<void> {
     if (!this.hasBacklog) return Promise.resolve();
     if (this.#refilling !== null) {
