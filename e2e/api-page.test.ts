@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { EXPLANATIONS, NODE_REASONS } from "@genai/protocol";
+import { EXPLANATIONS, NODE_REASONS, V2Explanation } from "@genai/protocol";
 import { root } from "@genai/testing";
 import { expect, test } from "@jest/globals";
 import { Service } from "./support/service.ts";
@@ -51,6 +51,14 @@ test("the page's calls work as they stand and give the answers printed below the
   }
 }, 120_000);
 
+test("the page sets $TASK to its first answer's task before it uses it", () => {
+  const [first] = calls.map(({ answer }) => answer as { readonly id: string } | null);
+  const id = first?.id ?? "";
+  const isSetAt = page.indexOf(`\nexport TASK=${id}\n`);
+  expect(isSetAt).toBeGreaterThan(page.indexOf(`"id": "${id}"`));
+  expect(isSetAt).toBeLessThan(page.indexOf("$TASK"));
+});
+
 test("the page's tables of codes are the protocol's", () => {
   const table = (head: string) => {
     const rows = page.slice(page.indexOf(`| ${head}`)).split("\n\n")[0] ?? "";
@@ -58,4 +66,11 @@ test("the page's tables of codes are the protocol's", () => {
   };
   expect(table("code ")).toEqual(EXPLANATIONS);
   expect(table("reason of a node")).toEqual(NODE_REASONS);
+});
+
+test("the operator's page speaks of an explanation in the API's words", () => {
+  const paragraph = /^Beside the nodes [\s\S]*?\n\n?$/m.exec(readFileSync(join(root, "docs/dispatch.md"), "utf8"))?.[0];
+  const words = [...(paragraph ?? "").matchAll(/`(\w+)`/g)].map(([, word]) => word);
+  expect(words).toContain("blocked");
+  expect([...Object.keys(EXPLANATIONS), ...Object.keys(V2Explanation.shape)]).toEqual(expect.arrayContaining(words));
 });

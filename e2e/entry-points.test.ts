@@ -61,6 +61,7 @@ test.each([
   [{ ENFORCE_JWT_AUTH: "maybe" }, /ENFORCE_JWT_AUTH.*maybe/],
   [{ LEASE: "0" }, /LEASE.*0/],
   [{ GENAI_HOME: "/dev/null/home" }, /GENAI_HOME.*\/dev\/null\/home/],
+  [{ TRACE_FILE: "/dev/null/trace" }, /TRACE_FILE.*\/dev\/null\/trace/],
 ])("a wrong value stops the server with one sentence that names it: %j", async (env, sentence) => {
   await using server = new Program("server", { env });
   expect((await server.exit).code).toBe(1);

@@ -1,5 +1,5 @@
 /** Makes the program, dist/main.js, of what the compiler left in dist: run by `npm run build` behind it. To find, read and link some 700 modules
- *  takes a second at each start; in a few files that is a third of it. What others import, dist/index.js and beside it, stays as it is. */
+ *  takes a second at each start; in a few files that is a third of it. What others import, dist/storage and what it stands on, stays as it is. */
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";

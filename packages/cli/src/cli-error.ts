@@ -22,10 +22,17 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 /** What ends a command: one sentence that says what is wrong and what to do, and the exit code. */
 export class CliError extends Error {
   readonly exitCode: ExitCode;
+  readonly #kind: keyof typeof exitCodes;
 
   constructor(kind: keyof typeof exitCodes, sentence: string, options?: ErrorOptions) {
     super(sentence, options);
     this.name = "CliError";
     this.exitCode = exitCodes[kind];
+    this.#kind = kind;
+  }
+
+  /** The same with one sentence more. */
+  with(sentence: string): CliError {
+    return new CliError(this.#kind, `${this.message} ${sentence}`, { cause: this.cause ?? this });
   }
 }

@@ -53,30 +53,39 @@ export function addSettingFlags(program: Command): void {
 /** Settings of a command. Throws `usage` with the name of what is wrong and where it came from. */
 export function readSettings(command: Command, context: CliContext): Settings {
   const flags = command.optsWithGlobals();
-  const fromFile = readFile(typeof flags.config === "string" ? flags.config : null, context);
-  const merged: Record<string, unknown> = { ...fromFile };
+  const path = typeof flags.config === "string" ? flags.config : defaultPath(context);
+  const merged = readFile(path, { mustBeThere: flags.config !== undefined });
+  let serverFrom = path;
   for (const name of names) {
-    const fromEnv = envNames[name]
-      .map((envName) => context.env[envName])
-      .find((value) => value !== undefined && value !== "");
-    const value = flags[name] ?? fromEnv;
-    if (value !== undefined) merged[name] = value;
+    const envName = envNames[name].find((each) => context.env[each] !== undefined && context.env[each] !== "");
+    const value = flags[name] ?? (envName && context.env[envName]);
+    if (value === undefined) continue;
+    merged[name] = value;
+    if (name === "server") serverFrom = flags.server === undefined ? (envName ?? "") : "--server";
   }
   const parsed = Settings.safeParse(merged);
   if (parsed.success) return { ...parsed.data, json: flags.json === true };
   const issue = parsed.error.issues[0];
+  if (issue?.path[0] === "server") {
+    const given = JSON.stringify(merged.server);
+    const must = "must begin with http:// or https://, such as http://127.0.0.1:8080";
+    throw new CliError("usage", `The server's URL ${given} (${serverFrom}) ${must}.`);
+  }
   throw new CliError("usage", `Setting ${issue?.path.join(".") || "in the configuration file"}: ${issue?.message}.`);
 }
 
-function readFile(given: string | null, context: CliContext): Record<string, unknown> {
+function defaultPath(context: CliContext): string {
   const configHome = context.env.XDG_CONFIG_HOME || join(context.env.HOME ?? homedir(), ".config");
-  const path = given ?? join(configHome, "genai", "config.json");
+  return join(configHome, "genai", "config.json");
+}
+
+function readFile(path: string, { mustBeThere }: { readonly mustBeThere: boolean }): Record<string, unknown> {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (given === null && (code === "ENOENT" || code === "ENOTDIR")) return {};
+    if (!mustBeThere && (code === "ENOENT" || code === "ENOTDIR")) return {};
     throw new CliError("usage", `The configuration file ${path} can't be read (${code}).`);
   }
   try {

@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { genai } from "./support/run.ts";
 import { picture, type StandInOptions, startServerStandIn } from "./support/server-stand-in.ts";
@@ -98,17 +98,29 @@ test("a file that is there already stays, unless --force", async () => {
   expect(readFileSync(bundle.out)).toEqual(picture);
 });
 
-test("a file that can't be written is exit code 1", async () => {
+test.each([
+  ["no/such/fox.png", "ENOENT"],
+  ["a-file/fox.png", "ENOTDIR"],
+])("a folder that nobody can write is refused before the picture is made: %s", async (out, code) => {
   await using bundle = await setup();
-  const run = await genai([
-    "generate",
-    "a fox",
-    "--out",
-    join(bundle.folder, "no/such/fox.png"),
-    "--server",
-    bundle.server.url,
-  ]);
-  expect(run).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("can't be written (ENOENT)") });
+  writeFileSync(join(bundle.folder, "a-file"), "");
+  const path = join(bundle.folder, out);
+  const run = await genai(["generate", "a fox", "--force", "--out", path, "--server", bundle.server.url]);
+  const why = `The folder ${dirname(path)} can't be written (${code}). Make it, or choose another with --out.`;
+  expect(run).toEqual({ exitCode: 2, stdout: "", stderr: `genai-cli: ${why}\n` });
+  expect(bundle.server.bodies).toEqual([]);
+});
+
+test("a picture that can't be saved is exit code 1, and its task is named", async () => {
+  await using bundle = await setup();
+  const run = await genai(["generate", "a fox", "--force", "--out", bundle.folder, "--server", bundle.server.url]);
+  const id = "0199a0b0-0000-7000-8000-000000000000";
+  expect(run).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringMatching(
+      new RegExp(`can't be written \\(EISDIR\\)\\. Task ${id} has the picture: genai-cli tasks show ${id}\\.\n$`),
+    ),
+  });
 });
 
 test("the key of a server on this machine is found, and shown to no other machine", async () => {

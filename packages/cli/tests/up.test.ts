@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort, Program, until } from "@genai/testing";
@@ -36,18 +37,29 @@ test.each(["SIGINT", "SIGTERM"] as const)(
   60_000,
 );
 
-test("up says which program ended by itself", async () => {
-  const taken = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
-  await once(taken, "listening");
+test("up starts nothing where somebody else's server has the port", async () => {
+  const other = createServer((_request, response) => response.end()).listen(0, "127.0.0.1");
+  await once(other, "listening");
   const home = mkdtempSync(join(tmpdir(), "genai-up-"));
   try {
-    const { port } = taken.address() as { port: number };
+    const { port } = other.address() as AddressInfo;
     const run = await genai(["up", "--port", String(port), "--home", home], { env: { PATH: process.env.PATH ?? "" } });
-    expect(run).toMatchObject({ exitCode: 1, stdout: "" });
-    expect(run.stderr).not.toMatch(/^(?:scaler|node) \|/m);
-    expect(run.stderr).toMatch(/server \| .*\n.*genai-cli: server ended by itself \(1\)\.\n$/s);
+    expect(run).toEqual({
+      exitCode: 2,
+      stdout: "",
+      stderr: `genai-cli: Port ${port} is in use. Give another with --port.\n`,
+    });
+    expect(readdirSync(home)).toEqual([]);
   } finally {
-    taken.close();
+    other.close();
     rmSync(home, { recursive: true });
   }
+});
+
+test("up says which program ended by itself", async () => {
+  const args = ["up", "--port", String(await freePort()), "--home", "/dev/null/home"];
+  const run = await genai(args, { env: { PATH: process.env.PATH ?? "" } });
+  expect(run).toMatchObject({ exitCode: 1, stdout: "" });
+  expect(run.stderr).not.toMatch(/^(?:scaler|node) \|/m);
+  expect(run.stderr).toMatch(/server \| .*\n.*genai-cli: server ended by itself \(1\)\.\n$/s);
 }, 60_000);

@@ -56,7 +56,8 @@ async function live(flags: Flags, environment: Environment, logger: Logger, sign
     logger,
   });
   const capabilities = await watch.start(signals.first);
-  logger.info({ nodeId, engine: flags.type, ready: capabilities.ready, kept: kept.length }, "starting");
+  const started = { nodeId, backend: withoutCredentials(backend), engine: flags.type };
+  logger.info({ ...started, ready: capabilities.ready, kept: kept.length }, "starting");
   const tracing = await openTracing(environment, {
     serviceName: "genai-node",
     version: VERSION,
@@ -127,6 +128,15 @@ class SignalCount {
     this.#tell = tell;
     if (this.#count > 0) queueMicrotask(() => tell(this.#count));
   }
+}
+
+/** A URL to be shown: no name, no password, and no query, which may hold a token. */
+function withoutCredentials(text: string): string {
+  const url = new URL(text);
+  url.username = "";
+  url.password = "";
+  url.search = "";
+  return url.href;
 }
 
 function isTrue(text: string | undefined): boolean {

@@ -17,14 +17,19 @@ const HEADERS = {
   "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 };
 
-/** Serves `/` (a page), `/status` (JSON) and `/healthz` (200 while connected with a ready engine, else 503) on 127.0.0.1 alone. */
+/** Serves `/` (a page), `/status` (JSON) and `/healthz` (200 while connected with a ready engine, else 503) on 127.0.0.1 alone.
+ *  Rejects with a sentence where it can't have the port. */
 export async function serveStatus(
   port: number,
   status: () => NodeStatus,
 ): Promise<{ port: number; close: () => Promise<void> }> {
   const server = createServer((request, response) => answer(request, response, status));
   server.listen(port, "127.0.0.1");
-  await once(server, "listening");
+  await once(server, "listening").catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === "EADDRINUSE" ? "it is in use" : error.code;
+    const sentence = `The status page can't have port ${port} (--status-port): ${why}. Choose another, or 0.`;
+    throw new Error(sentence, { cause: error });
+  });
   return { port: (server.address() as AddressInfo).port, close: () => closed(server) };
 }
 

@@ -6,6 +6,7 @@ import { type Command, readCommandLine, UsageError } from "./command-line/comman
 import { helpText } from "./command-line/help-text.ts";
 import { runStoreCommand } from "./command-line/store-command.ts";
 import { ConfigurationError, readConfiguration } from "./configuration/configuration.ts";
+import { isAddressRefused } from "./listen.ts";
 import { createLogger } from "./logger.ts";
 import { startServer } from "./server.ts";
 import { StoreRefused, StoreUnavailable } from "./storage/index.ts";
@@ -90,9 +91,4 @@ function hasSentence(error: unknown): boolean {
   return [ConfigurationError, StoreRefused, StoreUnavailable, ArtifactStoreRefused].some(
     (kind) => error instanceof kind,
   );
-}
-
-function isAddressRefused(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === "EADDRINUSE" || code === "EACCES" || code === "EADDRNOTAVAIL";
 }

@@ -44,6 +44,12 @@ export async function listen(http: HttpServer, port: number, host: string | null
   };
 }
 
+/** Whether an error says that the system gives no such address or port. A file that may not be written has the same code as a port. */
+export function isAddressRefused(error: unknown): boolean {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return syscall === "listen" && ["EADDRINUSE", "EACCES", "EADDRNOTAVAIL"].includes(code ?? "");
+}
+
 function written({ address, port }: AddressInfo): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

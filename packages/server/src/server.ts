@@ -65,8 +65,8 @@ export interface ServerOptions {
   readonly tracing?: Tracing;
 }
 
-/** Puts the parts together and listens. Rejects with a sentence for people: {@link ConfigurationError}, `StoreRefused`, or a system
- *  error of the port. */
+/** Puts the parts together and listens. Rejects with a sentence for people: {@link ConfigurationError}, `StoreRefused`,
+ *  `StoreUnavailable`, `ArtifactStoreRefused`, or a system error of the port. */
 export async function startServer(
   configuration: Configuration,
   logger: Logger,
@@ -74,6 +74,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const home = configuration.GENAI_HOME;
   const secrets = readSecrets(home);
+  const trace = configuration.TRACE_FILE === null ? null : new TraceRecorder(configuration.TRACE_FILE, logger);
   checkSecrets(configuration, logger);
   const store = await openTaskStore({ databaseUrl: configuration.DATABASE_URL, home });
   const credentials = new Credentials({ store, logger, wallMs: () => Date.now() });
@@ -85,7 +86,6 @@ export async function startServer(
   const keptElsewhere = configuration.ARTIFACT_STORE !== null && configuration.S3_PRESIGN;
   const urls = new ArtifactUrls(secrets.urlSecret, () => Date.now(), keptElsewhere);
   const remover = new UploadRemover(artifacts, logger, keptElsewhere ? DIRECT_UPLOAD_MS : null);
-  const trace = configuration.TRACE_FILE === null ? null : new TraceRecorder(configuration.TRACE_FILE, logger);
   const stopping = new AbortController();
 
   const metrics = new ServerMetrics({

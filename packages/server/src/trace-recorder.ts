@@ -1,6 +1,7 @@
-import { createWriteStream, type WriteStream } from "node:fs";
+import { createWriteStream, openSync, type WriteStream } from "node:fs";
 import type { DispatcherInput, DispatcherOptions, StepResult } from "@genai/dispatcher";
 import type { Logger } from "pino";
+import { ConfigurationError } from "./configuration/configuration.ts";
 import type { DispatcherTrace } from "./coordinator/dispatcher-loop.ts";
 
 /** Unwritten text beyond this is dropped, so that a slow disk can't fill the memory; the trace says where. Characters. */
@@ -12,8 +13,9 @@ export class TraceRecorder implements DispatcherTrace {
   readonly #file: WriteStream;
   #dropped = 0;
 
+  /** Opens the file, to write behind what is in it. Throws {@link ConfigurationError} where that can't be. */
   constructor(path: string, logger: Logger) {
-    this.#file = createWriteStream(path, { flags: "a" });
+    this.#file = createWriteStream(path, { fd: opened(path) });
     this.#file.on("error", (error) => logger.error({ err: error, path }, "the trace can't be written"));
   }
 
@@ -43,5 +45,13 @@ export class TraceRecorder implements DispatcherTrace {
       this.#dropped = 0;
     }
     this.#file.write(`${JSON.stringify(line)}\n`);
+  }
+}
+
+function opened(path: string): number {
+  try {
+    return openSync(path, "a");
+  } catch (error) {
+    throw new ConfigurationError(`TRACE_FILE is ${JSON.stringify(path)}, which can't be written.`, { cause: error });
   }
 }

@@ -6,9 +6,10 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { CliContext } from "../cli-context.ts";
 import { CliError } from "../cli-error.ts";
 import { decimal, integer } from "../scaler/create-request.ts";
+import { apiError } from "../server/api-error.ts";
 import { connectServer } from "../server/connect-server.ts";
 import { followTask } from "../server/follow-task.ts";
-import { artifactPaths, refuseExisting, saveArtifacts } from "../server/save-artifacts.ts";
+import { artifactPaths, refuseClosedFolder, refuseExisting, saveArtifacts } from "../server/save-artifacts.ts";
 import { createProgress, type Progress } from "../terminal/progress.ts";
 import { progressFollower } from "../terminal/progress-follower.ts";
 
@@ -56,13 +57,20 @@ Examples:
     )
     .action(async (prompt: string, flags: GenerateFlags, command: Command) => {
       const { client, settings } = connectServer(command, context);
-      if (!flags.force && flags.out !== "-") await refuseExisting(artifactPaths(flags.out, flags.count));
+      if (flags.out !== "-") {
+        await refuseClosedFolder(flags.out);
+        if (!flags.force) await refuseExisting(artifactPaths(flags.out, flags.count));
+      }
       const body = await taskBody(prompt, flags);
       const progress = createProgress(context.stderr, settings.json);
       try {
         const task = await runTask(client, body, flags.timeout, progress, context.signal);
         const artifacts = picturesOf(task);
-        const paths = await saveArtifacts(client, settings.server, artifacts, flags.out, context.stdout);
+        const paths = await saveArtifacts(client, settings.server, artifacts, flags.out, context.stdout).catch(
+          (error: unknown) => {
+            throw stillThere(error, task.id, context.invocation);
+          },
+        );
         progress.end();
         if (settings.json) context.stdout.write(`${JSON.stringify({ taskId: task.id, files: paths, artifacts })}\n`);
         else for (const path of paths) context.stdout.write(`${path}\n`);
@@ -94,6 +102,12 @@ async function runTask(
     if (limit.aborted) throw new CliError("timeout", `No picture within ${timeoutSeconds} s. ${known}`);
     throw error;
   }
+}
+
+/** What was made and could not be saved is not lost. */
+function stillThere(error: unknown, taskId: string, invocation: string): unknown {
+  const told = error instanceof CliError ? error : apiError(error);
+  return told?.with(`Task ${taskId} has the picture: ${invocation} tasks show ${taskId}.`) ?? error;
 }
 
 function picturesOf(task: V2Task): NonNullable<V2Task["result"]>["artifacts"] {

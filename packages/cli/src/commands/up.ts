@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import type { CliContext } from "../cli-context.ts";
 import { CliError } from "../cli-error.ts";
 import { integer } from "../scaler/create-request.ts";
+import { portAnswers } from "../up/port-answers.ts";
 import { Programs } from "../up/programs.ts";
 import { untilReady } from "../up/until-ready.ts";
 
@@ -20,6 +21,8 @@ export function addUp(program: Command, context: CliContext): void {
     .option("--home <folder>", "where everything is kept", ".genai")
     .addHelpText("after", "\nExamples:\n  genai-cli up\n  genai-cli up --port 9000 --home /tmp/try")
     .action(async ({ port, scalerPort, home }: UpFlags) => {
+      // Somebody else's server would answer for ours.
+      if (await portAnswers(port)) throw new CliError("usage", `Port ${port} is in use. Give another with --port.`);
       const url = `http://127.0.0.1:${port}`;
       const programs = new Programs(context);
       try {

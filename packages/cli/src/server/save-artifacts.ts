@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
-import { rename, rm, stat, writeFile } from "node:fs/promises";
-import { extname } from "node:path";
+import { access, constants, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, extname } from "node:path";
 import type { V2Task } from "@genai/protocol";
 import type { Client } from "@genai/protocol/client";
 import type { Output } from "../cli-context.ts";
@@ -28,6 +28,21 @@ export async function refuseExisting(paths: readonly string[]): Promise<void> {
     );
     if (there)
       throw new CliError("usage", `${path} is there already. Choose another name with --out, or give --force.`);
+  }
+}
+
+/** Throws `usage` when no file can be made in the folder of `out`. */
+export async function refuseClosedFolder(out: string): Promise<void> {
+  const folder = dirname(out);
+  try {
+    // Only a folder has a dot in it.
+    await access(`${folder}/.`, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CliError(
+      "usage",
+      `The folder ${folder} can't be written (${code}). Make it, or choose another with --out.`,
+    );
   }
 }
 

@@ -174,6 +174,19 @@ test("a second node in the same home does not start, and one after a kill does",
   expect(later.program.hasEnded).toBe(false);
 }, 60_000);
 
+test("a status page's port that is taken ends the node with a sentence, and its start told the server without its password", async () => {
+  await using server = await StandInServer.start();
+  const { host, port } = new URL(server.backend);
+  const flags = [...TEST, "-b", `ws://ann:password@${host}/?token=password`, "--status-port", port];
+  await using node = new NodeProcess(flags);
+  expect(await node.ended()).toBe(1);
+  expect(node.program.output).toContain(
+    `\nThe status page can't have port ${port} (--status-port): it is in use. Choose another, or 0.\n`,
+  );
+  expect(node.program.output).toMatch(new RegExp(`"backend":"ws://${host}/".*"starting"`));
+  expect(node.program.output).not.toContain("password");
+}, 60_000);
+
 test("the join token comes from its file, and the status page shows the node on loopback alone", async () => {
   await using server = await StandInServer.start();
   using files = folder();

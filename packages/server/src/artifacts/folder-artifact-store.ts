@@ -7,6 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { readImageHeader } from "@genai/protocol/pictures";
 import {
   type ArtifactStore,
+  ArtifactStoreRefused,
   ArtifactTooLarge,
   isArtifactKey,
   type ListedArtifact,
@@ -26,11 +27,16 @@ export class FolderArtifactStore implements ArtifactStore {
     this.#unfinished = join(root, "unfinished");
   }
 
-  /** Makes the folder where there is none, and sweeps what a crash left unfinished. */
+  /** Makes the folder where there is none, and sweeps what a crash left unfinished. Rejects with {@link ArtifactStoreRefused} where the
+   *  system lets it not. */
   static async open(root: string): Promise<FolderArtifactStore> {
     const store = new FolderArtifactStore(root);
-    await rm(store.#unfinished, { recursive: true, force: true });
-    await mkdir(store.#unfinished, { recursive: true });
+    try {
+      await rm(store.#unfinished, { recursive: true, force: true });
+      await mkdir(store.#unfinished, { recursive: true });
+    } catch (error) {
+      throw refusal(error);
+    }
     return store;
   }
 
@@ -141,6 +147,14 @@ async function moveTo(path: string, from: string): Promise<string | undefined> {
   const made = await mkdir(dirname(path), { recursive: true });
   await rename(from, path);
   return made;
+}
+
+function refusal(error: unknown): ArtifactStoreRefused {
+  const { message } = error as NodeJS.ErrnoException;
+  return new ArtifactStoreRefused(
+    `GENAI_HOME/artifacts can't be used: ${message}. It must be a folder that the server may write.`,
+    { cause: error },
+  );
 }
 
 function absent(error: unknown): null {

@@ -31,11 +31,8 @@ export function readConfiguration(environment: Readonly<Record<string, string | 
     }
     const parsed = variable.schema.safeParse(chosen);
     if (!parsed.success) {
-      const shown = variable.secret ? "(secret)" : JSON.stringify(chosen);
-      const why = parsed.error.issues[0]?.message ?? "is not valid";
-      throw new ConfigurationError(
-        `${name} is ${shown}, but it ${/^(must|should)/.test(why) ? why : `is wrong: ${why}`}.`,
-      );
+      const shown = variable.secret || variable.hidden ? "(secret)" : JSON.stringify(chosen);
+      throw new ConfigurationError(`${name} is ${shown}, but it ${parsed.error.issues[0]?.message}.`);
     }
     values[name] = parsed.data;
   }

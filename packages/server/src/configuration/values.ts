@@ -105,3 +105,13 @@ export function list() {
       .filter((part) => part !== ""),
   );
 }
+
+/** A URL of HTTP in the environment. */
+export function httpUrl() {
+  return z.url({ protocol: /^https?$/, error: "must be an http:// or https:// URL" });
+}
+
+/** One of these words. */
+export function oneOf<const Words extends readonly string[]>(...words: Words) {
+  return z.enum(words, { error: `must be one of ${words.join(", ")}` });
+}

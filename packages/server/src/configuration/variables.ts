@@ -1,8 +1,9 @@
 import { z } from "zod";
-import { credits, duration, flag, integer, list, ratePerMinute, size, sizeOrOff } from "./values.ts";
+import { credits, duration, flag, httpUrl, integer, list, oneOf, ratePerMinute, size, sizeOrOff } from "./values.ts";
 
 /** One environment variable: how it is read, what holds without it, and a line for people. */
 export interface Variable<Schema extends z.ZodType = z.ZodType, Default extends string | null = string | null> {
+  /** What is wrong with a value is said as the end of a sentence: "must be true or false". */
   readonly schema: Schema;
   /** As it would be written in the environment; null where there is none. */
   readonly default: Default;
@@ -10,6 +11,8 @@ export interface Variable<Schema extends z.ZodType = z.ZodType, Default extends 
   readonly line: string;
   /** Its value is a secret: never printed, and also read from the file that `<NAME>_FILE` names. */
   readonly secret?: true;
+  /** Its value may hold a password: never printed. */
+  readonly hidden?: true;
 }
 
 const MINUTE_MS = 60_000;
@@ -41,7 +44,7 @@ export const VARIABLES = {
     "Address to listen on. Without it both loopbacks, 127.0.0.1 and ::1; `0.0.0.0` for every network.",
   ),
   PUBLIC_URL: variable(
-    z.url({ protocol: /^https?$/ }),
+    httpUrl(),
     null,
     "URL",
     "How clients and nodes reach this server; the base of the URLs that it hands out. Without it the address of the request.",
@@ -52,12 +55,15 @@ export const VARIABLES = {
     "folder",
     "Where the database, the artifacts and the keys are kept.",
   ),
-  DATABASE_URL: variable(
-    z.string().min(1),
-    null,
-    "URL",
-    "PostgreSQL, such as `postgres://user:password@host/database`. Without it SQLite in GENAI_HOME.",
-  ),
+  DATABASE_URL: {
+    ...variable(
+      z.string().regex(/^postgres(?:ql)?:\/\//, "must begin with postgres:// or postgresql://"),
+      null,
+      "URL",
+      "PostgreSQL, such as `postgres://user:password@host/database`. Without it SQLite in GENAI_HOME.",
+    ),
+    hidden: true,
+  },
   ENFORCE_JWT_AUTH: variable(
     flag(),
     "true",
@@ -72,8 +78,8 @@ export const VARIABLES = {
   JWT_ALLOW_SHORT_SECRET: variable(flag(), "false", "true/false", "Accept a secret under 32 bytes beyond loopback."),
   JWT_AUDIENCE: variable(list(), null, "list", "Accepted `aud` of tokens. Without it any."),
   JWT_ISSUER: variable(z.string().min(1), null, "text", "Accepted `iss` of tokens. Without it any."),
-  JWKS_URL: variable(z.url({ protocol: /^https?$/ }), null, "URL", "Public keys of RS256 and ES256 tokens."),
-  SUPABASE_URL: variable(z.url({ protocol: /^https?$/ }), null, "URL", "A Supabase project: sets issuer and JWKS."),
+  JWKS_URL: variable(httpUrl(), null, "URL", "Public keys of RS256 and ES256 tokens."),
+  SUPABASE_URL: variable(httpUrl(), null, "URL", "A Supabase project: sets issuer and JWKS."),
   SUPABASE_KEY: secret(z.string(), "Not used; the server warns when it is set."),
   USE_SUPABASE: variable(flag(), "false", "true/false", "Keep tasks in Supabase's PostgreSQL; wants DATABASE_URL."),
   NODE_TOKEN: secret(
@@ -88,7 +94,7 @@ export const VARIABLES = {
     "How long the synchronous v1 call waits for its pictures before it answers 504.",
   ),
   DEFAULT_MODEL: variable(
-    z.string().max(512),
+    z.string().max(512, "must have 512 characters at most"),
     "",
     "model",
     "Model of tasks that name none; empty leaves it to the node.",
@@ -197,7 +203,7 @@ export const VARIABLES = {
     "URL",
     "`s3://bucket/prefix` keeps pictures in S3 (credentials from the AWS environment). Without it a folder in GENAI_HOME.",
   ),
-  S3_ENDPOINT: variable(z.url({ protocol: /^https?$/ }), null, "URL", "Endpoint of an S3-compatible store."),
+  S3_ENDPOINT: variable(httpUrl(), null, "URL", "Endpoint of an S3-compatible store."),
   S3_REGION: variable(z.string().min(1), "us-east-1", "text", "Region of the S3 bucket."),
   S3_PATH_STYLE: variable(flag(), "false", "true/false", "Address buckets by path instead of by host name."),
   S3_PRESIGN: variable(
@@ -219,18 +225,18 @@ export const VARIABLES = {
     "Hosts, addresses or ranges that webhooks may reach beside the public internet.",
   ),
   WEBHOOK_SECRET: secret(
-    z.string().min(32),
+    z.string().min(32, "must have 32 characters or more"),
     "What the secrets of the users' webhooks are derived from, 32 characters or more; one for all servers of a database. Without it the server makes one.",
   ),
   METRICS_TOKEN: secret(z.string().min(1), "Bearer token of /metrics. Without it /metrics answers on loopback only."),
   OTEL_EXPORTER_OTLP_ENDPOINT: variable(
-    z.url({ protocol: /^https?$/ }),
+    httpUrl(),
     null,
     "URL",
     "Collector of traces (OTLP over HTTP, in JSON). Without it nothing is traced; the other `OTEL_*` variables hold beside it.",
   ),
   LOG_LEVEL: variable(
-    z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]),
+    oneOf("fatal", "error", "warn", "info", "debug", "trace", "silent"),
     "info",
     "level",
     "fatal, error, warn, info, debug, trace or silent.",

@@ -10,7 +10,7 @@ export interface Delivery {
   readonly traceparent?: string | null;
 }
 
-/** What the coordinator asks of the connected nodes. Implemented by the session registry; called only after the commit.
+/** What the coordinator asks of the connected nodes. Implemented by the node gateway; called only after the commit.
  *  Every call is fire and forget: a node that is gone is told to the coordinator by `nodeLost`. */
 export interface NodeSessions {
   deliver(nodeId: string, delivery: Delivery): void;

@@ -35,7 +35,7 @@ export class Window {
   /** Waiting tasks outside of the window, by class. */
   readonly #unclaimed = new Map<string, number>();
   /** Those of these classes that are claimed; the others are of crowded users alone. */
-  readonly #open = new Set<string>();
+  readonly #claimable = new Set<string>();
   readonly #crowded: CrowdedUsers;
   /** Tasks in the window by class and user, to grant the floor. */
   readonly #held = new Map<string, Map<string, number>>();
@@ -70,7 +70,7 @@ export class Window {
   async look(): Promise<void> {
     this.#crowded.beat();
     for (const { classKey, unclaimed } of await this.#store.backlog()) {
-      if (unclaimed === 0 || this.#open.has(classKey)) continue;
+      if (unclaimed === 0 || this.#claimable.has(classKey)) continue;
       const known = this.#unclaimed.get(classKey);
       if (known === undefined) {
         if (!this.#behind.has(classKey)) this.#behind.set(classKey, null);
@@ -126,16 +126,14 @@ export class Window {
 
   /** Its row is on the disk. */
   arrived(classKey: string): void {
-    this.neverArrived(classKey);
+    this.#endArriving(classKey);
     this.#arrivals += 1;
     this.#setUnclaimed(classKey, (this.#unclaimed.get(classKey) ?? 0) + 1);
   }
 
   /** Its row never came to be. */
   neverArrived(classKey: string): void {
-    const arriving = (this.#arriving.get(classKey) ?? 0) - 1;
-    if (arriving > 0) this.#arriving.set(classKey, arriving);
-    else this.#arriving.delete(classKey);
+    this.#endArriving(classKey);
   }
 
   /** A task outside of the window ended there (canceled, expired). */
@@ -146,11 +144,11 @@ export class Window {
 
   /** True while there may be something to claim. */
   get hasBacklog(): boolean {
-    return this.#open.size > 0 || !this.#crowded.isEmpty;
+    return this.#claimable.size > 0 || !this.#crowded.isEmpty;
   }
 
-  /** Claims what fits and hands it to `take`. Calls during a refill lead to one more round. `idle`: the cheapest idle price and the
-   *  classes, for slots for which nothing waits in the window. */
+  /** Claims what fits and hands it to `take`. Calls during a refill lead to one more round. `idle`: one entry for each idle
+   *  provider and class that it fits, with the provider's price. */
   refill(take: Take, idle: () => readonly { readonly classKey: string; readonly cost: number }[]): Promise<void> {
     if (!this.hasBacklog) return Promise.resolve();
     if (this.#refilling !== null) {
@@ -164,6 +162,12 @@ export class Window {
     return this.#refilling;
   }
 
+  #endArriving(classKey: string): void {
+    const arriving = (this.#arriving.get(classKey) ?? 0) - 1;
+    if (arriving > 0) this.#arriving.set(classKey, arriving);
+    else this.#arriving.delete(classKey);
+  }
+
   async #rounds(
     take: Take,
     idle: () => readonly { readonly classKey: string; readonly cost: number }[],
@@ -171,12 +175,12 @@ export class Window {
     do {
       this.#again = false;
       for (const classKey of this.#crowded.takeDue()) if (this.#unclaimed.has(classKey)) this.#ask(classKey);
-      for (const classKey of [...this.#open]) {
+      for (const classKey of [...this.#claimable]) {
         const { taken, bound } = this.#fill(classKey);
         if (taken <= bound / 2) await this.#claim(classKey, bound - taken, 0, false, take);
       }
       for (const { classKey, cost } of idle()) {
-        const isWorthIt = this.#open.has(classKey) && !this.#fill(classKey).overflows;
+        const isWorthIt = this.#claimable.has(classKey) && !this.#fill(classKey).overflows;
         if (isWorthIt) await this.#claim(classKey, 1, cost, true, take);
       }
     } while (this.#again);
@@ -238,13 +242,13 @@ export class Window {
   }
 
   #ask(classKey: string): void {
-    if (this.#open.has(classKey)) return;
-    this.#open.add(classKey);
+    if (this.#claimable.has(classKey)) return;
+    this.#claimable.add(classKey);
     this.#demand.registerClass(requirementsOfClassKey(classKey));
   }
 
   #askNoMore(classKey: string): void {
-    if (this.#open.delete(classKey)) this.#demand.forgetClass(classKey);
+    if (this.#claimable.delete(classKey)) this.#demand.forgetClass(classKey);
   }
 
   #forget(classKey: string): void {

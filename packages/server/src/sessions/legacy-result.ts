@@ -13,7 +13,7 @@ const URL_CHARS_MAX = 8_192;
 /** A result that holds something other than pictures' URLs, or too much. */
 export class UnusableResult extends Error {
   override readonly name = "UnusableResult";
-  readonly code: "result_unusable" | "too_many_artifacts";
+  readonly code: "result_unusable" | "too_many_artifacts" | "result_too_large";
 
   constructor(message: string, code: UnusableResult["code"] = "result_unusable") {
     super(message);
@@ -66,7 +66,7 @@ async function storePicture(
     return { ...kept, ...header };
   } catch (error) {
     if (!(error instanceof ArtifactTooLarge)) throw error;
-    throw new UnusableResult(`A picture of the result has over ${bytesMax} bytes.`, "too_many_artifacts");
+    throw new UnusableResult(`A picture of the result has over ${bytesMax} bytes.`, "result_too_large");
   }
 }
 

@@ -24,11 +24,18 @@ import { checkUploadedResult } from "./uploaded-result.ts";
 
 const FRAME_TYPES: ReadonlySet<string> = new Set(NodeFrame.options.map((option) => option.shape.type.value));
 
-/** Why a result brings more than its attempt may, in a sentence; null where it does not. */
-function excessOf(artifacts: ResultFrame["artifacts"], { picturesMax, bytesMax }: AttemptUploads): string | null {
-  if (artifacts.length > picturesMax) return `The result has ${artifacts.length} pictures, ${picturesMax} are allowed.`;
+/** Why a result brings more than its attempt may; null where it does not. */
+function excessOf(
+  artifacts: ResultFrame["artifacts"],
+  { picturesMax, bytesMax }: AttemptUploads,
+): { readonly code: "too_many_artifacts" | "result_too_large"; readonly message: string } | null {
+  if (artifacts.length > picturesMax) {
+    const message = `The result has ${artifacts.length} pictures, ${picturesMax} are allowed.`;
+    return { code: "too_many_artifacts", message };
+  }
   const bytes = artifacts.reduce((sum, artifact) => sum + artifact.bytes, 0);
-  return bytes > bytesMax ? `The result's pictures have ${bytes} bytes, ${bytesMax} are allowed.` : null;
+  if (bytes <= bytesMax) return null;
+  return { code: "result_too_large", message: `The result's pictures have ${bytes} bytes, ${bytesMax} are allowed.` };
 }
 
 /** A node that speaks protocol 2. */
@@ -176,7 +183,7 @@ export class Protocol2Session implements NodeSession {
     const uploads = events.uploadsOf(this.#nodeId, attemptId);
     const excess = uploads === null ? null : excessOf(artifacts, uploads);
     if (uploads !== null && excess !== null) {
-      return this.#failed(attemptId, "too_many_artifacts", excess, uploads.excessIsOf);
+      return this.#failed(attemptId, excess.code, excess.message, uploads.excessIsOf);
     }
     // Nothing is taken between the look at its pictures and the decision: what was checked is what a client gets.
     await uploads?.hold();

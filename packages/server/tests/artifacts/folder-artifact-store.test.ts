@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { expect, test } from "@jest/globals";
+import { ArtifactStoreRefused } from "../../src/artifacts/artifact-store.ts";
 import { FolderArtifactStore } from "../../src/artifacts/folder-artifact-store.ts";
 import { artifactStoreContract } from "./support/artifact-store-contract.ts";
 
@@ -38,4 +39,15 @@ test("a picture that comes while the folder of its attempt goes is stored", asyn
     expect(await bundle.store.head("attempts/a/1")).not.toBeNull();
     await bundle.store.delete(["attempts/a/1"]);
   }
+});
+
+test("a file in the place of the folder is refused with a sentence", async () => {
+  await using bundle = await setup();
+  const file = join(bundle.folder, "artifacts");
+  await writeFile(file, "");
+  const opening = FolderArtifactStore.open(file);
+  await expect(opening).rejects.toBeInstanceOf(ArtifactStoreRefused);
+  await expect(opening).rejects.toThrow(
+    /^GENAI_HOME\/artifacts can't be used: ENOTDIR.*It must be a folder that the server may write\.$/,
+  );
 });

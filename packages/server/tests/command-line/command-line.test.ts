@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "@jest/globals";
 import Database from "better-sqlite3";
@@ -23,9 +23,13 @@ interface Ended {
 
 /** The program as people start it, to its end. */
 function run(home: string, ...args: readonly string[]): Promise<Ended> {
+  return ended(process.execPath, ["--import", HOOKS, MAIN, ...args], home);
+}
+
+function ended(file: string, args: readonly string[], home: string): Promise<Ended> {
   return new Promise((resolve) => {
     const env = { PATH: process.env.PATH, GENAI_HOME: home };
-    execFile(process.execPath, ["--import", HOOKS, MAIN, ...args], { env }, (error, out, err) => {
+    execFile(file, args, { env }, (error, out, err) => {
       resolve({ code: typeof error?.code === "number" ? error.code : 0, out, err });
     });
   });
@@ -61,6 +65,32 @@ test("migrate makes a store, backup copies it beside its server, and check finds
   const database = new Database(copy, { readonly: true });
   expect(database.prepare("SELECT count(*) FROM tasks").pluck().get()).toBe(1);
   database.close();
+}, 60_000);
+
+test("a home whose artifacts are no folder stops the start with a sentence about them", async () => {
+  await using bundle = await setup();
+  await mkdir(bundle.home);
+  await writeFile(join(bundle.home, "artifacts"), "");
+  expect(await run(bundle.home)).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/^genai-server can't start\. GENAI_HOME\/artifacts can't be used: .+ may write\.\n$/),
+  });
+}, 60_000);
+
+test("a backup that finds no more room ends with a sentence, and leaves nothing", async () => {
+  await using bundle = await setup();
+  const { home, copy } = bundle;
+  await run(home, "migrate");
+  const { size } = await stat(join(home, "tasks.db"));
+  // A limit on the size of files stands for the full disk; dash and bash count it in blocks of 512 and 1,024 bytes.
+  const command = `ulimit -f ${Math.floor(size / 2_048)} && exec "$@"`;
+  const args = ["-c", command, "sh", process.execPath, "--import", HOOKS, MAIN, "backup", copy];
+  expect(await ended("/bin/sh", args, home)).toEqual({
+    code: 1,
+    out: "",
+    err: expect.stringMatching(/^\/.+copy\.db can't be written \(SQLITE_[A-Z_]+\)\. Choose another folder\.\n$/),
+  });
+  expect(await readdir(dirname(copy))).toEqual(["home"]);
 }, 60_000);
 
 test("check says what it found, and ends with 1", async () => {

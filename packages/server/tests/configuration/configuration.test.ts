@@ -33,17 +33,28 @@ test.each([
 });
 
 test.each([
-  ["HTTP_PORT", "http"],
-  ["HTTP_PORT", "70000"],
-  ["WS_TASK_TIMEOUT", "soon"],
-  ["MAX_BODY_BYTES", "-1"],
-  ["ENFORCE_JWT_AUTH", "maybe"],
-  ["RATE_LIMIT", "0"],
-  ["PUBLIC_URL", "ftp://example.com"],
-  ["LOG_LEVEL", "loud"],
-])("a wrong %s stops the start with a sentence that names it and its value %s", (name, value) => {
+  ["HTTP_PORT", "http", "must be a whole number from 0 to 65535"],
+  ["HTTP_PORT", "70000", "must be a whole number from 0 to 65535"],
+  ["WS_TASK_TIMEOUT", "soon", "must be a duration from 0.001 s to 86400 s, such as 30, 30s, 15m or 7d"],
+  ["MAX_BODY_BYTES", "-1", "must be a size from 1024 to 1073741824 bytes, such as 32MB or 64MiB"],
+  ["ENFORCE_JWT_AUTH", "maybe", "must be true or false"],
+  ["RATE_LIMIT", "0", "must be a whole number of requests a minute from 1, or off"],
+  ["PUBLIC_URL", "ftp://example.com", "must be an http:// or https:// URL"],
+  ["PUBLIC_URL", "example.com", "must be an http:// or https:// URL"],
+  ["JWKS_URL", "keys", "must be an http:// or https:// URL"],
+  ["LOG_LEVEL", "loud", "must be one of fatal, error, warn, info, debug, trace, silent"],
+  ["DEFAULT_MODEL", "m".repeat(513), "must have 512 characters at most"],
+])("a wrong %s stops the start with a sentence that names it and its value %s", (name, value, why) => {
   expect(() => readConfiguration({ [name]: value })).toThrow(ConfigurationError);
-  expect(() => readConfiguration({ [name]: value })).toThrow(`${name} is "${value}"`);
+  expect(() => readConfiguration({ [name]: value })).toThrow(`${name} is "${value}", but it ${why}.`);
+});
+
+test("a DATABASE_URL of something else stops the start, and its password is not shown", () => {
+  const sentence = "DATABASE_URL is (secret), but it must begin with postgres:// or postgresql://.";
+  for (const value of ["mysql://ann:password@host/database", "ann:password@host/database", "tasks.db"])
+    expect(() => readConfiguration({ DATABASE_URL: value })).toThrow(new ConfigurationError(sentence));
+  for (const value of ["postgres://ann:password@host/database", "postgresql:///genai?host=/run/postgresql"])
+    expect(readConfiguration({ DATABASE_URL: value }).DATABASE_URL).toBe(value);
 });
 
 test("a rate limit can be switched off", () => {
@@ -61,6 +72,9 @@ test("a secret can come from a file, is refused from two places, and is not show
   expect(readConfiguration({ NODE_TOKEN_FILE: file }).NODE_TOKEN).toBe("from-a-file");
   expect(() => readConfiguration({ NODE_TOKEN_FILE: file, NODE_TOKEN: "other" })).toThrow("both set");
   expect(() => readConfiguration({ NODE_TOKEN_FILE: join(folder, "none") })).toThrow("can't be read");
+  expect(() => readConfiguration({ WEBHOOK_SECRET: "short" })).toThrow(
+    new ConfigurationError("WEBHOOK_SECRET is (secret), but it must have 32 characters or more."),
+  );
 });
 
 test("a home gets its secrets at the first start, readable by their owner only, and keeps them", () => {

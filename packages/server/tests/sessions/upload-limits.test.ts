@@ -95,7 +95,7 @@ test("check 35: the pictures of an attempt have a limit together, however they c
   await using server = await RealServer.start({ MAX_ATTEMPT_BYTES: "2KiB", MAX_GRAPH_PICTURES: "3" });
   await using node = await ModernNode.join(server.port, "modern");
   const pipeline = { type: "comfy", workflow: { "1": { class_type: "SaveImage", inputs: {} } } };
-  await api(server.url).post("/v2/tasks").send({ pipeline }).expect(201);
+  const created = await api(server.url).post("/v2/tasks").send({ pipeline }).expect(201);
   const task = await node.next("task");
   const at = (n: number): string => task.uploadUrl.replace("{n}", String(n));
   const picture = Buffer.concat([png(), Buffer.alloc(900)]);
@@ -105,6 +105,11 @@ test("check 35: the pictures of an attempt have a limit together, however they c
   // In the place of another it fits.
   expect(await put(at(1), picture)).toEqual([201, undefined]);
   expect(await put(at(3), png())).toEqual([409, "too_many_artifacts"]);
+  const artifacts = [0, 1, 2].map(() => described(picture));
+  node.peer.say({ type: "result", attemptId: task.attemptId, artifacts });
+  await node.next("ack");
+  const after = await api(server.url).get(`/v2/tasks/${created.body.id}`).expect(200);
+  expect(firstAttempt(after.body)).toEqual(["failed", "result_too_large"]);
 });
 
 test("check 35: what a failed attempt brought is removed", async () => {
@@ -129,7 +134,7 @@ test("check 35: a legacy node's result is bounded as a graph's is", async () => 
   const results = [
     { sent: 3, bytes: 0, ending: ["succeeded", undefined] },
     { sent: 4, bytes: 0, ending: ["failed", "too_many_artifacts"] },
-    { sent: 3, bytes: 1_000, ending: ["failed", "too_many_artifacts"] },
+    { sent: 3, bytes: 1_000, ending: ["failed", "result_too_large"] },
   ];
   for (const { sent, bytes, ending } of results) {
     const created = await api(server.url)

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import Database from "better-sqlite3";
-import { backupStore, checkStore, migrateStore, openTaskStore } from "../../src/storage/index.ts";
+import { backupStore, checkStore, migrateStore, openTaskStore, StoreRefused } from "../../src/storage/index.ts";
 import { SQLITE_MIGRATIONS } from "../../src/storage/sqlite/migrations.ts";
 import { artifact, changed, inserted, newTask, opened, requeued, settled } from "./support/builders.ts";
 
@@ -99,6 +99,22 @@ test("a backup taken while tasks are written is a whole store of one moment", as
   await restored.close();
   await expect(backupStore(bundle.location, join(home, "tasks.db"))).rejects.toMatchObject({ code: "not_writable" });
   expect(existsSync(join(home, "tasks.db.unfinished"))).toBe(false);
+});
+
+test.each([
+  ["a folder that is not there", "none/copy.db"],
+  ["a file as its folder", "home/tasks.db/copy.db"],
+  ["a name that no file may have", `${"x".repeat(250)}.db`],
+])("a backup into %s is refused with a sentence, and leaves nothing", async (_what, target) => {
+  await using bundle = await setup();
+  const path = join(bundle.folder, target);
+  const backup = backupStore(bundle.location, path);
+  await expect(backup).rejects.toBeInstanceOf(StoreRefused);
+  await expect(backup).rejects.toMatchObject({
+    code: "not_writable",
+    message: expect.stringMatching(/^\/.+ can't be written \([A-Z_]+\)\. Choose another folder\.$/),
+  });
+  expect(await readdir(bundle.folder)).toEqual(["home"]);
 });
 
 test("backup of a PostgreSQL store says how PostgreSQL does it", async () => {

@@ -1,13 +1,15 @@
 import { existsSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { errorCode, errorReason } from "../error-code.ts";
 import { connect, inspect } from "../sqlite/database-file.ts";
 import { StoreRefused } from "../store-refused.ts";
 import type { StoreLocation } from "./store-location.ts";
 
 /** Copies a SQLite store into a new file, as it is at one moment, while the server works. The copy appears under its name when it
  *  is whole and on the disk. Artifacts are not in it.
- *  Throws {@link StoreRefused} for PostgreSQL, whose own tools do this, where the file exists, or where the store is damaged. */
+ *  Throws {@link StoreRefused} for PostgreSQL, whose own tools do this, where the file exists or can't be written, or where the store is
+ *  damaged; then nothing of the copy is left. */
 export async function backupStore(location: StoreLocation, target: string): Promise<void> {
   if (location.databaseUrl !== null) {
     const message =
@@ -20,17 +22,40 @@ export async function backupStore(location: StoreLocation, target: string): Prom
   if (existsSync(path)) throw new StoreRefused("not_writable", `${path} exists, and a backup overwrites nothing.`);
   inspect(file);
   const unfinished = `${path}.unfinished`;
-  await rm(unfinished, { force: true });
+  let made = unfinished;
+  try {
+    await rm(unfinished, { force: true });
+    copy(file, unfinished);
+    await sync(unfinished);
+    await rename(unfinished, path);
+    made = path;
+    await sync(dirname(path));
+  } catch (error) {
+    // Where it can't even be removed, what was wrong before says more.
+    await rm(made, { force: true }).catch(() => {});
+    throw refusal(error, file, path);
+  }
+}
+
+function copy(file: string, to: string): void {
   const database = connect(file, { readonly: true });
   try {
     // One read transaction: SQLite's backup call would begin again with each commit of the server, and never end.
-    database.prepare("VACUUM INTO ?").run(unfinished);
+    database.prepare("VACUUM INTO ?").run(to);
   } finally {
     database.close();
   }
-  await sync(unfinished);
-  await rename(unfinished, path);
-  await sync(dirname(path));
+}
+
+function refusal(error: unknown, file: string, path: string): StoreRefused {
+  const code = errorCode(error);
+  // The pages of a large store are read here for the first time.
+  if (code.startsWith("SQLITE_CORRUPT")) {
+    const message = `The task store ${file} is damaged: ${errorReason(error)}. It was left as it is, and no backup was made.`;
+    return new StoreRefused("damaged", message, { cause: error });
+  }
+  const message = `${path} can't be written (${code || errorReason(error)}). Choose another folder.`;
+  return new StoreRefused("not_writable", message, { cause: error });
 }
 
 async function sync(path: string): Promise<void> {
