@@ -4,6 +4,7 @@ import type { DispatcherOptions } from "./options.ts";
 import { Placement } from "./placement/placement.ts";
 import type { PlacementContext } from "./placement/placement-context.ts";
 import type { PlantedFault } from "./planted-faults.ts";
+import { IdleUsers } from "./state/idle-users.ts";
 import type { ProviderRecord } from "./state/provider-record.ts";
 import type { TaskRecord } from "./state/task-record.ts";
 import type { Timer } from "./state/timer.ts";
@@ -23,12 +24,14 @@ export class Core implements PlacementContext {
   readonly tasks = new Map<string, TaskRecord>();
   readonly providers = new Map<string, ProviderRecord>();
   readonly users = new Map<string, UserRecord>();
+  /** Of these: those without tasks. */
+  readonly idleUsers = new IdleUsers();
   readonly timers = new Timers<Timer>();
   readonly estimates: Estimates;
   readonly placement: Placement;
   /** What this step asks of the caller so far, in order. */
   effects: DispatcherEffect[] = [];
-  /** Greatest start tag sent: where newcomers begin. */
+  /** Where newcomers begin: the greatest start tag sent, or, from when there was no task at all, the greatest tag. */
   startTagMax = 0;
   /** Numbers tasks, users and providers in the order of their appearance. */
   sequence = 0;

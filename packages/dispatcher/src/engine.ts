@@ -37,8 +37,7 @@ function apply(core: Core, input: DispatcherInput): Refusal | null {
     case "withdraw":
       return takeOut(core, input.taskId, input.type);
     case "userChanged":
-      changeLimits(core, input.userId, input.limits);
-      return null;
+      return changeLimits(core, input.userId, input.limits);
     case "providerJoined":
       if (!core.providers.has(input.provider.providerId) && core.providers.size >= core.options.providersMax) {
         const message = `There are ${core.options.providersMax} providers here, which is the most.`;

@@ -202,7 +202,7 @@ export class Coordinator implements TaskService {
 
   /** What a user may do, as `userLimits` says it, may be another from now on. */
   limitsChanged(userId: string): void {
-    this.#admission.limitsChanged(userId);
+    this.#admission.announce(userId, this.#state.userLimits(userId));
   }
 
   subscribe(topic: `task:${string}` | `user:${string}`, listener: (news: TaskNews) => void): () => void {
