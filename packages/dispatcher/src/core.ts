@@ -1,6 +1,7 @@
 import type { DispatcherEffect } from "./effect.ts";
 import { Estimates } from "./estimates.ts";
 import type { DispatcherOptions } from "./options.ts";
+import { OrderedIndex } from "./ordered-index.ts";
 import { Placement } from "./placement/placement.ts";
 import type { PlacementContext } from "./placement/placement-context.ts";
 import type { PlantedFault } from "./planted-faults.ts";
@@ -23,6 +24,11 @@ export class Core implements PlacementContext {
   /** Unsettled tasks. A settled one is forgotten: the store has its verdict. */
   readonly tasks = new Map<string, TaskRecord>();
   readonly providers = new Map<string, ProviderRecord>();
+  /** Of these: those that are gone and remembered for their conduct alone, whoever has been gone for longest first. */
+  readonly goneProviders = new OrderedIndex<ProviderRecord>(
+    (a, b) => a.goneNumber - b.goneNumber,
+    () => 0,
+  );
   readonly users = new Map<string, UserRecord>();
   /** Of these: those without tasks. */
   readonly idleUsers = new IdleUsers();

@@ -29,7 +29,8 @@ export interface DispatcherOptions {
   readonly modelLoadMs: number;
   /** Most unsettled tasks. 1 to 100 000 000; default 2 000 000. */
   readonly tasksMax: number;
-  /** Most providers that are connected or remembered for their lost attempts. 1 to 1 000 000; default 100 000. */
+  /** Most providers that are connected, or remembered for their lost attempts or their conduct. Where there are so many, a new one takes the
+   *  place of the one that has been gone for longest; it is refused where none is gone. 1 to 1 000 000; default 100 000. */
   readonly providersMax: number;
   /** Most users. Where there are so many, a newcomer takes the place of one without tasks; it is refused where all have some.
    *  1 to 100 000 000; default 1 000 000. */

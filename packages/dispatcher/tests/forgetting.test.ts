@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { aTask } from "./support/builders.ts";
+import { aProvider, aTask } from "./support/builders.ts";
 import { Fleet } from "./support/fleet.ts";
 
 const OWN = { weight: 2, userClass: 0, queuedMax: 10, runningMax: 3 };
@@ -105,4 +105,67 @@ test("the usual limits of a user who is not here make no record", () => {
   const limits = fleet.dispatcher.limitsOf("nobody");
   fleet.feed({ type: "userChanged", userId: "nobody", limits: { ...limits } });
   expect(usersOf(fleet)).toEqual([]);
+});
+
+const HOUR_MS = 3_600_000;
+
+/** A provider joins, has some faults in a row, and is gone for good. */
+function misbehave(fleet: Fleet, providerId: string, faults = 1): void {
+  fleet.join(providerId);
+  for (let i = 0; i < faults; i++) {
+    const taskId = `${providerId}-${i}`;
+    fleet.submit(taskId);
+    fleet.feed({ type: "failed", taskId, attempt: 1, providerId, fault: "node", code: "oom" });
+    fleet.feed({ type: "cancel", taskId });
+  }
+  fleet.feed({ type: "providerLost", providerId, how: "left" });
+}
+
+test("the conduct of a provider that is gone is remembered for an hour", () => {
+  const fleet = new Fleet();
+  misbehave(fleet, "p1");
+  fleet.pass(HOUR_MS - 1);
+  expect(fleet.dispatcher.provider("p1")).toMatchObject({ online: false });
+  fleet.pass(1);
+  expect(fleet.dispatcher.provider("p1")).toBeNull();
+  expect(fleet.dispatcher.nextDeadlineMs()).toBeNull();
+});
+
+test("a provider that rests is not forgotten before it has rested", () => {
+  const fleet = new Fleet({ restMs: 2 * HOUR_MS, restMaxMs: 2 * HOUR_MS });
+  misbehave(fleet, "p1", 3);
+  fleet.pass(2 * HOUR_MS - 1);
+  expect(fleet.dispatcher.provider("p1")).toMatchObject({ breaker: "resting" });
+  fleet.pass(1);
+  expect(fleet.dispatcher.provider("p1")).toBeNull();
+});
+
+test("a provider that comes back within the hour finds its conduct, and is kept as long as it stays", () => {
+  const fleet = new Fleet({ restMs: 2 * HOUR_MS, restMaxMs: 2 * HOUR_MS });
+  misbehave(fleet, "p1", 3);
+  fleet.pass(HOUR_MS / 2);
+  fleet.join("p1");
+  fleet.pass(HOUR_MS);
+  expect(fleet.dispatcher.provider("p1")).toMatchObject({ online: true, breaker: "resting" });
+  fleet.feed({ type: "providerLost", providerId: "p1", how: "left" });
+  fleet.pass(HOUR_MS - 1);
+  expect(fleet.dispatcher.provider("p1")).toMatchObject({ online: false, breaker: "trial" });
+});
+
+test("rented machines that come once and leave after a fault make room for one another, the longest gone first", () => {
+  const fleet = new Fleet({ providersMax: 3 });
+  fleet.join("steady", { models: ["another"], warmModel: null });
+  for (let i = 0; i < 50; i++) misbehave(fleet, `rented-${i}`);
+  const ids = fleet.dispatcher.inspect().providers.map(({ providerId }) => providerId);
+  expect(ids).toEqual(["steady", "rented-48", "rented-49"]);
+});
+
+test("a new provider is refused only where as many as there may be are connected", () => {
+  const fleet = new Fleet({ providersMax: 2 });
+  fleet.join("p1");
+  fleet.join("p2");
+  const refusal = fleet.refusalOf({ type: "providerJoined", provider: aProvider("p3"), held: [] });
+  expect(refusal).toMatchObject({ code: "limit_reached", field: "provider" });
+  fleet.feed({ type: "providerLost", providerId: "p1", how: "left" });
+  fleet.join("p3");
 });

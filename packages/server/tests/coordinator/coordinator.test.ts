@@ -156,7 +156,7 @@ test("what waits and what runs is found again after a restart, and a node that k
   const joined = await coordinator.nodes.nodeJoined(modernNode("n1"), [
     { attemptId: held.attemptId, state: "running" },
   ]);
-  expect(joined).toEqual({ keep: [held.attemptId], stop: [] });
+  expect(joined).toEqual({ type: "joined", keep: [held.attemptId], stop: [] });
   const before = sessions.deliveries("n1").length;
   coordinator.nodes.attemptCompleted("n1", held.attemptId, [picture()], {});
   for (let done = 1; done < tasks.length; done++) {
@@ -247,7 +247,26 @@ test("held attempts that nobody knows are to be stopped, finished ones are broug
     { attemptId: running, state: "running" },
     { attemptId: finished, state: "finished" },
   ]);
-  expect(joined).toEqual({ keep: [finished], stop: [running] });
+  expect(joined).toEqual({ type: "joined", keep: [finished], stop: [running] });
+});
+
+test("a node that the dispatcher refuses is told so, and counts for nothing", async () => {
+  await using bundle = await setup();
+  const { coordinator } = bundle;
+  const refused = await coordinator.nodes.nodeJoined(modernNode("n1", { slots: 1_000 }), []);
+  expect(refused).toMatchObject({ type: "refused", reason: expect.stringContaining("provider.slots is 1000") });
+  coordinator.nodes.nodeChanged(modernNode("n1"));
+  coordinator.nodes.nodeLost("n1", "broken");
+  expect(coordinator.dispatcher.provider("n1")).toBeNull();
+});
+
+test("a node that is refused at its second join is given no more once it is sent away", async () => {
+  await using bundle = await setup();
+  const { coordinator } = bundle;
+  await coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  expect(await coordinator.nodes.nodeJoined(modernNode("n1", { slots: 1_000 }), [])).toMatchObject({ type: "refused" });
+  coordinator.nodes.nodeLost("n1", "left");
+  expect(coordinator.dispatcher.provider("n1")).toBeNull();
 });
 
 test("a backlog far beyond the window is worked off, and another user does not wait behind it", async () => {
