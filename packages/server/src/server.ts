@@ -262,6 +262,7 @@ export async function startServer(
         listening.close();
         const openRequests = setTimeout(() => http.closeAllConnections(), HTTP_CLOSE_MS);
         http.closeIdleConnections();
+        coordinator.stopGiving();
         await gateway.closeAll({ afterMs: RECONNECT_MS_MAX });
         await coordinator.close();
         clearTimeout(openRequests);

@@ -16,10 +16,18 @@ export class NodeDesk implements NodeEvents {
   readonly #drained = new DrainedNodes();
   /** Of the nodes in `providers`: the process that each is. */
   readonly #bootIds = new Map<string, string | null>();
+  #stopping = false;
 
   constructor(state: CoordinatorState, admission: Admission) {
     this.#state = state;
     this.#admission = admission;
+  }
+
+  /** The server stops. Nodes are given no more, since it would be lost; and where a connection of a legacy node ends, with all that the
+   *  node runs, that is our doing: nothing of it is heard, and the next process finds it in the store as after a kill, at no charge. */
+  stop(): void {
+    this.#stopping = true;
+    for (const nodeId of this.#state.providers.keys()) this.#state.loop.feed({ type: "drain", providerId: nodeId });
   }
 
   nodeJoined(provider: Provider, held: readonly Held[], bootId: string | null = null): Promise<Joined> {
@@ -30,7 +38,7 @@ export class NodeDesk implements NodeEvents {
       .filter((attempt) => attempt.open);
     const before = providers.get(nodeId);
     providers.set(nodeId, provider);
-    const draining = this.#drained.holds(nodeId, bootId);
+    const draining = this.#stopping || this.#drained.holds(nodeId, bootId);
     logger.info({ nodeId, legacy: provider.legacy, held: held.length, known: mine.length }, "node joined");
     const result = loop.feed({ type: "providerJoined", provider, held: mine.map(refOf), draining });
     if (!result.ok) {
@@ -72,7 +80,9 @@ export class NodeDesk implements NodeEvents {
 
   nodeLost(nodeId: string, how: "broken" | "left"): void {
     const { providers, loop, logger } = this.#state;
-    if (!providers.delete(nodeId)) return;
+    const provider = providers.get(nodeId);
+    if (provider === undefined || (this.#stopping && provider.legacy)) return;
+    providers.delete(nodeId);
     this.#bootIds.delete(nodeId);
     logger.info({ nodeId, how }, "node is gone");
     loop.feed({ type: "providerLost", providerId: nodeId, how });

@@ -188,6 +188,28 @@ test("what was learned of how long work takes is known after a restart, and nons
   expect(bundle.coordinator.dispatcher.exportEstimates()).toEqual({ version: 1, runs: [], loads: [] });
 });
 
+test("while the server stops nobody is given anything, and what a legacy node had costs its task no loss", async () => {
+  await using bundle = await setup();
+  const { sessions } = bundle;
+  const task = newTask();
+  await bundle.coordinator.nodes.nodeJoined(legacyNode("old-1"), []);
+  await bundle.coordinator.submit(task, null);
+  await sessions.until(() => sessions.deliveries("old-1")[0]);
+  await bundle.coordinator.nodes.nodeJoined(legacyNode("old-2"), []);
+  await bundle.coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  bundle.coordinator.stopGiving();
+  // Their connections end one after the other.
+  bundle.coordinator.nodes.nodeLost("old-1", "left");
+  await bundle.coordinator.nodes.nodeJoined(modernNode("n2"), []);
+  expect(await bundle.coordinator.submit(newTask(), null)).toMatchObject({ type: "stored" });
+  bundle.coordinator.nodes.nodeLost("old-2", "left");
+  await bundle.restart();
+  expect(sessions.deliveries()).toHaveLength(1);
+  await bundle.coordinator.nodes.nodeJoined(legacyNode("old-1", { slots: 2 }), []);
+  await sessions.until(() => sessions.deliveries("old-1").length === 3);
+  expect(await bundle.store.task(task.taskId)).toMatchObject({ lastAttempt: 2, losses: 0, faults: 0 });
+});
+
 test("a task whose backoff outlives the server is tried again when it is over", async () => {
   await using bundle = await setup();
   const { sessions } = bundle;
