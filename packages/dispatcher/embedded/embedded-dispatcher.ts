@@ -77,7 +77,8 @@ export class EmbeddedDispatcher<Payload, Result> {
     this.#feed({ type: draining ? "drain" : "undrain", providerId });
   }
 
-  /** @throws RefusedError */
+  /** What a user may do. Of users without tasks so many are remembered (`idleUsersMax`): who has more sets them before each submit.
+   *  @throws RefusedError */
   setLimits(userId: string, limits: UserLimits): void {
     this.#feed({ type: "userChanged", userId, limits });
   }

@@ -2,7 +2,7 @@ import { Core } from "./core.ts";
 import type { StepResult } from "./effect.ts";
 import { step } from "./engine.ts";
 import type { EstimatesSnapshot } from "./estimates.ts";
-import type { DispatcherInput } from "./input.ts";
+import type { DispatcherInput, UserLimits } from "./input.ts";
 import { completeOptions, type DispatcherOptions } from "./options.ts";
 import type { PlantedFault } from "./planted-faults.ts";
 import { type Demand, readDemand } from "./reading/demand.ts";
@@ -14,6 +14,7 @@ import type { IdleProvider, ProviderSnapshot, TaskSnapshot } from "./reading/sna
 import { snapshotTask } from "./reading/task-snapshot.ts";
 import { readUsers, type UserDemand } from "./reading/user-demand.ts";
 import { type WhatIf, whatIf } from "./reading/what-if.ts";
+import { USER_LIMITS_DEFAULT } from "./state/user-record.ts";
 import type { Requirements, Task } from "./task.ts";
 
 /** Decides which provider runs which task. It does nothing itself: feed it inputs with the time, carry out the effects, and feed a
@@ -62,6 +63,11 @@ export class Dispatcher {
   /** Of how many classes a user has tasks waiting here. */
   waitingClassesOf(userId: string): number {
     return this.#core.users.get(userId)?.lanes.size ?? 0;
+  }
+
+  /** By which limits a user goes: what `userChanged` said last, or the usual ones where nothing was said or it is forgotten. */
+  limitsOf(userId: string): UserLimits {
+    return this.#core.users.get(userId)?.limits ?? USER_LIMITS_DEFAULT;
   }
 
   /** Makes a requirement class known of which the caller keeps tasks elsewhere. */

@@ -29,19 +29,21 @@ export type Settlement =
   | { readonly state: "canceled" };
 
 /** What the core asks of its caller, in order. The caller stores what has to be stored in one commit, and only then
- *  sends, aborts and answers. Plain JSON. */
+ *  sends, aborts and answers. Plain JSON; durations are whole milliseconds, whatever fractions the clock has, since stores keep no others. */
 export type DispatcherEffect =
   /** Store a new attempt, commit, send it to the provider, then feed `sent`. */
   | ({
       readonly type: "send";
       readonly providerId: string;
       readonly cost: number;
+      /** The longest that it may take, in whole milliseconds. */
       readonly limitMs: number;
       /** What loading and running are expected to take, in whole milliseconds: what its user is charged with until it is measured. */
       readonly expectedMs: number;
     } & AttemptRef)
   | ({ readonly type: "abort"; readonly providerId: string; readonly reason: AbortReason } & AttemptRef)
-  /** An attempt changed its state (never `assigned`: that is `send`). `gpuMs` is what it is charged with once it is closed. */
+  /** An attempt changed its state (never `assigned`: that is `send`). `gpuMs` is what it is charged with once it is closed, in whole
+   *  milliseconds. */
   | ({
       readonly type: "attemptChanged";
       readonly providerId: string;
@@ -57,6 +59,7 @@ export type DispatcherEffect =
       readonly faults: number;
       readonly losses: number;
       readonly failedProviderIds: readonly string[];
+      /** Its backoff: not before so long from now, in whole milliseconds, of the last one what is left; 0 for at once. */
       readonly retryInMs: number;
     }
   | { readonly type: "settled"; readonly taskId: string; readonly settlement: Settlement }

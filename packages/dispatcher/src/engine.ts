@@ -2,6 +2,7 @@ import type { Core } from "./core.ts";
 import type { Refusal, StepResult } from "./effect.ts";
 import type { DispatcherInput } from "./input.ts";
 import { enterAttempt } from "./lifecycle/attempt.ts";
+import { makeRoomForProvider } from "./lifecycle/conduct.ts";
 import { fire } from "./lifecycle/deadlines.ts";
 import { changeProvider, drainProvider, hearProvider, joinProvider, loseProvider } from "./lifecycle/provider.ts";
 import { advance, complete, fail, reject } from "./lifecycle/result.ts";
@@ -37,10 +38,9 @@ function apply(core: Core, input: DispatcherInput): Refusal | null {
     case "withdraw":
       return takeOut(core, input.taskId, input.type);
     case "userChanged":
-      changeLimits(core, input.userId, input.limits);
-      return null;
+      return changeLimits(core, input.userId, input.limits);
     case "providerJoined":
-      if (!core.providers.has(input.provider.providerId) && core.providers.size >= core.options.providersMax) {
+      if (!core.providers.has(input.provider.providerId) && !makeRoomForProvider(core)) {
         const message = `There are ${core.options.providersMax} providers here, which is the most.`;
         return { code: "limit_reached", field: "provider", message };
       }

@@ -29,6 +29,7 @@ export type DispatcherInput =
   | { readonly type: "cancel"; readonly taskId: string }
   /** Takes a task out without settling it (its storage failed, its claim went to another server). Open attempts are aborted. */
   | { readonly type: "withdraw"; readonly taskId: string }
+  /** A user without tasks is remembered only among so many others (`idleUsersMax`): before a submit `limitsOf` says whether these hold. */
   | { readonly type: "userChanged"; readonly userId: string; readonly limits: UserLimits }
   /** A session registered. `held`: the open attempts it says it has; what the core believes it has and is not listed is lost.
    *  A second join of a connected provider replaces its session. `draining`: it is drained from the first moment on; default false,

@@ -29,10 +29,16 @@ export interface DispatcherOptions {
   readonly modelLoadMs: number;
   /** Most unsettled tasks. 1 to 100 000 000; default 2 000 000. */
   readonly tasksMax: number;
-  /** Most providers that are connected or remembered for their lost attempts. 1 to 1 000 000; default 100 000. */
+  /** Most providers that are connected, or remembered for their lost attempts or their conduct. Where there are so many, a new one takes the
+   *  place of the one that has been gone for longest; it is refused where none is gone. 1 to 1 000 000; default 100 000. */
   readonly providersMax: number;
-  /** Most users with unsettled tasks or limits of their own. 1 to 100 000 000; default 1 000 000. */
+  /** Most users. Where there are so many, a newcomer takes the place of one without tasks; it is refused where all have some.
+   *  1 to 100 000 000; default 1 000 000. */
   readonly usersMax: number;
+  /** Most users without tasks that are remembered, for what they were charged with or for limits of their own. Beyond that first those
+   *  are forgotten who were charged with little, then those with limits of their own who have had no task for longest.
+   *  1 to 100 000 000; default 100 000, some 50 MB. */
+  readonly idleUsersMax: number;
   /** Longest id, model name or other text, in characters. 36 to 65 536; default 1 024. */
   readonly textCharsMax: number;
   /** Most models that one task asks for, and a hundredth of what one provider may offer. 1 to 10 000; default 100. */
@@ -56,6 +62,7 @@ const OPTIONS_DEFAULT: DispatcherOptions = {
   tasksMax: 2_000_000,
   providersMax: 100_000,
   usersMax: 1_000_000,
+  idleUsersMax: 100_000,
   textCharsMax: 1_024,
   modelsMax: 100,
 };
@@ -77,6 +84,7 @@ const RANGES: { readonly [Name in keyof DispatcherOptions]: readonly [number, nu
   tasksMax: [1, 100_000_000],
   providersMax: [1, 1_000_000],
   usersMax: [1, 100_000_000],
+  idleUsersMax: [1, 100_000_000],
   textCharsMax: [36, 65_536],
   modelsMax: [1, 10_000],
 };

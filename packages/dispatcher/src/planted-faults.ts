@@ -31,6 +31,8 @@ export const PLANTED_FAULTS = [
   "restIgnored",
   /** What a lost task waits for is forgotten: it never stands in the queue again. */
   "graceForgotten",
+  /** What is left of a backoff is told with the fraction of the clock. */
+  "fractionTold",
 ] as const;
 
 /** One of them. */

@@ -63,7 +63,7 @@ export interface Task {
   readonly timeToMoneyRatio: number;
   readonly requirements: Requirements;
   readonly work: Work;
-  /** The longest that one attempt may take, in milliseconds. */
+  /** The longest that one attempt may take, in milliseconds; a fraction is rounded up. */
   readonly limitMs: number;
   /** How long ago it was submitted, in milliseconds: 0 for a new one. Counts for its place and for ageing. */
   readonly ageMs: number;

@@ -1,5 +1,6 @@
 import type { DispatcherEffect } from "@genai/dispatcher";
 import { expect, test } from "@jest/globals";
+import { aProvider } from "./support/builders.ts";
 import { Fleet, settledOf } from "./support/fleet.ts";
 
 const PROVIDERS = 12;
@@ -98,4 +99,35 @@ test("check 18: a reject counts in neither", () => {
   const { requeues, end } = endure(patientFleet(), "rejected", Array<Trouble>(50).fill("reject"));
   expect(end).toBeNull();
   expect(requeues.at(-1)).toMatchObject({ faults: 0, losses: 0, retryInMs: 0 });
+});
+
+test("what is left of a backoff is told in whole milliseconds, whatever fraction the clock has, and kept to", () => {
+  for (let i = 0; i < 500; i++) {
+    const fleet = new Fleet();
+    const taskId = `task-${i}`;
+    const node = (providerId: string) => ({ taskId, attempt: providerId === "p1" ? 1 : 2, providerId });
+    // Sums with a fraction are rounded most where they pass a power of two.
+    fleet.nowMs = 4_096 - i / 7;
+    fleet.join("p1");
+    fleet.submit(taskId);
+    fleet.join("p2");
+    fleet.feed({ type: "providerLost", providerId: "p1", how: "broken" });
+    fleet.pass(3_000);
+    fleet.feed({ type: "providerJoined", provider: aProvider("p1"), held: [{ taskId, attempt: 1 }] });
+    fleet.feed({ type: "failed", ...node("p2"), fault: "node", code: "out_of_memory" });
+    // The backoff has begun, and nothing waits for its end until the first attempt is given back too.
+    fleet.pass(i / 9);
+    const effects = fleet.feed({ type: "rejected", ...node("p1"), reason: "leaving" });
+    const requeued = effects.find((effect): effect is EffectOf<"requeued"> => effect.type === "requeued");
+    expect(requeued).toMatchObject({ faults: 1, retryInMs: Math.ceil(requeued?.retryInMs ?? Number.NaN) });
+    if (requeued === undefined || requeued.retryInMs === 0) continue;
+    expect(fleet.dispatcher.task(taskId)?.state).toBe("backingOff");
+    expect(fleet.dispatcher.nextDeadlineMs()).toBe(fleet.nowMs + requeued.retryInMs);
+  }
+});
+
+test("a limit with a fraction is rounded up", () => {
+  const fleet = new Fleet();
+  fleet.join("p1");
+  expect(fleet.submit("t", { limitMs: 1_000.5 })).toContainEqual(expect.objectContaining({ limitMs: 1_001 }));
 });

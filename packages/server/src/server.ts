@@ -262,6 +262,7 @@ export async function startServer(
         deliverer.close();
         credentials.close();
         remover.close();
+        coordinator.stopGiving();
         await Promise.all([
           drainHttp(http, { close: () => listening.close(), openCount, withinMs: HTTP_CLOSE_MS }),
           gateway.closeAll({ afterMs: RECONNECT_MS_MAX }),

@@ -5,6 +5,7 @@ import { Ledger, type LedgerTask } from "./ledger.ts";
 import { wrongCharge } from "./rules/charges.ts";
 import { type CalmFacts, FairnessWatch } from "./rules/fairness.ts";
 import { wrongTrade } from "./rules/monotony.ts";
+import { wrongNumber } from "./rules/numbers.ts";
 import { type Turn, turnOf, wrongOrder } from "./rules/order.ts";
 import { expectationOf, wrongRequeue, wrongResult, wrongSettlement } from "./rules/results.ts";
 import { wrongSend } from "./rules/sends.ts";
@@ -100,6 +101,7 @@ export class CheckedDispatcher {
     const eligibility = new Eligibility(ledger, dispatcher);
     const turns: (Turn | null)[] = [];
     for (const effect of effects) {
+      this.#violated("number", wrongNumber(effect));
       if (effect.type === "send") {
         this.counts.sent += 1;
         turns.push(turnOf(ledger, effect));

@@ -203,6 +203,9 @@ export class Ledger {
       this.tasks.delete(taskId);
     }
     this.#ended.length = 0;
+    // Nobody waits, so all are even from here on.
+    if (this.tasks.size === 0)
+      for (const { tag } of this.users.values()) this.startTagMax = Math.max(this.startTagMax, tag);
     return left;
   }
 

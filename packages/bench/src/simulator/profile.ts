@@ -28,6 +28,8 @@ export interface Profile {
   readonly warmTurnsMax: number;
   /** Chatty nodes say accepted and progress. */
   readonly chatty: boolean;
+  /** The clock has fractions of a millisecond, as real ones do. */
+  readonly fractions: boolean;
 }
 
 /** Every eighth run is calm: fairness is promised where nothing else interferes. */
@@ -39,9 +41,13 @@ const CALM_RUN_MS = 20_000;
  *  others are as they would be without. */
 const WARM_TURNS_MAX = [4, 0, 0, 8, 0, 0] as const;
 
+/** Whether the clock has fractions, by the seed as well. */
+const FRACTIONS = [true, false, false, true] as const;
+
 export function drawProfile(random: Random, seed: number, stepsMax: number): Profile {
   const isLong = stepsMax > 1_000;
   const warmTurnsMax = WARM_TURNS_MAX[seed % WARM_TURNS_MAX.length] ?? 0;
+  const fractions = FRACTIONS[seed % FRACTIONS.length] ?? false;
   if (random.chance(CALM_SHARE)) {
     const nodes = random.integer(1, 4);
     return {
@@ -63,6 +69,7 @@ export function drawProfile(random: Random, seed: number, stepsMax: number): Pro
       restarts: 0,
       warmTurnsMax,
       chatty: false,
+      fractions,
     };
   }
   const maybe = (probability: number, value: number) => (random.chance(probability) ? random.fraction() * value : 0);
@@ -88,6 +95,7 @@ export function drawProfile(random: Random, seed: number, stepsMax: number): Pro
     restarts: maybe(0.3, 0.01),
     warmTurnsMax,
     chatty: random.chance(0.5),
+    fractions,
   };
 }
 

@@ -26,7 +26,9 @@ export function simulate(seed: number, stepsMax: number, planted: readonly Plant
   const random = new Random(seed);
   const profile = drawProfile(random, seed, stepsMax);
   const checked = new CheckedDispatcher(planted, profile.calm, optionsOf(profile));
-  new World(checked, random, profile).live(stepsMax);
+  // Not drawn from the stream of chance, so that runs without fractions are as they were.
+  const fractions = new Random(~seed);
+  new World(checked, { random, fractions }, profile).live(stepsMax);
   return finish(seed, profile, checked);
 }
 

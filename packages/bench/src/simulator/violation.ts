@@ -3,6 +3,7 @@ export interface Violation {
   readonly rule:
     | "crash"
     | "refusal"
+    | "number"
     | "send"
     | "result"
     | "settlement"

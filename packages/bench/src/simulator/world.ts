@@ -12,12 +12,16 @@ import { drawTask } from "./tasks.ts";
 const CALM_BACKLOG = 6;
 /** More than this many unsettled tasks are not submitted, so that a step stays cheap. */
 const UNSETTLED_MAX = 80;
+/** Of a millisecond. */
+const NANOSECONDS = 1_000_000;
 
-/** A fleet, its users and the caller between them and the dispatcher, on a virtual clock. All chance comes from one stream. */
+/** A fleet, its users and the caller between them and the dispatcher, on a virtual clock. All chance comes from one stream, the clock's
+ *  fractions of a millisecond from another. */
 export class World implements NodeWorld {
   readonly random: Random;
   readonly profile: Profile;
   readonly #checked: CheckedDispatcher;
+  readonly #fractions: Random;
   readonly #queue = new EventQueue();
   readonly #nodes = new Map<string, SimulatedNode>();
   readonly #taskIds: string[] = [];
@@ -27,8 +31,13 @@ export class World implements NodeWorld {
   #stoodAtMs = 0;
   #tasks = 0;
 
-  constructor(checked: CheckedDispatcher, random: Random, profile: Profile) {
+  constructor(
+    checked: CheckedDispatcher,
+    { random, fractions }: { readonly random: Random; readonly fractions: Random },
+    profile: Profile,
+  ) {
     this.#checked = checked;
+    this.#fractions = fractions;
     this.random = random;
     this.profile = profile;
   }
@@ -49,7 +58,9 @@ export class World implements NodeWorld {
   }
 
   after(ms: number, run: () => void): void {
-    this.#queue.add(this.#timeMs + ms, run);
+    // Less some nanoseconds, which real clocks count, so that nothing takes longer than was promised.
+    const fraction = this.profile.fractions && ms >= 1 ? this.#fractions.integer(0, NANOSECONDS - 1) / NANOSECONDS : 0;
+    this.#queue.add(this.#timeMs + ms - fraction, run);
   }
 
   workOf(taskId: string): number {

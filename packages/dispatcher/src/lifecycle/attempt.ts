@@ -1,7 +1,7 @@
 import type { Core } from "../core.ts";
 import type { AbortReason, AttemptState } from "../effect.ts";
 import type { AttemptRecord } from "../state/attempt-record.ts";
-import type { ProviderRecord } from "../state/provider-record.ts";
+import { forgetProviderWhereGone } from "./conduct.ts";
 import { chargeAtSend, correctCharge } from "./user.ts";
 
 /** Enters an attempt that was just made or restored: it takes its slot, its charge and its timers. */
@@ -93,16 +93,6 @@ export function freeSlot(core: Core, attempt: AttemptRecord): void {
   if (provider.attempts.length === 0) provider.idleSinceMs = core.nowMs;
   core.placement.providerChanged(provider);
   forgetProviderWhereGone(core, provider);
-}
-
-/** A provider that is gone and has nothing to come back for is forgotten, unless its conduct has to be remembered. */
-export function forgetProviderWhereGone(core: Core, provider: ProviderRecord): void {
-  const goodConduct = provider.breaker === "closed" && provider.faultsInRow === 0;
-  if (!provider.online && provider.attempts.length === 0 && goodConduct) {
-    core.timers.clear(provider.restTimer);
-    core.timers.clear(provider.slownessTimer);
-    core.providers.delete(provider.providerId);
-  }
 }
 
 /** GPU time since it began to count. */

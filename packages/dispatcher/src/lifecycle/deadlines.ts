@@ -3,6 +3,7 @@ import type { AttemptRecord } from "../state/attempt-record.ts";
 import type { Timer } from "../state/timer.ts";
 import { armLease, freeSlot } from "./attempt.ts";
 import { endRest } from "./breaker.ts";
+import { ageConduct } from "./conduct.ts";
 import { expire } from "./provider.ts";
 import { passLimit } from "./result.ts";
 import { endSkips, reconsider, settle } from "./task.ts";
@@ -38,6 +39,9 @@ export function fire(core: Core, timer: Timer): void {
       break;
     case "restEnds":
       endRest(core, timer.subject);
+      break;
+    case "conductAges":
+      ageConduct(core, timer.subject);
       break;
     case "slownessAges":
       core.placement.ageSlowness(timer.subject);

@@ -3,10 +3,11 @@ import type { AttemptRef } from "../input.ts";
 import type { Provider } from "../provider.ts";
 import type { AttemptRecord } from "../state/attempt-record.ts";
 import { ProviderRecord } from "../state/provider-record.ts";
-import { armLease, changeOpenState, closeAttempt, forgetProviderWhereGone, freeSlot, refOf } from "./attempt.ts";
+import { armLease, changeOpenState, closeAttempt, freeSlot, refOf } from "./attempt.ts";
+import { forgetProviderWhereGone, rememberProvider } from "./conduct.ts";
 import { chargeLoss, reconsider } from "./task.ts";
 
-/** The provider with this id, made where it is new. */
+/** The provider with this id, for a session or an attempt of it; made where it is new. */
 export function providerOf(core: Core, providerId: string): ProviderRecord {
   let provider = core.providers.get(providerId);
   if (provider === undefined) {
@@ -14,6 +15,7 @@ export function providerOf(core: Core, providerId: string): ProviderRecord {
     provider.idleSinceMs = core.nowMs;
     core.providers.set(providerId, provider);
   }
+  rememberProvider(core, provider);
   return provider;
 }
 

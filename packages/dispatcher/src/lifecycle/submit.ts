@@ -7,7 +7,7 @@ import type { Task, TaskHistory } from "../task.ts";
 import { enterAttempt } from "./attempt.ts";
 import { providerOf } from "./provider.ts";
 import { troubleOf } from "./task.ts";
-import { changeTaskState, retryAfterMs, userGainsTask, userOf } from "./user.ts";
+import { changeTaskState, makeRoomForUser, retryAfterMs, tooManyUsers, userGainsTask, userOf } from "./user.ts";
 
 /** Takes a task in: a new one, or one that an earlier process knew, with its open attempts. */
 export function submit(core: Core, task: Task): Refusal | null {
@@ -24,8 +24,11 @@ export function submit(core: Core, task: Task): Refusal | null {
       retryAfterMs: retryAfterMs(known),
     };
   }
-  if (core.tasks.size >= core.options.tasksMax) return full("tasks", core.options.tasksMax);
-  if (known === undefined && core.users.size >= core.options.usersMax) return full("users", core.options.usersMax);
+  const { tasksMax } = core.options;
+  if (core.tasks.size >= tasksMax) {
+    return { code: "limit_reached", field: "task", message: `There are ${tasksMax} tasks here, which is the most.` };
+  }
+  if (known === undefined && !makeRoomForUser(core)) return { ...tooManyUsers(core), field: "task.userId" };
 
   const user = userOf(core, task.userId);
   const taskClass = core.placement.classOf(task);
@@ -67,8 +70,4 @@ function restore(core: Core, record: TaskRecord, history: TaskHistory): void {
     attempt.expectedMs = Math.ceil(core.placement.optionAt(record, provider)?.runMs ?? 0);
     enterAttempt(core, attempt, open.limitLeftMs);
   }
-}
-
-function full(what: "tasks" | "users", most: number): Refusal {
-  return { code: "limit_reached", field: "task", message: `There are ${most} ${what} here, which is the most.` };
 }

@@ -43,10 +43,15 @@ export function reconsider(core: Core, task: TaskRecord, reason: RequeueReason):
 /** The task waits again, at the head of its user's queue. */
 function requeue(core: Core, task: TaskRecord, reason: RequeueReason): void {
   const { trouble } = task;
-  const retryInMs = Math.max(0, (trouble?.readyAtMs ?? 0) - core.nowMs);
+  const leftMs = Math.max(0, (trouble?.readyAtMs ?? 0) - core.nowMs);
+  // The clock has fractions, and what the caller stores has none: so long it is, here too.
+  const retryInMs = core.planted.has("fractionTold") ? leftMs : Math.ceil(leftMs);
   task.handedBack = true;
   core.placement.excludedChanged(task);
-  if (trouble !== null && retryInMs > 0) core.timers.set(trouble.readyTimer, trouble.readyAtMs);
+  if (trouble !== null && retryInMs > 0) {
+    trouble.readyAtMs = core.nowMs + retryInMs;
+    core.timers.set(trouble.readyTimer, trouble.readyAtMs);
+  }
   changeTaskState(core, task, retryInMs > 0 ? "backingOff" : "waiting");
   core.effects.push({
     type: "requeued",

@@ -10,7 +10,7 @@ import type { ProviderSnapshot } from "./snapshots.ts";
 export interface Inspection {
   readonly nowMs: number;
   readonly amnestyUntilMs: number;
-  /** Greatest start tag sent. */
+  /** Where newcomers begin. */
   readonly startTagMax: number;
   readonly tasks: readonly InspectedTask[];
   readonly attempts: readonly InspectedAttempt[];

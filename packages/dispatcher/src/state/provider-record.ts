@@ -32,6 +32,11 @@ export class ProviderRecord {
   rests = 0;
   readonly restTimer: Timer = providerTimer("restEnds", this);
 
+  /** Armed while it is gone and remembered for its conduct alone. */
+  readonly conductTimer: Timer = providerTimer("conductAges", this);
+  /** Numbers those in the order of going; 0 while it is not among them. */
+  goneNumber = 0;
+
   /** Its own error of estimates: mean of the logarithm of measured / expected. */
   slownessLog = 0;
   /** Bucket of that, a fifth wide each; part of its kind, so it moves only when the mean has clearly left it. */

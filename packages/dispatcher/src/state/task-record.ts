@@ -53,6 +53,7 @@ export class TaskRecord {
   readonly maxCost: number;
   /** Credits a second. */
   readonly ratio: number;
+  /** In whole milliseconds. */
   readonly limitMs: number;
   readonly maxAttempts: number;
   readonly submittedAtMs: number;
@@ -94,7 +95,7 @@ export class TaskRecord {
     this.priority = task.priority;
     this.maxCost = task.maxCost;
     this.ratio = Math.min(task.timeToMoneyRatio, RATIO_MAX);
-    this.limitMs = task.limitMs;
+    this.limitMs = Math.ceil(task.limitMs);
     this.maxAttempts = task.maxAttempts;
     this.submittedAtMs = nowMs - task.ageMs;
     this.sequence = sequence;

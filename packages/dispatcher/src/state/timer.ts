@@ -9,7 +9,7 @@ export type Timer = { atMs: number; sequence: number } & (
       readonly type: "leaseEnds" | "limitPasses" | "graceEnds" | "slotReleases";
       readonly subject: AttemptRecord;
     }
-  | { readonly type: "restEnds" | "slownessAges"; readonly subject: ProviderRecord }
+  | { readonly type: "restEnds" | "slownessAges" | "conductAges"; readonly subject: ProviderRecord }
 );
 
 /** A timer about a task that is not armed yet. */
@@ -26,6 +26,6 @@ export function attemptTimer(
 }
 
 /** A timer about a provider that is not armed yet. */
-export function providerTimer(type: "restEnds" | "slownessAges", subject: ProviderRecord): Timer {
+export function providerTimer(type: "restEnds" | "slownessAges" | "conductAges", subject: ProviderRecord): Timer {
   return { type, subject, atMs: Infinity, sequence: 0 };
 }

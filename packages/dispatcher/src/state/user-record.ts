@@ -2,7 +2,7 @@ import type { UserLimits } from "../input.ts";
 import type { Lane } from "./task-class.ts";
 
 /** What a user may do unless told otherwise. */
-const USER_LIMITS_DEFAULT: UserLimits = { weight: 1, userClass: 0, queuedMax: 10_000, runningMax: null };
+export const USER_LIMITS_DEFAULT: UserLimits = { weight: 1, userClass: 0, queuedMax: 10_000, runningMax: null };
 
 /** A user as the core keeps it: while tasks of it are unsettled, or its tag or limits have to be remembered. */
 export class UserRecord {
@@ -22,6 +22,8 @@ export class UserRecord {
   /** Mean time between two of its sends, for the computed retry-after; null before the second. */
   sendIntervalMs: number | null = null;
   lastSendAtMs: number | null = null;
+  /** Numbers the idle ones in the order of becoming so; 0 while it is not among them. Changed by {@link IdleUsers} alone. */
+  idleNumber = 0;
 
   /** Its waiting tasks by class. */
   readonly lanes = new Set<Lane>();
@@ -32,14 +34,7 @@ export class UserRecord {
   }
 
   get hasDefaultLimits(): boolean {
-    const { weight, userClass, queuedMax, runningMax } = this.limits;
-    const standard = USER_LIMITS_DEFAULT;
-    return (
-      weight === standard.weight &&
-      userClass === standard.userClass &&
-      queuedMax === standard.queuedMax &&
-      runningMax === standard.runningMax
-    );
+    return areDefault(this.limits);
   }
 
   /** It may have no more running at once. */
@@ -47,4 +42,17 @@ export class UserRecord {
     const { runningMax } = this.limits;
     return runningMax !== null && this.running >= runningMax;
   }
+}
+
+/** Whether limits say no more than what everybody has. */
+export function areDefault(limits: UserLimits): boolean {
+  const standard = USER_LIMITS_DEFAULT;
+  if (limits === standard) return true;
+  const { weight, userClass, queuedMax, runningMax } = limits;
+  return (
+    weight === standard.weight &&
+    userClass === standard.userClass &&
+    queuedMax === standard.queuedMax &&
+    runningMax === standard.runningMax
+  );
 }

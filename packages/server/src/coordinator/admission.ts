@@ -8,15 +8,10 @@ import { endSpans, startWait } from "./task-spans.ts";
 import { toDispatcherTask } from "./to-dispatcher-task.ts";
 import { Window } from "./window.ts";
 
-/** Users that the dispatcher was told of are remembered up to this number, then told again. */
-const KNOWN_USERS_MAX = 100_000;
-
 /** What goes into the window and what leaves it: new tasks, claimed ones, those of the process before, withdrawn ones. */
 export class Admission {
   readonly window: Window;
   readonly #state: CoordinatorState;
-  /** What the dispatcher was told last of what each user may do. */
-  readonly #announced = new Map<string, UserLimits>();
   #looking = false;
 
   constructor(state: CoordinatorState) {
@@ -75,18 +70,11 @@ export class Admission {
     this.window.endedOutside(classKey, taskId);
   }
 
-  /** Tells the dispatcher what a user may do, before their first task and when it changes. */
+  /** Tells the dispatcher what a user may do, where it goes by something else: before each of their tasks, since it forgets users that
+   *  have none, and when it changes. */
   announce(userId: string, limits: UserLimits): void {
-    const told = this.#announced.get(userId);
-    if (told !== undefined && isSame(told, limits)) return;
-    if (this.#announced.size >= KNOWN_USERS_MAX) this.#announced.clear();
-    this.#announced.set(userId, limits);
-    this.#state.loop.feed({ type: "userChanged", userId, limits });
-  }
-
-  /** What a user may do may be another. */
-  limitsChanged(userId: string): void {
-    if (this.#announced.has(userId)) this.announce(userId, this.#state.userLimits(userId));
+    const { loop } = this.#state;
+    if (!isSame(loop.dispatcher.limitsOf(userId), limits)) loop.feed({ type: "userChanged", userId, limits });
   }
 
   /** Claims tasks for slots that have too little to choose from. Cheap where the store holds no backlog. */
@@ -203,7 +191,7 @@ export class Admission {
     const { tasks, attempts, clock, taskTtlMs, loop, logger, tracing } = this.#state;
     if (tasks.has(task.taskId)) return true;
     const nowMs = clock.wallMs();
-    if (!this.#announced.has(task.userId)) this.announce(task.userId, this.#state.userLimits(task.userId));
+    this.announce(task.userId, this.#state.userLimits(task.userId));
     const live: LiveTask = { stored: { ...task }, classKey, pipeline: null, attempts: new Map(), waitSpan: NO_SPAN };
     // What was handed back waits anew; how long it had waited before nobody knows any more.
     if (open.length === 0) startWait(tracing, live, task.handedBack ? null : task.createdAtMs);

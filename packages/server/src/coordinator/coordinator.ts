@@ -63,6 +63,7 @@ export class Coordinator implements TaskService {
   readonly #admission: Admission;
   readonly #submissions: Submissions;
   readonly #runner: EffectRunner;
+  readonly #desk: NodeDesk;
   readonly #estimates: EstimatesKeeper;
   #beat: NodeJS.Timeout | null = null;
 
@@ -112,7 +113,8 @@ export class Coordinator implements TaskService {
     this.#submissions = new Submissions(this.#state, this.#admission);
     this.#runner = new EffectRunner(this.#state, this.#admission);
     this.#estimates = new EstimatesKeeper(store, loop.dispatcher, logger);
-    this.nodes = new NodeDesk(this.#state, this.#admission);
+    this.#desk = new NodeDesk(this.#state, this.#admission);
+    this.nodes = this.#desk;
   }
 
   /** Takes up what the process before left. Call once, before any input. */
@@ -128,6 +130,11 @@ export class Coordinator implements TaskService {
       beats += 1;
       this.#admission.look(beats % TAKE_OVER_BEATS === 0);
     }, BEAT_MS);
+  }
+
+  /** Nodes are given no more. To be called before their sessions are closed: what ends with those is not held against anybody. */
+  stopGiving(): void {
+    this.#desk.stop();
   }
 
   /** Writes down what is in memory and stops. Sessions and HTTP are to be closed before. */
@@ -202,7 +209,7 @@ export class Coordinator implements TaskService {
 
   /** What a user may do, as `userLimits` says it, may be another from now on. */
   limitsChanged(userId: string): void {
-    this.#admission.limitsChanged(userId);
+    this.#admission.announce(userId, this.#state.userLimits(userId));
   }
 
   subscribe(topic: `task:${string}` | `user:${string}`, listener: (news: TaskNews) => void): () => void {

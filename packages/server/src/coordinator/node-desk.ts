@@ -7,7 +7,7 @@ import type { Admission } from "./admission.ts";
 import type { CoordinatorState } from "./coordinator-state.ts";
 import { DrainedNodes } from "./drained-nodes.ts";
 import type { LiveAttempt, LiveTask } from "./live-task.ts";
-import type { Held, NodeEvents } from "./node-events.ts";
+import type { Held, Joined, NodeEvents } from "./node-events.ts";
 
 /** Hears what nodes say. A node is believed only about attempts that were given to it. */
 export class NodeDesk implements NodeEvents {
@@ -16,28 +16,41 @@ export class NodeDesk implements NodeEvents {
   readonly #drained = new DrainedNodes();
   /** Of the nodes in `providers`: the process that each is. */
   readonly #bootIds = new Map<string, string | null>();
+  #stopping = false;
 
   constructor(state: CoordinatorState, admission: Admission) {
     this.#state = state;
     this.#admission = admission;
   }
 
-  nodeJoined(
-    provider: Provider,
-    held: readonly Held[],
-    bootId: string | null = null,
-  ): Promise<{ readonly keep: readonly string[]; readonly stop: readonly string[] }> {
+  /** The server stops. Nodes are given no more, since it would be lost; and where a connection of a legacy node ends, with all that the
+   *  node runs, that is our doing: nothing of it is heard, and the next process finds it in the store as after a kill, at no charge. */
+  stop(): void {
+    this.#stopping = true;
+    for (const nodeId of this.#state.providers.keys()) this.#state.loop.feed({ type: "drain", providerId: nodeId });
+  }
+
+  nodeJoined(provider: Provider, held: readonly Held[], bootId: string | null = null): Promise<Joined> {
     const { providers, loop, commits, logger } = this.#state;
     const nodeId = provider.providerId;
     const mine = held
       .flatMap(({ attemptId }) => this.#attemptOf(nodeId, attemptId) ?? [])
       .filter((attempt) => attempt.open);
+    const before = providers.get(nodeId);
     providers.set(nodeId, provider);
-    this.#bootIds.set(nodeId, bootId);
-    const draining = this.#drained.holds(nodeId, bootId);
+    const draining = this.#stopping || this.#drained.holds(nodeId, bootId);
     logger.info({ nodeId, legacy: provider.legacy, held: held.length, known: mine.length }, "node joined");
     const result = loop.feed({ type: "providerJoined", provider, held: mine.map(refOf), draining });
-    if (!result.ok) logger.warn({ nodeId, refusal: result.refusal }, "the dispatcher refused a node");
+    if (!result.ok) {
+      const { refusal } = result;
+      logger.warn({ nodeId, refusal }, "the dispatcher refused a node");
+      // What an earlier session of it has goes with the end of this one.
+      if (before === undefined) providers.delete(nodeId);
+      else providers.set(nodeId, before);
+      const reason = refusal.code === "limit_reached" ? "the server has as many nodes as it may" : refusal.message;
+      return Promise.resolve({ type: "refused", reason });
+    }
+    this.#bootIds.set(nodeId, bootId);
     this.#admission.refill();
     return new Promise((resolve) => {
       commits.after(() => {
@@ -45,6 +58,7 @@ export class NodeDesk implements NodeEvents {
         // A finished one is brought back in any case: it gets its verdict, and may still be the first.
         const isKept = ({ attemptId, state }: Held): boolean => state === "finished" || kept.has(attemptId);
         resolve({
+          type: "joined",
           keep: held.filter(isKept).map(({ attemptId }) => attemptId),
           stop: held.filter((each) => !isKept(each)).map(({ attemptId }) => attemptId),
         });
@@ -66,7 +80,9 @@ export class NodeDesk implements NodeEvents {
 
   nodeLost(nodeId: string, how: "broken" | "left"): void {
     const { providers, loop, logger } = this.#state;
-    if (!providers.delete(nodeId)) return;
+    const provider = providers.get(nodeId);
+    if (provider === undefined || (this.#stopping && provider.legacy)) return;
+    providers.delete(nodeId);
     this.#bootIds.delete(nodeId);
     logger.info({ nodeId, how }, "node is gone");
     loop.feed({ type: "providerLost", providerId: nodeId, how });

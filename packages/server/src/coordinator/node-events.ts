@@ -9,15 +9,16 @@ export interface Held {
   readonly state: "running" | "finished";
 }
 
+/** What became of a session's join: which of the held attempts to keep and which to stop, or why the node can't be taken in at present. */
+export type Joined =
+  | { readonly type: "joined"; readonly keep: readonly string[]; readonly stop: readonly string[] }
+  | { readonly type: "refused"; readonly reason: string };
+
 /** What sessions tell the coordinator. The node id is the session's own, never one from a frame; an attempt of another node changes nothing. */
 export interface NodeEvents {
   /** A session registered (the newest of its id). `bootId` names the node's process; null, as of a legacy node, whose id lives as long as its
-   *  process. Resolves, after the commit, with what to keep and what to stop. */
-  nodeJoined(
-    provider: Provider,
-    held: readonly Held[],
-    bootId?: string | null,
-  ): Promise<{ readonly keep: readonly string[]; readonly stop: readonly string[] }>;
+   *  process. Resolves after the commit; of one that is refused nothing more is heard. */
+  nodeJoined(provider: Provider, held: readonly Held[], bootId?: string | null): Promise<Joined>;
   nodeChanged(provider: Provider): void;
   /** It is to be given no more: it said that it leaves, or its socket is gone and what it sent before is not heard out yet. */
   nodeLeaves(nodeId: string): void;

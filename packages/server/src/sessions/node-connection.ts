@@ -166,7 +166,9 @@ export class NodeConnection implements NodeSocketListener {
   async #join(session: NodeSession): Promise<void> {
     try {
       const { provider, held, bootId } = session;
-      session.joined(await this.#deps.events.nodeJoined(provider, held, bootId));
+      const answer = await this.#deps.events.nodeJoined(provider, held, bootId);
+      if (answer.type === "joined") session.joined(answer);
+      else this.socket.close(CLOSE_CODES.tryLater, answer.reason.slice(0, 120));
     } catch (error) {
       this.#deps.logger.error({ err: error, nodeId: this.nodeId }, "a node could not be taken in");
       this.socket.close(CLOSE_CODES.tryLater, "the server can't take nodes at present");

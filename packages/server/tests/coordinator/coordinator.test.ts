@@ -156,7 +156,7 @@ test("what waits and what runs is found again after a restart, and a node that k
   const joined = await coordinator.nodes.nodeJoined(modernNode("n1"), [
     { attemptId: held.attemptId, state: "running" },
   ]);
-  expect(joined).toEqual({ keep: [held.attemptId], stop: [] });
+  expect(joined).toEqual({ type: "joined", keep: [held.attemptId], stop: [] });
   const before = sessions.deliveries("n1").length;
   coordinator.nodes.attemptCompleted("n1", held.attemptId, [picture()], {});
   for (let done = 1; done < tasks.length; done++) {
@@ -186,6 +186,28 @@ test("what was learned of how long work takes is known after a restart, and nons
   await bundle.store.writeDocument("estimates", '{"version":1,"runs":"none"}');
   await bundle.restart();
   expect(bundle.coordinator.dispatcher.exportEstimates()).toEqual({ version: 1, runs: [], loads: [] });
+});
+
+test("while the server stops nobody is given anything, and what a legacy node had costs its task no loss", async () => {
+  await using bundle = await setup();
+  const { sessions } = bundle;
+  const task = newTask();
+  await bundle.coordinator.nodes.nodeJoined(legacyNode("old-1"), []);
+  await bundle.coordinator.submit(task, null);
+  await sessions.until(() => sessions.deliveries("old-1")[0]);
+  await bundle.coordinator.nodes.nodeJoined(legacyNode("old-2"), []);
+  await bundle.coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  bundle.coordinator.stopGiving();
+  // Their connections end one after the other.
+  bundle.coordinator.nodes.nodeLost("old-1", "left");
+  await bundle.coordinator.nodes.nodeJoined(modernNode("n2"), []);
+  expect(await bundle.coordinator.submit(newTask(), null)).toMatchObject({ type: "stored" });
+  bundle.coordinator.nodes.nodeLost("old-2", "left");
+  await bundle.restart();
+  expect(sessions.deliveries()).toHaveLength(1);
+  await bundle.coordinator.nodes.nodeJoined(legacyNode("old-1", { slots: 2 }), []);
+  await sessions.until(() => sessions.deliveries("old-1").length === 3);
+  expect(await bundle.store.task(task.taskId)).toMatchObject({ lastAttempt: 2, losses: 0, faults: 0 });
 });
 
 test("a task whose backoff outlives the server is tried again when it is over", async () => {
@@ -247,7 +269,26 @@ test("held attempts that nobody knows are to be stopped, finished ones are broug
     { attemptId: running, state: "running" },
     { attemptId: finished, state: "finished" },
   ]);
-  expect(joined).toEqual({ keep: [finished], stop: [running] });
+  expect(joined).toEqual({ type: "joined", keep: [finished], stop: [running] });
+});
+
+test("a node that the dispatcher refuses is told so, and counts for nothing", async () => {
+  await using bundle = await setup();
+  const { coordinator } = bundle;
+  const refused = await coordinator.nodes.nodeJoined(modernNode("n1", { slots: 1_000 }), []);
+  expect(refused).toMatchObject({ type: "refused", reason: expect.stringContaining("provider.slots is 1000") });
+  coordinator.nodes.nodeChanged(modernNode("n1"));
+  coordinator.nodes.nodeLost("n1", "broken");
+  expect(coordinator.dispatcher.provider("n1")).toBeNull();
+});
+
+test("a node that is refused at its second join is given no more once it is sent away", async () => {
+  await using bundle = await setup();
+  const { coordinator } = bundle;
+  await coordinator.nodes.nodeJoined(modernNode("n1"), []);
+  expect(await coordinator.nodes.nodeJoined(modernNode("n1", { slots: 1_000 }), [])).toMatchObject({ type: "refused" });
+  coordinator.nodes.nodeLost("n1", "left");
+  expect(coordinator.dispatcher.provider("n1")).toBeNull();
 });
 
 test("a backlog far beyond the window is worked off, and another user does not wait behind it", async () => {

@@ -11,7 +11,7 @@ const PIPELINE = { type: "standard", prompt: "a fox", model: "", seed: 7 } as co
 test("a node is answered with the terms and with what to keep and stop of what it holds", async () => {
   await using gateway = await setup();
   const [kept, stopped] = [randomUUID(), randomUUID()];
-  gateway.events.join = () => Promise.resolve({ keep: [kept], stop: [stopped] });
+  gateway.events.join = () => Promise.resolve({ type: "joined", keep: [kept], stop: [stopped] });
   const peer = await gateway.connect();
   const held = [
     { attemptId: kept, state: "running" },
@@ -38,7 +38,7 @@ test("`registered` is the first frame, whatever the coordinator has to say befor
   let answer = (): void => {};
   gateway.events.join = () =>
     new Promise((resolve) => {
-      answer = () => resolve({ keep: [], stop: [] });
+      answer = () => resolve({ type: "joined", keep: [], stop: [] });
     });
   const peer = await gateway.connect();
   peer.say(registerFrame("n"));
@@ -57,6 +57,18 @@ test("a node that can't be taken in is asked to try later", async () => {
   const peer = await gateway.connect();
   peer.say(registerFrame("n"));
   expect((await peer.closed).code).toBe(1013);
+});
+
+test("a node of either version that is refused is told why, and to try later", async () => {
+  await using gateway = await setup();
+  const reason = "the server has as many nodes as it may";
+  gateway.events.join = () => Promise.resolve({ type: "refused", reason });
+  const modern = await gateway.connect();
+  modern.say(registerFrame("n"));
+  expect(await modern.closed).toEqual({ code: 1013, reason });
+  expect(modern.texts).toEqual([]);
+  const legacy = await gateway.legacy("old");
+  expect(await legacy.closed).toEqual({ code: 1013, reason });
 });
 
 test("an attempt goes from task to ack: accepted, progress, preview, uploads, result", async () => {

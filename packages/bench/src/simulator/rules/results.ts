@@ -1,6 +1,9 @@
 import type { DispatcherEffect, DispatcherInput, StepResult } from "@genai/dispatcher";
 import type { Ledger } from "../ledger.ts";
 
+/** Sums in another order may differ in the last digits. */
+const ROUNDING_MS = 1e-3;
+
 /** What an answer of a provider must do, said before it is fed. */
 export type Expectation =
   /** It is of an open attempt, by its provider: it counts. */
@@ -80,7 +83,7 @@ export function wrongSettlement(
     case "deadline_exceeded": {
       const { expiresInMs, ageMs } = entry.task;
       const expiresAtMs = expiresInMs === null ? Infinity : entry.submittedAtMs + ageMs + expiresInMs;
-      return expiresAtMs <= ledger.nowMs ? null : `task ${taskId} expired before its deadline`;
+      return expiresAtMs <= ledger.nowMs + ROUNDING_MS ? null : `task ${taskId} expired before its deadline`;
     }
   }
 }

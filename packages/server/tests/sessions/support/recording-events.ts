@@ -1,7 +1,7 @@
 import type { Provider } from "@genai/dispatcher";
 import type { HeldAttempt, Metrics } from "@genai/protocol";
 import { AttemptUploads } from "../../../src/artifacts/attempt-uploads.ts";
-import type { NodeEvents } from "../../../src/coordinator/node-events.ts";
+import type { Joined, NodeEvents } from "../../../src/coordinator/node-events.ts";
 import type { TaskArtifact } from "../../../src/tasks/stored-task.ts";
 
 /** One call, with its arguments by name. */
@@ -53,8 +53,8 @@ export class RecordingEvents implements NodeEvents {
   uploadLimits = { picturesMax: 1_000, bytesMax: 2 ** 30 };
   heard = 0;
   /** How a node is answered when it joins. */
-  join = (_provider: Provider, held: readonly HeldAttempt[]): Promise<{ keep: string[]; stop: string[] }> =>
-    Promise.resolve({ keep: held.map(({ attemptId }) => attemptId), stop: [] });
+  join = (_provider: Provider, held: readonly HeldAttempt[]): Promise<Joined> =>
+    Promise.resolve({ type: "joined", keep: held.map(({ attemptId }) => attemptId), stop: [] });
   readonly #waiting: { type: string; seen: number; resolve: (event: RecordedEvent) => void }[] = [];
 
   of<Type extends RecordedEvent["type"]>(type: Type): EventOf<Type>[] {
@@ -70,7 +70,7 @@ export class RecordingEvents implements NodeEvents {
     });
   }
 
-  nodeJoined(provider: Provider, held: readonly HeldAttempt[]): Promise<{ keep: string[]; stop: string[] }> {
+  nodeJoined(provider: Provider, held: readonly HeldAttempt[]): Promise<Joined> {
     this.#record({ type: "nodeJoined", provider, held });
     return this.join(provider, held);
   }
