@@ -13,6 +13,9 @@ export class Admission {
   readonly window: Window;
   readonly #state: CoordinatorState;
   #looking = false;
+  /** Tasks that may be this server's in the store and are not in its window. */
+  readonly #unsure = new Set<string>();
+  #reclaiming = false;
 
   constructor(state: CoordinatorState) {
     this.#state = state;
@@ -55,6 +58,16 @@ export class Admission {
     loop.feed({ type: "withdraw", taskId });
     endSpans(live, "withdrawn");
     this.left(live);
+  }
+
+  /** Takes a task in again that left the window, or never came into it, where it is this server's in the store: nobody else would have it.
+   *  Where the store cannot be read it is tried again with each look. */
+  reclaim(taskId: string): void {
+    this.#unsure.add(taskId);
+    this.#reclaimUnsure().catch((error: unknown) => {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      this.#state.logger.warn({ err: error }, "it could not be read whose a task is; trying again shortly");
+    });
   }
 
   /** The end of a waiting task is on the disk that the dispatcher did not decide. It was outside of the window when it was decided, and
@@ -106,7 +119,33 @@ export class Admission {
       });
   }
 
+  async #reclaimUnsure(): Promise<void> {
+    if (this.#reclaiming) return;
+    this.#reclaiming = true;
+    try {
+      for (const taskId of this.#unsure) {
+        // Behind what was decided about it and is on its way to the disk.
+        await new Promise<void>((resolve) => this.#state.commits.after(resolve));
+        const held = await this.#state.store.held(taskId);
+        this.#unsure.delete(taskId);
+        if (held !== null && !this.#state.tasks.has(taskId)) this.#takeAgain(held, held.open);
+      }
+    } finally {
+      this.#reclaiming = false;
+    }
+  }
+
+  #takeAgain(claimed: ClaimedTask, open: readonly StoredAttempt[]): void {
+    const { taskId, userId, state } = claimed.task;
+    this.#state.logger.warn({ taskId }, "task is taken in again");
+    const goesOn = state === "running" && open.some(({ legacy }) => !legacy);
+    if (!goesOn) this.#state.queued.add(userId, 1);
+    if (state === "running" || open.length > 0) this.#recover(claimed, open, "taken_again");
+    else this.#take([claimed], true);
+  }
+
   async #look(takeOver: boolean): Promise<void> {
+    await this.#reclaimUnsure();
     if (takeOver) {
       for await (const left of this.#state.store.takeOver()) {
         for (const { task, classKey, open } of left) {
@@ -146,7 +185,11 @@ export class Admission {
     });
   }
 
-  #recover(claimed: ClaimedTask, open: readonly StoredAttempt[]): void {
+  #recover(
+    claimed: ClaimedTask,
+    open: readonly StoredAttempt[],
+    reason: "server_restarted" | "taken_again" = "server_restarted",
+  ): void {
     const { commits, clock } = this.#state;
     const atMs = clock.wallMs();
     for (const { attemptId } of open.filter((attempt) => attempt.legacy)) {
@@ -174,7 +217,7 @@ export class Admission {
       change: {
         type: "taskRequeued",
         taskId: task.taskId,
-        reason: "server_restarted",
+        reason,
         attempt: task.lastAttempt,
         faults: task.faults,
         losses: task.losses,

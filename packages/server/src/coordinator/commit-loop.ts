@@ -46,14 +46,15 @@ export class CommitLoop {
   readonly #store: Pick<TaskStore, "commit" | "ping">;
   readonly #onOutage: (away: boolean, forMs: number, error: unknown) => void;
   readonly #onCommitted: OnCommitted | undefined;
+  readonly #onKept: ((taskId: string) => void) | undefined;
   readonly #nowMs: () => number;
   #pending: Entry[] = [];
   /** When the first pending change came up that a node's free slot waits for. */
   #slotWaitsSinceMs: number | null = null;
   /** Oldest first. */
   readonly #underWay: Turn[] = [];
-  /** Submissions on their way whose callers were told already that they are given up. */
-  readonly #abandoned = new Set<PendingChange>();
+  /** Tasks whose submission is given up and may be in the store: from the word to its caller until it is taken back, or stays. */
+  readonly #givenUp = new Set<string>();
   #scheduled = false;
   #early = false;
   #hearing = false;
@@ -71,12 +72,15 @@ export class CommitLoop {
       /** Called when the store goes away (once) and when it is back, with how long it was away. */
       readonly onOutage: (away: boolean, forMs: number, error: unknown) => void;
       readonly onCommitted?: OnCommitted | undefined;
+      /** Called where a submission that was given up was not taken back: it never was in the store, or somebody has it or was told of it. */
+      readonly onKept?: (taskId: string) => void;
     },
   ) {
     this.#store = store;
     this.#nowMs = options.nowMs;
     this.#onOutage = options.onOutage;
     this.#onCommitted = options.onCommitted;
+    this.#onKept = options.onKept;
   }
 
   /** True while the last commit failed, or one has not been answered for long. */
@@ -96,10 +100,15 @@ export class CommitLoop {
       const givenUp: GivenUp = new Map();
       this.#pending = withoutSubmissions(this.#pending, givenUp, { only: submission });
       this.#abandon(givenUp);
-    } else if (this.#underWay.some(({ entries }) => entries.includes(submission)) && !this.#abandoned.has(submission)) {
-      this.#abandoned.add(submission);
-      submission.abandoned?.();
+    } else if (this.#underWay.some(({ entries }) => entries.includes(submission))) {
+      const taskId = submittedTask(submission);
+      if (taskId !== null) this.#abandon(new Map([[taskId, { submission, mayBeStored: true }]]));
     }
+  }
+
+  /** True while a submission of this task is given up that may be in the store: nobody is to be told of it. */
+  takesBack(taskId: string): boolean {
+    return this.#givenUp.has(taskId);
   }
 
   /** Calls back after everything that was added before it is on the disk. */
@@ -246,10 +255,14 @@ export class CommitLoop {
   #takeBack(): void {
     const givenUp: GivenUp = new Map();
     const left = this.#underWay.splice(0).flatMap(({ entries, result }) => {
-      const outcomeUnknown = result !== null && "failure" in result && result.failure.outcome === "unknown";
-      return withoutSubmissions(entries, givenUp, { outcomeUnknown });
+      const mayBeStored = result !== null && "failure" in result && result.failure.outcome === "unknown";
+      return withoutSubmissions(entries, givenUp, { mayBeStored });
     });
-    this.#pending = [...left, ...withoutSubmissions(this.#pending, givenUp)];
+    const pending = withoutSubmissions(this.#pending, givenUp);
+    const removals = [...givenUp].flatMap(([taskId, { mayBeStored }]) =>
+      mayBeStored ? [this.#removalOf(taskId)] : [],
+    );
+    this.#pending = [...removals, ...left, ...pending];
     this.#retryLater();
     this.#abandon(givenUp);
   }
@@ -291,9 +304,23 @@ export class CommitLoop {
   }
 
   #abandon(givenUp: GivenUp): void {
-    for (const submission of givenUp.values()) {
-      if (!this.#abandoned.delete(submission)) submission.abandoned?.();
+    for (const [taskId, { submission, mayBeStored }] of givenUp) {
+      const isTold = this.#givenUp.has(taskId);
+      if (mayBeStored) this.#givenUp.add(taskId);
+      else this.#givenUp.delete(taskId);
+      if (!isTold) submission.abandoned?.();
     }
+  }
+
+  /** What takes a submission out of the store again. */
+  #removalOf(taskId: string): PendingChange {
+    return {
+      change: { type: "submissionTakenBack", taskId },
+      committed: (outcome) => {
+        this.#givenUp.delete(taskId);
+        if (outcome.type === "conflict") this.#onKept?.(taskId);
+      },
+    };
   }
 
   #tell(entries: readonly Entry[], outcomes: readonly ChangeOutcome[]): void {
@@ -305,34 +332,31 @@ export class CommitLoop {
       }
       const outcome = outcomes[next++];
       if (outcome === undefined) continue;
-      if (!this.#abandoned.delete(entry)) entry.committed?.(outcome);
-      else if (outcome.type === "applied") for (const removal of removalOf(entry)) this.#add(removal);
+      const taskId = submittedTask(entry);
+      if (taskId === null || !this.#givenUp.has(taskId)) entry.committed?.(outcome);
+      else if (outcome.type === "applied") this.#add(this.#removalOf(taskId));
+      else this.#givenUp.delete(taskId);
     }
   }
 }
 
 /** Submissions that are given up, by their tasks. */
-type GivenUp = Map<string, PendingChange>;
+type GivenUp = Map<string, { readonly submission: PendingChange; readonly mayBeStored: boolean }>;
 
 /** The entries without the submissions among them, or without `only` one; they are added to `givenUp`, and everything else of their
- *  tasks goes with them. A submission whose commit has an unknown outcome is deleted when the store is back: its caller is told that
- *  it is not accepted. */
+ *  tasks goes with them. `mayBeStored`: the entries' commit has an unknown outcome. */
 function withoutSubmissions(
   entries: readonly Entry[],
   givenUp: GivenUp,
-  { outcomeUnknown = false, only }: { readonly outcomeUnknown?: boolean; readonly only?: PendingChange } = {},
+  { mayBeStored = false, only }: { readonly mayBeStored?: boolean; readonly only?: PendingChange } = {},
 ): Entry[] {
   const rest: Entry[] = [];
   for (const entry of entries) {
+    const taskId = typeof entry === "function" ? null : submittedTask(entry);
     if (typeof entry === "function") {
       rest.push(entry);
-    } else if (
-      entry.abandoned !== undefined &&
-      entry.change.type === "taskInserted" &&
-      (only === undefined || entry === only)
-    ) {
-      givenUp.set(entry.change.task.taskId, entry);
-      if (outcomeUnknown) rest.push(...removalOf(entry));
+    } else if (taskId !== null && (only === undefined || entry === only)) {
+      givenUp.set(taskId, { submission: entry, mayBeStored });
     } else if (!("taskId" in entry.change) || !givenUp.has(entry.change.taskId)) {
       rest.push(entry);
     }
@@ -340,10 +364,7 @@ function withoutSubmissions(
   return rest;
 }
 
-/** What takes a submission out of the store again. */
-function removalOf({ change }: PendingChange): readonly PendingChange[] {
-  if (change.type !== "taskInserted") return [];
-  const { taskId, createdAtMs } = change.task;
-  const end = { taskId, state: "canceled", attempt: null, artifacts: [], error: null } as const;
-  return [{ change: { type: "taskSettled", ...end, atMs: createdAtMs } }, { change: { type: "taskDeleted", taskId } }];
+/** The task of a submission; null of any other change. */
+function submittedTask({ change, abandoned }: PendingChange): string | null {
+  return abandoned !== undefined && change.type === "taskInserted" ? change.task.taskId : null;
 }

@@ -88,6 +88,7 @@ export class Coordinator implements TaskService {
         if (!away) loop.forgive(forMs);
       },
       onCommitted: options.onCommitted,
+      onKept: (taskId) => this.#admission.reclaim(taskId),
     });
     this.#state = {
       store,

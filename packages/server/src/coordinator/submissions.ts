@@ -86,7 +86,9 @@ export class Submissions {
     const earlier = await this.#state.store.idempotency(task.userId, idempotency.key);
     if (earlier === null) return this.#submitNew(task, idempotency, caller);
     if (earlier.bodyHash !== idempotency.bodyHash) return { type: "key_reused" };
-    const stored = await this.#state.store.task(earlier.taskId);
+    if (this.#state.commits.takesBack(earlier.taskId)) return UNAVAILABLE;
+    // Another server may have given the submission up, and takes it back when it can: not after this.
+    const stored = (await this.#state.store.tell(earlier.taskId)) ? await this.#state.store.task(earlier.taskId) : null;
     return stored === null ? this.#submitNew(task, idempotency, caller) : { type: "repeated", task: stored };
   }
 

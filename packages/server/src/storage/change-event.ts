@@ -31,6 +31,7 @@ export function changeEvent(
     case "attemptChanged":
     case "claimReleased":
     case "taskDeleted":
+    case "submissionTakenBack":
       return null;
   }
 }

@@ -72,7 +72,10 @@ export type StoreChange =
     }
   /** The window gives tasks back to the store unstarted. */
   | { readonly type: "claimReleased"; readonly taskIds: readonly string[] }
-  | { readonly type: "taskDeleted"; readonly taskId: string };
+  | { readonly type: "taskDeleted"; readonly taskId: string }
+  /** A submission whose caller was told that it is not accepted goes without a trace. Guard: it has not settled, no other server holds it,
+   *  and nobody was told of it ({@link TaskStore.tell}). */
+  | { readonly type: "submissionTakenBack"; readonly taskId: string };
 
 /** What became of one change. */
 export type ChangeOutcome =
@@ -181,6 +184,10 @@ export interface TaskStore {
   /** A key that was used by this user within the last 24 hours, for a task that is still there: a key whose task was deleted is free. */
   idempotency(userId: string, key: string): Promise<{ readonly taskId: string; readonly bodyHash: string } | null>;
 
+  /** A repeat of a task's submission is about to be answered with the task, which cannot be taken back from then on. False where it is
+   *  not there (any more). */
+  tell(taskId: string): Promise<boolean>;
+
   /** Takes waiting tasks into this server's window. A task is never in two windows. */
   claim(request: ClaimRequest): Promise<readonly ClaimedTask[]>;
   /** Waiting tasks outside of windows, by class. Counted incrementally, cheap. */
@@ -190,6 +197,8 @@ export interface TaskStore {
   /** At start: every unsettled task that this server held and that has an open attempt, with its open attempts, in batches. What it held
    *  beside them waits again. */
   recover(): AsyncIterable<readonly (ClaimedTask & { readonly open: readonly StoredAttempt[] })[]>;
+  /** The task, where this server holds it and it has not settled, with its open attempts; else null. */
+  held(taskId: string): Promise<(ClaimedTask & { readonly open: readonly StoredAttempt[] }) | null>;
   /** While it runs: takes over what servers held that are gone and never came back, in batches like those of a start. A batch whose takeover
    *  was broken off comes with the next call, if it came about. Calls do not overlap. Nothing where a store has one server. */
   takeOver(): AsyncIterable<readonly (ClaimedTask & { readonly open: readonly StoredAttempt[] })[]>;

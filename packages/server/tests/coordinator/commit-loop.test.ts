@@ -132,8 +132,11 @@ test("a submission of unknown outcome is taken back when the store is there agai
   await setImmediate();
   store.commits[0]?.fail("unknown");
   await until(() => store.commits.length === 2);
-  expect(store.commits[1]?.changes.map(({ type }) => type)).toEqual(["taskSettled", "taskDeleted"]);
-  expect(told).toEqual(["a abandoned"]);
+  expect(store.commits[1]?.changes.map(({ type }) => type)).toEqual(["submissionTakenBack"]);
+  expect([told, loop.takesBack("a")]).toEqual([["a abandoned"], true]);
+  store.commits[1]?.succeed();
+  await loop.settled();
+  expect(loop.takesBack("a")).toBe(false);
 });
 
 test("a submission that was given up under way is taken out again once it is stored, and its caller is told once", async () => {
@@ -148,13 +151,14 @@ test("a submission that was given up under way is taken out again once it is sto
   expect(told).toEqual(["a abandoned"]);
   store.commits[0]?.succeed();
   await until(() => store.commits.length === 3);
-  expect(store.commits[2]?.changes.map(({ type }) => type)).toEqual(["taskSettled", "taskDeleted"]);
-  expect(store.taskIds[2]).toEqual(["a", "a"]);
+  expect(store.commits[2]?.changes).toEqual([{ type: "submissionTakenBack", taskId: "a" }]);
+  expect(loop.takesBack("a")).toBe(true);
   store.commits[1]?.succeed();
   store.commits[2]?.succeed();
   await loop.settled();
   loop.giveUp(kept);
   expect(told).toEqual(["a abandoned", "b", "c"]);
+  expect(loop.takesBack("a")).toBe(false);
 });
 
 test("a submission that was given up before it was sent never is, and nothing of its task", async () => {

@@ -71,7 +71,7 @@ class ScriptedStore {
     if (change.type === "taskInserted") {
       this.tasks.add(change.task.taskId);
       this.applied.push(change.task.taskId);
-    } else if (change.type === "taskDeleted") this.tasks.delete(change.taskId);
+    } else if (change.type === "submissionTakenBack") this.tasks.delete(change.taskId);
     else if (change.type === "attemptChanged") this.applied.push(change.attemptId);
     return { type: "applied", event: null };
   }

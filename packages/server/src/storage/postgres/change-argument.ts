@@ -49,6 +49,7 @@ export function changeArgument(change: StoreChange): Record<string, unknown> {
     }
     case "claimReleased":
     case "taskDeleted":
+    case "submissionTakenBack":
       return { ...change };
   }
 }

@@ -13,6 +13,7 @@ const STEP = {
   taskSettled: 3,
   claimReleased: 4,
   taskDeleted: 5,
+  submissionTakenBack: 5,
 } as const satisfies Record<StoreChange["type"], number>;
 
 /** From this kind on a change keeps its place before all that comes behind it: an attempt that goes with its task does not name it. */

@@ -2,7 +2,7 @@ import type { ClientBase } from "pg";
 import { errorReason } from "../error-code.ts";
 import { StoreRefused } from "../store-refused.ts";
 import { makePool } from "./connection.ts";
-import { SCHEMA_BATCHES } from "./schema-batches.ts";
+import { SCHEMA_BATCHES, SCHEMA_TAKE_BACK } from "./schema-batches.ts";
 import { SCHEMA_CLAIMS } from "./schema-claims.ts";
 import { SCHEMA_FUNCTIONS } from "./schema-functions.ts";
 import { SCHEMA_GUARD } from "./schema-guard.ts";
@@ -19,6 +19,7 @@ const MIGRATIONS: readonly string[] = [
   SCHEMA_CLAIMS,
   SCHEMA_BATCHES,
   SCHEMA_PIPELINE,
+  SCHEMA_TAKE_BACK,
 ];
 
 /** Newest schema that this program knows. */

@@ -5,7 +5,8 @@ import type { ClassBacklog, Usage } from "../../tasks/task-store.ts";
 import { type AttemptRow, decodeAttempt } from "../attempt-row.ts";
 import { ATTEMPT_COLUMNS, EVENT_COLUMNS, EVENT_TABLES, TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
 import { decodeEvent, type EventRow } from "../event-row.ts";
-import { decodeTask, TASK_STATES, type TaskRow } from "../task-row.ts";
+import type { RecoveredTask } from "../recovered-task.ts";
+import { decodeTask, ROW_FORMAT, TASK_STATES, type TaskRow } from "../task-row.ts";
 import { tasksBeforeSql } from "../tasks-before-sql.ts";
 import { plain } from "./change-argument.ts";
 
@@ -29,6 +30,18 @@ export class PostgresReader {
       plain(taskId),
     ]);
     return rows[0] ? decodeTask(rows[0]) : null;
+  }
+
+  async held(taskId: string, serverId: string): Promise<RecoveredTask | null> {
+    const [row] = await this.#query<TaskRow>(
+      "held",
+      `SELECT ${TASK_COLUMNS} FROM ${TASK_TABLES}
+       WHERE task_id = $1 AND claimed_by = $2 AND tasks.state < 2 AND format <= ${ROW_FORMAT}`,
+      [plain(taskId), serverId],
+    );
+    if (row === undefined) return null;
+    const open = (await this.attemptsOf(taskId)).filter((attempt) => attempt.open);
+    return { task: decodeTask(row), classKey: row.classKey, open };
   }
 
   async pipelineOf(taskId: string): Promise<Pipeline | null> {

@@ -31,6 +31,7 @@ import type { ServerStore } from "../server-store.ts";
 import { StoreRefused } from "../store-refused.ts";
 import type { SweepOptions, SweepResult } from "../sweep-result.ts";
 import { pageOfTasks } from "../task-page.ts";
+import { plain } from "./change-argument.ts";
 import { CALL_MS_MAX, failureOf, makePool, unavailable } from "./connection.ts";
 import { GroupCommitter } from "./group-committer.ts";
 import { migrateDatabase } from "./migrations.ts";
@@ -157,6 +158,13 @@ export class PostgresTaskStore implements ServerStore {
     return this.#reader.idempotency(userId, key);
   }
 
+  async tell(taskId: string): Promise<boolean> {
+    const told = await this.#query("tell", "UPDATE tasks SET told = true WHERE task_id = $1 RETURNING 1", [
+      plain(taskId),
+    ]);
+    return told.length > 0;
+  }
+
   claim(request: ClaimRequest): Promise<readonly ClaimedTask[]> {
     return this.#answered(() => this.#claims.claim(request));
   }
@@ -171,6 +179,10 @@ export class PostgresTaskStore implements ServerStore {
 
   recover(): AsyncIterable<readonly RecoveredTask[]> {
     return batches((after) => this.#answered(() => this.#recovery.ownBatch(after)));
+  }
+
+  held(taskId: string): Promise<RecoveredTask | null> {
+    return this.#reader.held(taskId, this.#serverId);
   }
 
   async *takeOver(): AsyncIterable<readonly RecoveredTask[]> {

@@ -32,25 +32,43 @@ const STANDS = `(EXISTS (SELECT 1 FROM genai.tasks t WHERE t.task_id = i.task_id
                 SELECT 1 FROM jsonb_to_recordset(batch -> 'taskInserted') AS b (n int, "taskId" text)
                 WHERE b."taskId" = i.task_id AND b.n < r.n AND b.n <> ALL (refused)))`;
 
-/** Applies a group of changes kind by kind: a group costs about ten statements however many tasks are in it, where each change of each task
- *  had several of its own (\`apply_changes\`, which servers of an older version still call).
- *
- *  - \`batches\` are objects of arrays of changes by kind, with \`keyed\` where an insertion has a key of idempotency, and the \`users\` and
- *    \`classes\` that may be new. Inside of a batch the changes' order must not matter but for that of the kinds below.
- *  - \`n\` is a change's place in the group, from 1 to \`total\`.
- *  - Answers, guards and fences are those of \`apply_changes\`. */
-export const SCHEMA_BATCHES = `
-CREATE TYPE genai.task_news AS (n int, seq bigint, user_seq bigint, class_seq bigint, number int, at_ms bigint, was int, state int,
-  unclaimed int, detail text);
+/** A submission that was given up: with its counts, and without a word in any log. */
+const TAKE_BACK = `
+    IF batch ? 'submissionTakenBack' THEN
+      FOR r IN
+        SELECT c.n, t.* FROM jsonb_to_recordset(batch -> 'submissionTakenBack') AS c (n int, "taskId" text) CROSS JOIN LATERAL (
+          SELECT seq, user_seq, class_seq, state, claimed_by FROM genai.tasks WHERE task_id = c."taskId" AND format <= 1 AND state < 2
+            AND NOT told AND (claimed_by IS NULL OR claimed_by = server) LIMIT 1 FOR NO KEY UPDATE) t
+      LOOP
+        PERFORM genai.remove_task(r.seq);
+        gone := gone || r.seq; left_by := left_by || r.user_seq; left_state := left_state || r.state;
+        IF r.state = 0 AND r.claimed_by IS NULL THEN of_class := of_class || r.class_seq; of_unclaimed := of_unclaimed || -1; END IF;
+        outcomes[r.n] := 'null';
+      END LOOP;
+    END IF;`;
 
-CREATE FUNCTION genai.apply_batches(this_group uuid, batches jsonb, total int, server text) RETURNS text LANGUAGE plpgsql
+/** What a step of the schema has that those before it had not. */
+interface Also {
+  readonly declared: string;
+  readonly kinds: string;
+  readonly isCounted: string;
+  readonly counted: string;
+}
+
+const NOTHING: Also = { declared: "", kinds: "", isCounted: "", counted: "" };
+
+/** The function as a step of the schema makes it. */
+const applyBatches = (
+  create: "CREATE" | "CREATE OR REPLACE",
+  also: Also,
+): string => `${create} FUNCTION genai.apply_batches(this_group uuid, batches jsonb, total int, server text) RETURNS text LANGUAGE plpgsql
   SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   batch jsonb; known text; holder text; changed int; r record; item genai.task_news; now_at bigint := genai.now_ms(); last_position bigint;
   outcomes jsonb[] := array_fill('{"conflict": null}'::jsonb, ARRAY[total]);
   some_news genai.task_news[]; all_news genai.task_news[] := '{}'; refused int[]; places int[]; gone bigint[] := '{}';
   used_by bigint[] := '{}'; used_gpu_ms float8[] := '{}'; used_cost float8[] := '{}'; spenders bigint[]; spent_ms float8[]; spent float8[];
-  user_ids jsonb; of_class bigint[] := '{}'; of_unclaimed int[] := '{}';
+  user_ids jsonb; of_class bigint[] := '{}'; of_unclaimed int[] := '{}';${also.declared}
 BEGIN
   SELECT g.outcomes INTO known FROM genai.change_groups g WHERE group_id = this_group;
   IF FOUND THEN
@@ -194,15 +212,15 @@ BEGIN
         gone := gone || r.seq;
         outcomes[r.n] := 'null';
       END LOOP;
-    END IF;
+    END IF;${also.kinds}
   END LOOP;
-  IF cardinality(all_news) > 0 OR cardinality(used_by) > 0 THEN
+  IF cardinality(all_news) > 0 OR cardinality(used_by) > 0${also.isCounted} THEN
     WITH deltas AS (
       SELECT x.user_seq, ${TASK_STATES.map((name, state) => `count(*) FILTER (WHERE x.state = ${state}) - count(*) FILTER (WHERE x.was = ${state}) AS ${name}`).join(",\n        ")},
         sum(x.gpu) AS gpu, sum(x.paid) AS paid
       FROM (
         SELECT w.user_seq, w.was, w.state, 0::float8 AS gpu, 0::float8 AS paid FROM unnest(all_news) w
-        UNION ALL SELECT w.usr, NULL, NULL, w.gpu, w.paid FROM unnest(used_by, used_gpu_ms, used_cost) AS w (usr, gpu, paid)) x
+        UNION ALL SELECT w.usr, NULL, NULL, w.gpu, w.paid FROM unnest(used_by, used_gpu_ms, used_cost) AS w (usr, gpu, paid)${also.counted}) x
       GROUP BY 1 ORDER BY 1),
     counted AS MATERIALIZED (
       SELECT d.*, u.user_id FROM deltas d CROSS JOIN LATERAL (
@@ -235,3 +253,28 @@ BEGIN
   RETURN known;
 END $$;
 `;
+
+/** Applies a group of changes kind by kind: a group costs about ten statements however many tasks are in it, where each change of each task
+ *  had several of its own (\`apply_changes\`, which servers of an older version still call).
+ *
+ *  - \`batches\` are objects of arrays of changes by kind, with \`keyed\` where an insertion has a key of idempotency, and the \`users\` and
+ *    \`classes\` that may be new. Inside of a batch the changes' order must not matter but for that of the kinds below.
+ *  - \`n\` is a change's place in the group, from 1 to \`total\`.
+ *  - Answers, guards and fences are those of \`apply_changes\`. */
+export const SCHEMA_BATCHES = `
+CREATE TYPE genai.task_news AS (n int, seq bigint, user_seq bigint, class_seq bigint, number int, at_ms bigint, was int, state int,
+  unclaimed int, detail text);
+
+${applyBatches("CREATE", NOTHING)}`;
+
+/** The step that can take a submission back in one guarded change. `told`: somebody was told of the task by a repeat of its submission. */
+export const SCHEMA_TAKE_BACK = `
+ALTER TABLE genai.tasks ADD COLUMN told boolean NOT NULL DEFAULT false;
+
+${applyBatches("CREATE OR REPLACE", {
+  declared: " left_by bigint[] := '{}'; left_state int[] := '{}';",
+  kinds: TAKE_BACK,
+  isCounted: " OR cardinality(left_by) > 0",
+  counted: `
+        UNION ALL SELECT w.usr, w.state, NULL, 0, 0 FROM unnest(left_by, left_state) AS w (usr, state)`,
+})}`;

@@ -65,7 +65,14 @@ export class ChangeWriter {
         return { type: "applied", event: null };
       case "taskDeleted":
         return this.#delete(change.taskId);
+      case "submissionTakenBack":
+        return this.#takeBack(change.taskId);
     }
+  }
+
+  /** Somebody is told of a task that is there. */
+  tell(taskId: string): boolean {
+    return this.#sql.tell.run(taskId).changes > 0;
   }
 
   #insertTask(change: Extract<StoreChange, { type: "taskInserted" }>): ChangeOutcome {
@@ -214,6 +221,16 @@ export class ChangeWriter {
     return { type: "applied", event: null };
   }
 
+  #takeBack(taskId: string): ChangeOutcome {
+    const task = this.#sql.findUntold.get(taskId);
+    if (!task) return CONFLICT;
+    this.#remover.remove(task.seq);
+    this.#held.leaveTask(taskId);
+    this.#tallies.tasks(task.userSeq, task.state, -1);
+    if (task.state === QUEUED && task.claimed === 0) this.#tallies.unclaimed(task.classSeq, -1);
+    return { type: "applied", event: null };
+  }
+
   #unsettled(taskId: string): TaskHead | undefined {
     const task = this.#held.task(taskId) ?? this.#sql.findTask.get(taskId);
     return task && (task.state === QUEUED || task.state === RUNNING) ? task : undefined;
@@ -251,6 +268,11 @@ function prepare(database: Database) {
       `SELECT seq, tasks.user_seq AS userSeq, user_id AS userId, class_seq AS classSeq, state, claimed, event_number AS eventNumber, webhook
        FROM tasks JOIN users USING (user_seq) WHERE task_id = ? AND format <= ${ROW_FORMAT}`,
     ),
+    findUntold: statement<Pick<TaskHead, "seq" | "userSeq" | "classSeq" | "state" | "claimed">>(
+      `SELECT seq, user_seq AS userSeq, class_seq AS classSeq, state, claimed FROM tasks
+       WHERE task_id = ? AND format <= ${ROW_FORMAT} AND state <= ${RUNNING} AND told = 0`,
+    ),
+    tell: statement("UPDATE tasks SET told = 1 WHERE task_id = ?"),
     insertTask: statement(
       `INSERT INTO tasks (task_id, user_seq, class_seq, format, state, claimed, event_number, created_at_ms, fresh, order_ms,
          max_cost, not_before_ms, deadline_at_ms, last_attempt, faults, losses, webhook, spec)

@@ -179,4 +179,9 @@ INSERT INTO counters VALUES ('credentials', 0);
     // A list of one state looks through that state's tasks alone.
     sql: "CREATE INDEX tasks_of_user_by_state ON tasks (user_seq, state, task_id);",
   },
+  {
+    number: 4,
+    // Somebody was told of the task by a repeat of its submission.
+    sql: "ALTER TABLE tasks ADD COLUMN told INTEGER NOT NULL DEFAULT 0;",
+  },
 ];

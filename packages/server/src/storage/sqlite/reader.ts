@@ -5,8 +5,9 @@ import type { ClassBacklog, Usage } from "../../tasks/task-store.ts";
 import { type AttemptRow, decodeAttempt } from "../attempt-row.ts";
 import { ATTEMPT_COLUMNS, EVENT_COLUMNS, EVENT_TABLES, TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
 import { decodeEvent, type EventRow } from "../event-row.ts";
+import type { RecoveredTask } from "../recovered-task.ts";
 import type { StoreClock } from "../store-clock.ts";
-import { decodeTask, TASK_STATES, type TaskRow } from "../task-row.ts";
+import { decodeTask, ROW_FORMAT, TASK_STATES, type TaskRow } from "../task-row.ts";
 import { tasksBeforeSql } from "../tasks-before-sql.ts";
 import { IDEMPOTENCY_MS } from "./change-writer.ts";
 
@@ -28,6 +29,12 @@ export class Reader {
   task(taskId: string): StoredTask | null {
     const row = this.#sql.task.get(taskId);
     return row ? decodeTask(row) : null;
+  }
+
+  held(taskId: string): RecoveredTask | null {
+    const row = this.#sql.held.get(taskId);
+    if (!row) return null;
+    return { task: decodeTask(row), classKey: row.classKey, open: this.attemptsOf(taskId).filter(({ open }) => open) };
   }
 
   pipelineOf(taskId: string): Pipeline | null {
@@ -103,6 +110,10 @@ function prepare(database: Database) {
   const statement = <Row>(sql: string) => database.prepare<unknown[], Row>(sql);
   return {
     task: statement<TaskRow>(`SELECT ${TASK_COLUMNS} FROM ${TASK_TABLES} WHERE task_id = ?`),
+    held: statement<TaskRow>(
+      `SELECT ${TASK_COLUMNS} FROM ${TASK_TABLES}
+       WHERE task_id = ? AND claimed = 1 AND tasks.state < 2 AND format <= ${ROW_FORMAT}`,
+    ),
     pipeline: statement<{ pipeline: string }>(
       "SELECT pipeline FROM pipelines JOIN tasks ON tasks.seq = pipelines.task_seq WHERE task_id = ?",
     ),

@@ -123,6 +123,10 @@ export class SqliteTaskStore implements ServerStore {
     return this.#read(() => this.#reader.idempotency(userId, key));
   }
 
+  tell(taskId: string): Promise<boolean> {
+    return this.#write("tell", { taskId });
+  }
+
   claim(request: ClaimRequest): Promise<readonly ClaimedTask[]> {
     return this.#writer.call("claim", request);
   }
@@ -137,6 +141,10 @@ export class SqliteTaskStore implements ServerStore {
 
   recover(): AsyncIterable<readonly RecoveredTask[]> {
     return batches((after) => this.#writer.call("recover", { after }));
+  }
+
+  async held(taskId: string): Promise<RecoveredTask | null> {
+    return this.#read(() => this.#reader.held(taskId));
   }
 
   /** The folder's lock keeps every other server out. */

@@ -20,6 +20,7 @@ export interface WriterCalls {
     readonly request: { readonly changes: readonly StoreChange[]; readonly failures: number };
     readonly reply: readonly AppliedChange[];
   };
+  tell: { readonly request: { readonly taskId: string }; readonly reply: boolean };
   claim: { readonly request: ClaimRequest; readonly reply: readonly ClaimedTask[] };
   recover: { readonly request: { readonly after: number }; readonly reply: RecoveredBatch };
   sweep: { readonly request: SweepOptions; readonly reply: SweepResult };

@@ -94,6 +94,8 @@ export class Writer {
     switch (request.call) {
       case "commit":
         return request.request.changes.map((change) => appliedChange(this.#changes.apply(change)));
+      case "tell":
+        return this.#changes.tell(request.request.taskId);
       case "claim":
         return this.#claims.claim(request.request);
       case "recover":

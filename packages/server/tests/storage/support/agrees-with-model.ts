@@ -8,6 +8,7 @@ import { ModelTaskStore } from "./model-task-store.ts";
 type Command =
   /** Turns that are on their way at once. */
   | { readonly do: "commit"; readonly turns: readonly (readonly Draft[])[] }
+  | { readonly do: "tell"; readonly task: number }
   | { readonly do: "claim"; readonly classes: readonly number[]; readonly limit: number; readonly costMin: number };
 
 interface Draft {
@@ -20,7 +21,7 @@ interface Draft {
 }
 
 const draft = fc.record({
-  kind: fc.nat(9),
+  kind: fc.nat(10),
   task: fc.nat(9),
   attempt: fc.integer({ min: 1, max: 4 }),
   user: fc.nat(2),
@@ -36,6 +37,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       turns: fc.array(fc.array(draft, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 3 }),
     }),
   },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("tell" as const), task: fc.nat(9) }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -65,6 +67,9 @@ export async function agreesWithModel(
           for (const [index, changes] of turns.entries()) {
             expect(withoutPositions(outcomes[index] ?? [])).toEqual(withoutPositions(await model.commit(changes)));
           }
+        } else if (step.do === "tell") {
+          const taskId = world.taskIds[step.task] as string;
+          expect(await store.tell(taskId)).toBe(await model.tell(taskId));
         } else {
           const request = { ...step, classKeys: step.classes.map((number) => world.classKey(number)) };
           await checkClaim(store, model, request);
@@ -134,6 +139,8 @@ class World {
         return flag
           ? settled(taskId, { artifacts: small > 0 ? [artifact(`attempts/${attemptId}/0`)] : [] })
           : settled(taskId, { state: "failed", attempt: null, error: { code: "task_failed", message: `${small}` } });
+      case 9:
+        return { type: "submissionTakenBack", taskId };
       default:
         return flag ? { type: "taskDeleted", taskId } : { type: "claimReleased", taskIds: [taskId] };
     }
@@ -174,6 +181,7 @@ async function checkClaim(store: TaskStore, model: ModelTaskStore, request: Clai
 async function checkReads(store: TaskStore, model: ModelTaskStore, world: World): Promise<void> {
   for (const taskId of world.taskIds) {
     expect(await store.task(taskId)).toEqual(await model.task(taskId));
+    expect(await store.held(taskId)).toEqual(await model.held(taskId));
     expect(await store.pipelineOf(taskId)).toEqual(await model.pipelineOf(taskId));
     expect(await store.attemptsOf(taskId)).toEqual(await model.attemptsOf(taskId));
     expect((await store.eventsOf(taskId, 0, 1_000)).map(withoutPosition)).toEqual(

@@ -22,6 +22,7 @@ interface Held {
   readonly classKey: string;
   readonly place: number;
   claimed: boolean;
+  told: boolean;
   hook: { dueAtMs: number | null; tries: number; createdAtMs: number } | null;
 }
 
@@ -85,6 +86,12 @@ export class ModelTaskStore implements TaskStore {
         return { type: "applied", event: null };
       case "taskDeleted":
         return this.#delete(change.taskId);
+      case "submissionTakenBack": {
+        const held = this.#unsettled(change.taskId);
+        if (!held || held.told) return CONFLICT;
+        this.#usageOf(held.task.userId).tasks[held.task.state] -= 1;
+        return this.#remove(held);
+      }
     }
   }
 
@@ -103,6 +110,7 @@ export class ModelTaskStore implements TaskStore {
       classKey: change.classKey,
       place: this.#places++,
       claimed: change.claimed,
+      told: false,
       hook: null,
       // The move below writes its first event.
       task: { ...storedTask(change.task), eventNumber: 0 },
@@ -156,7 +164,11 @@ export class ModelTaskStore implements TaskStore {
 
   #delete(taskId: string): ChangeOutcome {
     const held = this.tasks.get(taskId);
-    if (!held || this.#unsettled(taskId)) return CONFLICT;
+    return held && !this.#unsettled(taskId) ? this.#remove(held) : CONFLICT;
+  }
+
+  #remove(held: Held): ChangeOutcome {
+    const { taskId } = held.task;
     this.#orphans.push(...held.task.artifacts.flatMap(({ key }) => (key === null ? [] : [key])));
     this.tasks.delete(taskId);
     for (const attempt of this.attempts.values())
@@ -269,6 +281,19 @@ export class ModelTaskStore implements TaskStore {
       if (task.state === "queued" && !claimed) counts.set(classKey, (counts.get(classKey) ?? 0) + 1);
     }
     return [...counts].map(([classKey, unclaimed]) => ({ classKey, unclaimed }));
+  }
+
+  async tell(taskId: string) {
+    const held = this.tasks.get(taskId);
+    if (held) held.told = true;
+    return held !== undefined;
+  }
+
+  async held(taskId: string) {
+    const held = this.#unsettled(taskId);
+    if (!held?.claimed) return null;
+    const open = (await this.attemptsOf(taskId)).filter((attempt) => attempt.open);
+    return { task: held.task, classKey: held.classKey, open };
   }
 
   async queuedOf(userId: string) {

@@ -221,6 +221,68 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     expect(await store.queuedOf("alice")).toBe(1);
   });
 
+  test("a submission that was given up is taken back without a trace, with the attempt that went along", async () => {
+    await using bundle = await setup();
+    const { store } = bundle;
+    const idempotency = { key: "k", bodyHash: "h" };
+    const [waiting, held, sent, next] = [newTask(), newTask(), newTask(), newTask()];
+    const attempt = opened(sent.taskId);
+    await store.commit([
+      inserted(waiting, { idempotency }),
+      inserted(held, { claimed: true }),
+      inserted(sent, { claimed: true }),
+      attempt,
+    ]);
+    const outcomes = await store.commit([
+      ...[waiting, held, sent].map(({ taskId }) => ({ type: "submissionTakenBack", taskId }) as const),
+      { type: "submissionTakenBack", taskId: waiting.taskId },
+      changed(attempt.attemptId, { state: "aborted" }),
+      inserted(next, { idempotency }),
+    ]);
+    const applied = { type: "applied", event: null };
+    const conflict = { type: "conflict", taskId: null };
+    expect(outcomes.slice(0, 5)).toEqual([applied, applied, applied, conflict, conflict]);
+    expect(outcomes[5]).toMatchObject({ type: "applied", event: { taskId: next.taskId, position: 5 } });
+    for (const { taskId } of [waiting, held, sent]) {
+      expect([await store.task(taskId), await store.eventsOf(taskId, 0, 10)]).toEqual([null, []]);
+    }
+    expect(await store.idempotency("alice", "k")).toMatchObject({ taskId: next.taskId });
+    expect((await store.usageOf("alice")).tasks).toMatchObject({ queued: 1, running: 0, canceled: 0 });
+    expect(await backlogOf(store)).toEqual({ sdxl: 1 });
+  });
+
+  test("what somebody was told of, and what has settled, is not taken back", async () => {
+    await using bundle = await setup();
+    const { store } = bundle;
+    const [told, done, never] = [newTask(), newTask(), newTask()];
+    await store.commit([inserted(told), inserted(done, { claimed: true }), opened(done.taskId), settled(done.taskId)]);
+    expect(await store.tell(told.taskId)).toBe(true);
+    expect(await store.tell(told.taskId)).toBe(true);
+    expect(await store.tell(never.taskId)).toBe(false);
+    const outcomes = await store.commit(
+      [told, done, never].map(({ taskId }) => ({ type: "submissionTakenBack", taskId })),
+    );
+    expect(outcomes.map(({ type }) => type)).toEqual(["conflict", "conflict", "conflict"]);
+    expect(await store.task(told.taskId)).toMatchObject({ state: "queued" });
+    expect(await store.task(done.taskId)).toMatchObject({ state: "succeeded" });
+    expect(await backlogOf(store)).toEqual({ sdxl: 1 });
+  });
+
+  test("a task is held from its claim or its first attempt until its end, with the attempts that are open", async () => {
+    await using bundle = await setup();
+    const { store } = bundle;
+    const { taskId, ...task } = newTask();
+    const [first, second] = [opened(taskId), opened(taskId, { attempt: 2 })];
+    await store.commit([inserted({ taskId, ...task })]);
+    expect(await store.held(taskId)).toBeNull();
+    await store.claim({ classKeys: ["sdxl"], limit: 1, costMin: 0 });
+    expect(await store.held(taskId)).toEqual({ task: await store.task(taskId), classKey: "sdxl", open: [] });
+    await store.commit([first, changed(first.attemptId, { state: "failed" }), second]);
+    expect((await store.held(taskId))?.open).toEqual([await store.attempt(second.attemptId)]);
+    await store.commit([settled(taskId)]);
+    expect(await store.held(taskId)).toBeNull();
+  });
+
   test("a hundred submissions at once under one key make one task", async () => {
     await using bundle = await setup();
     const { store } = bundle;
