@@ -1,5 +1,5 @@
 import type { ChangeOutcome, StoreChange, TaskStore } from "../tasks/task-store.ts";
-import { StoreUnavailable } from "../tasks/task-store.ts";
+import { StoreUnavailable, type WhatBecame } from "../tasks/task-store.ts";
 
 /** A change on its way to the disk. */
 export interface PendingChange {
@@ -22,6 +22,11 @@ interface Turn {
   readonly sentAtMs: number;
   /** What became of it; null as long as it is under way. */
   result: { readonly outcomes: readonly ChangeOutcome[] } | { readonly failure: StoreUnavailable } | null;
+}
+
+/** A turn of which nobody knows whether it was applied, until the store says so. */
+interface Doubt extends Pick<Turn, "entries" | "sentAtMs"> {
+  readonly whatBecame: WhatBecame;
 }
 
 /** First wait after a failed commit, doubled up to the second number. Short, because a user waits at the other end. */
@@ -53,6 +58,8 @@ export class CommitLoop {
   #slotWaitsSinceMs: number | null = null;
   /** Oldest first. */
   readonly #underWay: Turn[] = [];
+  /** Oldest first. Whatever came up behind them waits until they are settled. */
+  readonly #doubts: Doubt[] = [];
   /** Tasks whose submission is given up and may be in the store: from the word to its caller until it is taken back, or stays. */
   readonly #givenUp = new Set<string>();
   #scheduled = false;
@@ -102,7 +109,7 @@ export class CommitLoop {
       this.#abandon(givenUp);
     } else if (this.#underWay.some(({ entries }) => entries.includes(submission))) {
       const taskId = submittedTask(submission);
-      if (taskId !== null) this.#abandon(new Map([[taskId, { submission, mayBeStored: true }]]));
+      if (taskId !== null) this.#abandon(new Map([[taskId, { submission, fate: "under way" }]]));
     }
   }
 
@@ -118,7 +125,7 @@ export class CommitLoop {
 
   /** Resolves when nothing is under way any more. */
   settled(): Promise<void> {
-    if (this.#underWay.length === 0 && this.#pending.length === 0) return Promise.resolve();
+    if (this.#isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
@@ -128,6 +135,10 @@ export class CommitLoop {
     if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
     if (this.#stallTimer !== null) clearTimeout(this.#stallTimer);
     for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  get #isIdle(): boolean {
+    return this.#underWay.length === 0 && this.#doubts.length === 0 && this.#pending.length === 0;
   }
 
   #add(entry: Entry): void {
@@ -158,6 +169,7 @@ export class CommitLoop {
     if (
       this.#pending.length === 0 ||
       this.#underWay.length >= UNDER_WAY_MAX ||
+      this.#doubts.length > 0 ||
       this.#retryTimer !== null ||
       this.#closed
     )
@@ -178,8 +190,7 @@ export class CommitLoop {
   }
 
   async #commit(entries: readonly Entry[]): Promise<readonly ChangeOutcome[]> {
-    const changes: StoreChange[] = [];
-    for (const entry of entries) if (typeof entry !== "function") changes.push(entry.change);
+    const changes = changesOf(entries);
     if (changes.length === 0) return [];
     const startedAtMs = this.#nowMs();
     const outcomes = await this.#store.commit(changes);
@@ -251,16 +262,28 @@ export class CommitLoop {
     this.#stallTimer.unref();
   }
 
-  /** Everything from the failed turn on waits again, without what may be given up. */
+  /** Everything from the failed turn on waits again, without what may be given up. The turns whose outcome the store can find out wait for
+   *  that as they are. */
   #takeBack(): void {
     const givenUp: GivenUp = new Map();
-    const left = this.#underWay.splice(0).flatMap(({ entries, result }) => {
-      const mayBeStored = result !== null && "failure" in result && result.failure.outcome === "unknown";
-      return withoutSubmissions(entries, givenUp, { mayBeStored });
-    });
+    const left: Entry[] = [];
+    let isCertain = true;
+    for (const { entries, sentAtMs, result } of this.#underWay.splice(0)) {
+      const failure = result !== null && "failure" in result ? result.failure : null;
+      const whatBecame = failure?.whatBecame ?? null;
+      isCertain &&= whatBecame !== null;
+      if (whatBecame !== null && isCertain) {
+        this.#doubts.push({ entries, sentAtMs, whatBecame });
+        withoutSubmissions(entries, givenUp, { fate: "under way" });
+      } else {
+        left.push(
+          ...withoutSubmissions(entries, givenUp, { fate: failure?.outcome === "unknown" ? "unknown" : "not stored" }),
+        );
+      }
+    }
     const pending = withoutSubmissions(this.#pending, givenUp);
-    const removals = [...givenUp].flatMap(([taskId, { mayBeStored }]) =>
-      mayBeStored ? [this.#removalOf(taskId)] : [],
+    const removals = [...givenUp].flatMap(([taskId, { fate }]) =>
+      fate === "unknown" ? [this.#removalOf(taskId)] : [],
     );
     this.#pending = [...removals, ...left, ...pending];
     this.#retryLater();
@@ -273,14 +296,45 @@ export class CommitLoop {
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.most);
   }
 
-  /** Tries what waits again. Where nothing is left the store is asked whether it can be written: without that nobody would find out, since
-   *  submissions are refused meanwhile. */
   #retry(): void {
     this.#retryTimer = null;
     // What was submitted while we waited is given up too: its callers have waited long enough.
     const late: GivenUp = new Map();
     this.#pending = withoutSubmissions(this.#pending, late);
     this.#abandon(late);
+    this.#settleDoubts().then(
+      () => this.#goOn(),
+      (error: unknown) => {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        this.#retryLater();
+      },
+    );
+  }
+
+  /** Hears what became of each turn of which nobody knew. What was applied is told as if its answer had come; of what was not nothing
+   *  behind it was either, and it is tried again. */
+  async #settleDoubts(): Promise<void> {
+    for (let [first] = this.#doubts; first !== undefined; [first] = this.#doubts) {
+      const outcomes = await first.whatBecame();
+      // A ping from before may have had us asked twice.
+      if (this.#closed || this.#doubts[0] !== first) return;
+      if (outcomes === null) {
+        const givenUp: GivenUp = new Map();
+        const left = this.#doubts.splice(0).flatMap(({ entries }) => withoutSubmissions(entries, givenUp));
+        this.#pending = [...left, ...this.#pending];
+        this.#abandon(givenUp);
+        return;
+      }
+      this.#doubts.shift();
+      this.#onCommitted?.(changesOf(first.entries), outcomes, this.#nowMs() - first.sentAtMs);
+      this.#tell(first.entries, outcomes);
+    }
+  }
+
+  /** Sends what waits again. Where nothing is left the store is asked whether it can be written: without that nobody would find out, since
+   *  submissions are refused meanwhile. */
+  #goOn(): void {
+    if (this.#doubts.length > 0) return;
     const hasChange = this.#pending.some((entry) => typeof entry !== "function");
     this.#send();
     this.#rest();
@@ -299,15 +353,14 @@ export class CommitLoop {
 
   /** Tells those who wait for it where nothing is under way any more. */
   #rest(): void {
-    if (this.#underWay.length === 0 && this.#pending.length === 0)
-      for (const resolve of this.#idle.splice(0)) resolve();
+    if (this.#isIdle) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   #abandon(givenUp: GivenUp): void {
-    for (const [taskId, { submission, mayBeStored }] of givenUp) {
+    for (const [taskId, { submission, fate }] of givenUp) {
       const isTold = this.#givenUp.has(taskId);
-      if (mayBeStored) this.#givenUp.add(taskId);
-      else this.#givenUp.delete(taskId);
+      if (fate === "not stored") this.#givenUp.delete(taskId);
+      else this.#givenUp.add(taskId);
       if (!isTold) submission.abandoned?.();
     }
   }
@@ -340,15 +393,23 @@ export class CommitLoop {
   }
 }
 
-/** Submissions that are given up, by their tasks. */
-type GivenUp = Map<string, { readonly submission: PendingChange; readonly mayBeStored: boolean }>;
+function changesOf(entries: readonly Entry[]): readonly StoreChange[] {
+  const changes: StoreChange[] = [];
+  for (const entry of entries) if (typeof entry !== "function") changes.push(entry.change);
+  return changes;
+}
+
+/** Submissions that are given up, by their tasks. `under way`: it will be heard whether it is stored. `unknown`: it will not. */
+type GivenUp = Map<string, { readonly submission: PendingChange; readonly fate: Fate }>;
+
+type Fate = "not stored" | "under way" | "unknown";
 
 /** The entries without the submissions among them, or without `only` one; they are added to `givenUp`, and everything else of their
- *  tasks goes with them. `mayBeStored`: the entries' commit has an unknown outcome. */
+ *  tasks goes with them. */
 function withoutSubmissions(
   entries: readonly Entry[],
   givenUp: GivenUp,
-  { mayBeStored = false, only }: { readonly mayBeStored?: boolean; readonly only?: PendingChange } = {},
+  { fate = "not stored", only }: { readonly fate?: Fate; readonly only?: PendingChange } = {},
 ): Entry[] {
   const rest: Entry[] = [];
   for (const entry of entries) {
@@ -356,7 +417,7 @@ function withoutSubmissions(
     if (typeof entry === "function") {
       rest.push(entry);
     } else if (taskId !== null && (only === undefined || entry === only)) {
-      givenUp.set(taskId, { submission: entry, mayBeStored });
+      givenUp.set(taskId, { submission: entry, fate });
     } else if (!("taskId" in entry.change) || !givenUp.has(entry.change.taskId)) {
       rest.push(entry);
     }

@@ -24,13 +24,13 @@ const FAILURE_SENTENCES = {
  *  listeners only after their commit. */
 export class EffectRunner {
   readonly #state: CoordinatorState;
-  readonly #window: Pick<Admission, "left" | "withdraw">;
+  readonly #window: Pick<Admission, "left" | "withdraw" | "reclaim">;
   /** Steps of open attempts (sent, accepted, running, lost) that are not on the disk yet; nothing hangs on them, so they are
    *  written about once a second, and never where the attempt closes before. */
   readonly #steps = new SlotMap<string, StoreChange>();
 
   /** `window`: what tasks leave by their end, before that is on the disk, and when they turn out to be somebody else's. */
-  constructor(state: CoordinatorState, window: Pick<Admission, "left" | "withdraw">) {
+  constructor(state: CoordinatorState, window: Pick<Admission, "left" | "withdraw" | "reclaim">) {
     this.#state = state;
     this.#window = window;
   }
@@ -301,12 +301,13 @@ export class EffectRunner {
   }
 
   /** Publishes the event that a change wrote. False where its guard failed: somebody else ended or took the task, which leaves the window,
-   *  and how it ended the store knows. */
+   *  and how it ended the store knows. It comes back where the store says that it is this server's after all. */
   #applied(outcome: ChangeOutcome, task: LiveTask): boolean {
     if (outcome.type === "conflict") {
       const { taskId } = task.stored;
       this.#state.logger.warn({ taskId }, "task was taken or ended elsewhere");
       this.#window.withdraw(task);
+      this.#window.reclaim(taskId);
       void this.#state.waiters.lookUp(taskId);
       return false;
     }

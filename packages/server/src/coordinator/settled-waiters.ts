@@ -1,7 +1,11 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { SlotMap } from "../slot-map.ts";
 import type { StoredTask } from "../tasks/stored-task.ts";
 import { StoreUnavailable, type TaskStore } from "../tasks/task-store.ts";
 import type { EndWait } from "./task-service.ts";
+
+/** After a look in vain. */
+const LOOK_AGAIN_MS = 1_000;
 
 type Resolve = (task: StoredTask | null) => void;
 
@@ -39,15 +43,18 @@ export class SettledWaiters {
     for (const end of [...(this.#waiting.get(task.taskId) ?? [])]) end(task);
   }
 
-  /** Reads whether a task has ended that somebody else may have ended, and tells it. Where the store is away the end is told when it
-   *  comes, or the time runs out. */
+  /** Reads whether a task has ended that somebody else may have ended, and tells it. Where the store is away it looks again, as long as
+   *  anybody waits. */
   async lookUp(taskId: string): Promise<void> {
-    if (!this.#waiting.has(taskId)) return;
-    try {
-      const stored = await this.#store.task(taskId);
-      if (stored !== null && stored.settledAtMs !== null) this.settled(stored);
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
+    while (this.#waiting.has(taskId)) {
+      try {
+        const stored = await this.#store.task(taskId);
+        if (stored !== null && stored.settledAtMs !== null) this.settled(stored);
+        return;
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+      }
+      await delay(LOOK_AGAIN_MS, undefined, { ref: false });
     }
   }
 

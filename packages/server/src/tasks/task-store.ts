@@ -87,13 +87,24 @@ export type ChangeOutcome =
 /** The store could not be written or read. `outcome` says whether the transaction may nevertheless have been committed. */
 export class StoreUnavailable extends Error {
   readonly outcome: "rolled_back" | "unknown";
+  /** Of a commit whose outcome is unknown, where the store can find it out. */
+  readonly whatBecame: WhatBecame | null;
 
-  constructor(message: string, outcome: "rolled_back" | "unknown", options?: ErrorOptions) {
+  constructor(
+    message: string,
+    outcome: "rolled_back" | "unknown",
+    options?: ErrorOptions & { readonly whatBecame?: WhatBecame },
+  ) {
     super(message, options);
     this.name = "StoreUnavailable";
     this.outcome = outcome;
+    this.whatBecame = options?.whatBecame ?? null;
   }
 }
+
+/** Asks what became of a commit: the outcomes of its changes, or null where it was not applied and never will be. Rejects with
+ *  {@link StoreUnavailable} while the store is away; ask again then. */
+export type WhatBecame = () => Promise<readonly ChangeOutcome[] | null>;
 
 /** A task that this server took into its window. */
 export interface ClaimedTask {
@@ -165,7 +176,8 @@ export interface OutboxEntry {
 export interface TaskStore {
   /** Applies the changes in order in one transaction and resolves once they are on the disk. Outcomes stand in the changes' order.
    *  Calls may overlap and are carried out one after the other. Where one fails, those that were made before its failure was
-   *  known fail with it, `rolled_back`: nothing is ever applied out of order. */
+   *  known fail with it: nothing is ever applied out of order. One whose outcome is `unknown` is asked for
+   *  ({@link StoreUnavailable.whatBecame}) before its changes are handed in again; without that the guards alone decide. */
   commit(changes: readonly StoreChange[]): Promise<readonly ChangeOutcome[]>;
 
   task(taskId: string): Promise<StoredTask | null>;

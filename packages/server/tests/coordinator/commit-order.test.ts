@@ -12,7 +12,8 @@ const SEED = Number(process.env.SEED ?? 1);
 /** Retries of a history take a second or two; more is a machine that others use. */
 const SETTLE_MS_MAX = 90_000;
 
-type End = "stored" | "rolledBack" | "storedUnknown" | "lostUnknown";
+/** `Asked`: its outcome is unknown until the store is asked. `Unknown`: the store cannot find it out. */
+type End = "stored" | "rolledBack" | "storedUnknown" | "lostUnknown" | "storedAsked" | "lostAsked";
 
 type Step =
   | { readonly do: "submit" }
@@ -32,7 +33,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant("end" as const),
-      how: fc.constantFrom<End>("stored", "stored", "rolledBack", "storedUnknown", "lostUnknown"),
+      how: fc.constantFrom<End>(
+        "stored",
+        "stored",
+        "rolledBack",
+        "storedUnknown",
+        "lostUnknown",
+        "storedAsked",
+        "lostAsked",
+      ),
     }),
   },
 );
@@ -42,6 +51,9 @@ class ScriptedStore {
   /** Ids of what was applied, in order; removals without their sign are not among them. */
   readonly applied: string[] = [];
   readonly tasks = new Set<string>();
+  /** Of what was in a commit that the store can say the outcome of, what was applied once more. */
+  readonly appliedAgain: string[] = [];
+  readonly #known = new Set<string>();
   readonly #asked: {
     readonly changes: readonly StoreChange[];
     readonly resolve: (outcomes: readonly ChangeOutcome[]) => void;
@@ -57,17 +69,29 @@ class ScriptedStore {
   end(how: End): void {
     const turn = this.#asked.shift();
     if (turn === undefined) return;
-    const outcomes =
-      how === "stored" || how === "storedUnknown" ? turn.changes.map((change) => this.#apply(change)) : [];
+    const isStored = how === "stored" || how === "storedUnknown" || how === "storedAsked";
+    const outcomes = isStored ? turn.changes.map((change) => this.#apply(change, how === "storedAsked")) : [];
     if (how === "stored") {
       turn.resolve(outcomes);
       return;
     }
-    turn.reject(new StoreUnavailable("away", how === "rolledBack" ? "rolled_back" : "unknown"));
+    let isAway = true;
+    const whatBecame = async (): Promise<readonly ChangeOutcome[] | null> => {
+      if (isAway) {
+        isAway = false;
+        throw new StoreUnavailable("still away", "rolled_back");
+      }
+      return isStored ? outcomes : null;
+    };
+    const asked = how === "storedAsked" || how === "lostAsked" ? { whatBecame } : {};
+    turn.reject(new StoreUnavailable("away", how === "rolledBack" ? "rolled_back" : "unknown", asked));
     for (const { reject } of this.#asked.splice(0)) reject(new StoreUnavailable("behind", "rolled_back"));
   }
 
-  #apply(change: StoreChange): ChangeOutcome {
+  #apply(change: StoreChange, isKnown: boolean): ChangeOutcome {
+    const id = change.type === "attemptChanged" ? change.attemptId : "";
+    if (this.#known.has(id)) this.appliedAgain.push(id);
+    if (isKnown && id !== "") this.#known.add(id);
     if (change.type === "taskInserted") {
       this.tasks.add(change.task.taskId);
       this.applied.push(change.task.taskId);
@@ -136,6 +160,8 @@ async function play(steps: readonly Step[]): Promise<void> {
   expect(abandoned.filter((id) => !submitted.has(id))).toEqual([]);
   expect([...store.tasks].sort()).toEqual(committed.filter((id) => submitted.has(id)).sort());
   expect(committed.filter((id) => !store.applied.includes(id))).toEqual([]);
+  // What the store can say of a commit is not written twice.
+  expect(store.appliedAgain).toEqual([]);
   // What is tried again comes behind what was before it, and before what was behind it.
   const last = (id: string): number => store.applied.lastIndexOf(id);
   expect(committed.toSorted((a, b) => last(a) - last(b))).toEqual(committed);

@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { until } from "@genai/testing";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pg from "pg";
-import { checkStore, type TaskStore } from "../../src/storage/index.ts";
+import { checkStore, type StoreUnavailable, type TaskStore } from "../../src/storage/index.ts";
 import { makePool } from "../../src/storage/postgres/connection.ts";
 import { inTransaction } from "../../src/storage/postgres/transaction.ts";
 import { changed, inserted, newTask, opened, settled } from "./support/builders.ts";
@@ -47,6 +47,36 @@ test("check 4: when the link stays down the outcome is unknown within two second
   expect(await store.task(committed.taskId)).toMatchObject({ state: "queued" });
   expect(await store.task(lost.taskId)).toBeNull();
   expect(await store.commit([inserted(lost)])).toMatchObject([{ type: "applied" }]);
+});
+
+test("check 4: whoever did not hear what became of a commit can ask, and is answered as it would have been", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  const [task, other, never] = [newTask(), newTask(), newTask()];
+  const open = opened(task.taskId);
+  bundle.proxy.resetAtAnswerTo(task.taskId);
+  const failures = [[inserted(other)], [inserted(task), open, changed(open.attemptId), inserted(task)]].map((changes) =>
+    store.commit(changes).then(
+      () => null,
+      (error: StoreUnavailable) => error,
+    ),
+  );
+  while (bundle.proxy.answerResets === 0) await setTimeout(1);
+  bundle.proxy.refuse();
+  const [first, second] = await Promise.all(failures);
+  await expect(second?.whatBecame?.()).rejects.toMatchObject({ name: "StoreUnavailable" });
+  const third = await store.commit([inserted(never)]).catch((error: StoreUnavailable) => error);
+  expect(third).toMatchObject({ outcome: "rolled_back", whatBecame: null });
+  bundle.proxy.heal();
+  expect(await first?.whatBecame?.()).toMatchObject([
+    { type: "applied", event: { position: 1, taskId: other.taskId } },
+  ]);
+  expect(await second?.whatBecame?.()).toEqual([
+    { type: "applied", event: (await store.eventsOf(task.taskId, 0, 1))[0] },
+    { type: "applied", event: (await store.eventsOf(task.taskId, 1, 1))[0] },
+    { type: "applied", event: null },
+    { type: "conflict", taskId: task.taskId },
+  ]);
 });
 
 test("check 4: a database that answers nothing is unknown within two seconds, and what it did later never counts", async () => {
@@ -126,11 +156,14 @@ test("a group that was sent behind another which then fails is not applied", asy
   const store = await bundle.open();
   await using held = await behindHeldRow(bundle, store);
   // The row is held for longer than a commit may take.
-  expect(await held.settled).toMatchObject([
+  const failures = await held.settled;
+  expect(failures).toMatchObject([
     { status: "rejected", reason: { outcome: "unknown" } },
     { status: "rejected", reason: { name: "StoreUnavailable" } },
   ]);
-  // Whoever reads settles what nobody knew.
+  // Whoever asks or reads settles what nobody knew.
+  const [broken] = failures;
+  expect(await (broken?.status === "rejected" ? broken.reason.whatBecame() : "nothing")).toBeNull();
   const [first, second] = held.taskIds;
   expect(await store.attemptsOf(first ?? "")).toEqual([]);
   await held[Symbol.asyncDispose]();

@@ -40,7 +40,7 @@ interface Sent {
  *
  *  Each group carries an id that its transaction writes down. When a connection breaks in the middle, the same group is sent
  *  again: what was committed answers as it did then. When the time is up first, the group is fenced off before anything else is
- *  done, so an answer `unknown` becomes certain with the next thing that is read. */
+ *  done, so an answer `unknown` becomes certain with the next thing that is read, and whoever had it can ask what it was. */
 export class GroupCommitter {
   readonly #pool: Pool;
   readonly #connection: WriteConnection;
@@ -142,7 +142,7 @@ export class GroupCommitter {
     } catch (error) {
       const failure = error as StoreUnavailable;
       if (failure.outcome === "rolled_back" && group.length > 1 && !isAway(failure)) return this.#sendEach(group);
-      for (const { reject } of group) reject(failure);
+      rejectEach(group, failure, failure.outcome === "unknown" ? () => this.#outcomesOf(groupId) : null);
       refuse(this.#waiting.splice(0));
       this.#waitingChanges = 0;
       this.#waitingChars = 0;
@@ -153,6 +153,19 @@ export class GroupCommitter {
       resolve(changes.map(({ change }) => changeOutcome(change, applied[next++] as AppliedChange)));
     }
     return true;
+  }
+
+  /** What became of a group that nobody knew of; null where it was not applied, and is not from now on. */
+  async #outcomesOf(groupId: string): Promise<readonly AppliedChange[] | null> {
+    try {
+      this.#unknownGroups.add(groupId);
+      await this.fence();
+      const { rows } = await this.#pool.query("SELECT outcomes FROM change_groups WHERE group_id = $1", [groupId]);
+      const outcomes: string | null = rows[0]?.outcomes ?? null;
+      return outcomes === null ? null : JSON.parse(outcomes);
+    } catch (error) {
+      throw unavailable(error, "rolled_back");
+    }
   }
 
   /** One of them is what the database will not take; those before it are. */
@@ -204,6 +217,28 @@ export class GroupCommitter {
       this.#knownNames.committed(changes.map(({ change }) => change));
       return JSON.parse(outcomes);
     }
+  }
+}
+
+/** `outcomesOf`: asks what became of the whole group. */
+function rejectEach(
+  group: readonly Waiting[],
+  failure: StoreUnavailable,
+  outcomesOf: (() => Promise<readonly AppliedChange[] | null>) | null,
+): void {
+  let next = 0;
+  for (const { changes, reject } of group) {
+    const first = next;
+    next += changes.length;
+    if (outcomesOf === null) {
+      reject(failure);
+      continue;
+    }
+    const whatBecame = async (): Promise<readonly ChangeOutcome[] | null> => {
+      const applied = (await outcomesOf())?.slice(first) ?? null;
+      return applied && changes.map(({ change }, index) => changeOutcome(change, applied[index] as AppliedChange));
+    };
+    reject(new StoreUnavailable(failure.message, "unknown", { cause: failure.cause, whatBecame }));
   }
 }
 
