@@ -113,19 +113,18 @@ export class EffectRunner {
         atMs,
       },
       committed: (outcome) => {
-        if (this.#applied(outcome, task)) {
+        if (this.#applied(outcome, task) && attempt.open) {
           this.#deliver(task, attempt, effect.limitMs);
           return;
         }
-        // Its node was never told of it, so nobody has to wait until it stops.
+        // It is not ours, or was closed meanwhile. Its node was never told of it, so nobody has to wait until it stops.
         const { taskId, attempt: number, providerId } = effect;
-        loop.feed({ type: "rejected", taskId, attempt: number, providerId, reason: "the task is not ours" });
+        loop.feed({ type: "rejected", taskId, attempt: number, providerId, reason: "never sent" });
       },
     });
   }
 
   #deliver(task: LiveTask, attempt: LiveAttempt, limitMs: number): void {
-    if (!attempt.open) return;
     if (task.pipeline !== null) this.#hand(attempt, task.pipeline, limitMs);
     else void this.#readAndHand(attempt, limitMs);
   }

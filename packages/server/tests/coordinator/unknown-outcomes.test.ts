@@ -105,8 +105,7 @@ test.each(["the store", "PostgreSQL"])(
     coordinator.nodes.nodeLost("n1", "left");
     while (store.spoilt === 0) await setTimeout(5);
     store.readsFail = 2;
-    // One of its slots is taken for what was decided before: a legacy node can't be asked.
-    await coordinator.nodes.nodeJoined(legacyNode("n2", { slots: 2 }), []);
+    await coordinator.nodes.nodeJoined(legacyNode("n2"), []);
     const { attemptId } = await sessions.until(() => sessions.deliveries("n2")[0]);
     expect((await bundle.store.attempt(attemptId))?.taskId).toBe(task.taskId);
     expect(await bundle.store.queuedOf("alice")).toBe(0);
