@@ -300,13 +300,13 @@ export class EffectRunner {
   }
 
   /** Publishes the event that a change wrote. False where its guard failed: somebody else ended or took the task, which leaves the window,
-   *  and how it ended the store knows. It comes back where the store says that it is this server's after all. */
+   *  how it ended the store knows and is told. It comes back where the store says that it is this server's after all. */
   #applied(outcome: ChangeOutcome, task: LiveTask): boolean {
     if (outcome.type === "conflict") {
       const { taskId } = task.stored;
       this.#state.logger.warn({ taskId }, "task was taken or ended elsewhere");
       this.#window.withdraw(task);
-      this.#window.reclaim(taskId);
+      this.#window.reclaim(taskId, { ...task.stored });
       void this.#state.waiters.lookUp(taskId);
       return false;
     }
