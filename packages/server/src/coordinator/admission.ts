@@ -8,13 +8,19 @@ import { endSpans, startWait } from "./task-spans.ts";
 import { toDispatcherTask } from "./to-dispatcher-task.ts";
 import { Window } from "./window.ts";
 
+/** Up to where a task's log was told, and whose it is. */
+type ToldOf = Pick<StoredTask, "userId" | "eventNumber">;
+
+/** Entries of a task's log that are told late at most; who hears one reads the others. */
+const MISSED_EVENTS_MAX = 100;
+
 /** What goes into the window and what leaves it: new tasks, claimed ones, those of the process before, withdrawn ones. */
 export class Admission {
   readonly window: Window;
   readonly #state: CoordinatorState;
   #looking = false;
-  /** Tasks that may be this server's in the store and are not in its window. */
-  readonly #unsure = new Set<string>();
+  /** Tasks that may be this server's in the store and are not in its window, and what was told of them. */
+  readonly #unsure = new Map<string, ToldOf | null>();
   #reclaiming = false;
 
   constructor(state: CoordinatorState) {
@@ -61,9 +67,9 @@ export class Admission {
   }
 
   /** Takes a task in again that left the window, or never came into it, where it is this server's in the store: nobody else would have it.
-   *  Where the store cannot be read it is tried again with each look. */
-  reclaim(taskId: string): void {
-    this.#unsure.add(taskId);
+   *  What its log says behind what was `told` is told. Where the store cannot be read it is tried again with each look. */
+  reclaim(taskId: string, told: ToldOf | null = null): void {
+    this.#unsure.set(taskId, told);
     this.#reclaimUnsure().catch((error: unknown) => {
       if (!(error instanceof StoreUnavailable)) throw error;
       this.#state.logger.warn({ err: error }, "it could not be read whose a task is; trying again shortly");
@@ -120,15 +126,19 @@ export class Admission {
   }
 
   async #reclaimUnsure(): Promise<void> {
+    const { commits, news, store, tasks } = this.#state;
     if (this.#reclaiming) return;
     this.#reclaiming = true;
     try {
-      for (const taskId of this.#unsure) {
+      for (const [taskId, told] of this.#unsure) {
         // Behind what was decided about it and is on its way to the disk.
-        await new Promise<void>((resolve) => this.#state.commits.after(resolve));
-        const held = await this.#state.store.held(taskId);
+        await new Promise<void>((resolve) => commits.after(resolve));
+        const isHeard = told !== null && news.hears(taskId, told.userId);
+        const events = isHeard ? await store.eventsOf(taskId, told.eventNumber, MISSED_EVENTS_MAX) : [];
+        const held = await store.held(taskId);
         this.#unsure.delete(taskId);
-        if (held !== null && !this.#state.tasks.has(taskId)) this.#takeAgain(held, held.open);
+        for (const event of events) news.publishEvent(event);
+        if (held !== null && !tasks.has(taskId)) this.#takeAgain(held, held.open);
       }
     } finally {
       this.#reclaiming = false;

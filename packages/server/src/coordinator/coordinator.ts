@@ -194,7 +194,9 @@ export class Coordinator implements TaskService {
     // Listen before looking, so that an end in between is not missed.
     const wait = waiters.wait(taskId, timeoutMs);
     if (tasks.has(taskId)) return wait;
-    return { ended: waiters.lookUp(taskId).then(() => wait.ended), giveUp: wait.giveUp };
+    // A look at a store that is away goes on for a moment after the wait is given up.
+    const lookedUp = waiters.lookUp(taskId).then(() => wait.ended);
+    return { ended: Promise.race([wait.ended, lookedUp]), giveUp: wait.giveUp };
   }
 
   /** The store ended these by itself. To be called before anything else that the store says is heard: news are told in the order of

@@ -113,19 +113,18 @@ export class EffectRunner {
         atMs,
       },
       committed: (outcome) => {
-        if (this.#applied(outcome, task)) {
+        if (this.#applied(outcome, task) && attempt.open) {
           this.#deliver(task, attempt, effect.limitMs);
           return;
         }
-        // Its node was never told of it, so nobody has to wait until it stops.
+        // It is not ours, or was closed meanwhile. Its node was never told of it, so nobody has to wait until it stops.
         const { taskId, attempt: number, providerId } = effect;
-        loop.feed({ type: "rejected", taskId, attempt: number, providerId, reason: "the task is not ours" });
+        loop.feed({ type: "rejected", taskId, attempt: number, providerId, reason: "never sent" });
       },
     });
   }
 
   #deliver(task: LiveTask, attempt: LiveAttempt, limitMs: number): void {
-    if (!attempt.open) return;
     if (task.pipeline !== null) this.#hand(attempt, task.pipeline, limitMs);
     else void this.#readAndHand(attempt, limitMs);
   }
@@ -301,13 +300,13 @@ export class EffectRunner {
   }
 
   /** Publishes the event that a change wrote. False where its guard failed: somebody else ended or took the task, which leaves the window,
-   *  and how it ended the store knows. It comes back where the store says that it is this server's after all. */
+   *  how it ended the store knows and is told. It comes back where the store says that it is this server's after all. */
   #applied(outcome: ChangeOutcome, task: LiveTask): boolean {
     if (outcome.type === "conflict") {
       const { taskId } = task.stored;
       this.#state.logger.warn({ taskId }, "task was taken or ended elsewhere");
       this.#window.withdraw(task);
-      this.#window.reclaim(taskId);
+      this.#window.reclaim(taskId, { ...task.stored });
       void this.#state.waiters.lookUp(taskId);
       return false;
     }

@@ -146,6 +146,9 @@ export class Submissions {
       endSpans(live, "not stored");
       if (step !== null) {
         this.#admission.withdraw(live);
+        // Their nodes were never told of them, so nobody has to wait until they stop.
+        for (const { attempt, nodeId } of live.attempts.values())
+          loop.feed({ type: "rejected", taskId, attempt, providerId: nodeId, reason: "never sent" });
         return;
       }
       queued.add(userId, -1);

@@ -105,8 +105,7 @@ test.each(["the store", "PostgreSQL"])(
     coordinator.nodes.nodeLost("n1", "left");
     while (store.spoilt === 0) await setTimeout(5);
     store.readsFail = 2;
-    // One of its slots is taken for what was decided before: a legacy node can't be asked.
-    await coordinator.nodes.nodeJoined(legacyNode("n2", { slots: 2 }), []);
+    await coordinator.nodes.nodeJoined(legacyNode("n2"), []);
     const { attemptId } = await sessions.until(() => sessions.deliveries("n2")[0]);
     expect((await bundle.store.attempt(attemptId))?.taskId).toBe(task.taskId);
     expect(await bundle.store.queuedOf("alice")).toBe(0);
@@ -138,16 +137,31 @@ test("the end of a task is told to who listens and waits, whose commit's answer 
   expect(heard.map(({ state }) => state)).toEqual(["running", "succeeded"]);
 }, 30_000);
 
-test("who waits for the end is told of it where the store cannot say what became of it, nor be read at once", async () => {
+test("the same, where the store cannot say what became of it, nor be read at once", async () => {
   const { store, wrap } = forgetful(({ type }) => type === "taskSettled");
   await using bundle = await setup({ store: wrap });
   const { coordinator, sessions } = bundle;
   const task = newTask();
   await coordinator.submit(task, null);
+  const heard = heardOf(bundle, task.taskId);
   await coordinator.nodes.nodeJoined(modernNode("n1"), []);
   const { attemptId } = await sessions.until(() => sessions.deliveries("n1")[0]);
   const ended = coordinator.awaitEnd(task.taskId, 20_000).ended;
   store.readsFail = 3;
   coordinator.nodes.attemptCompleted("n1", attemptId, [picture()], {});
   expect(await ended).toMatchObject({ state: "succeeded" });
+  while (!heard.some(({ state }) => state === "succeeded")) await setTimeout(5);
+  expect(heard).toEqual(await bundle.store.eventsOf(task.taskId, 1, 10));
 }, 30_000);
+
+test("a wait that is given up while the store is away ends at once", async () => {
+  const { store, wrap } = forgetful(() => false);
+  await using bundle = await setup({ store: wrap });
+  store.readsFail = Number.POSITIVE_INFINITY;
+  const wait = bundle.coordinator.awaitEnd(newTask().taskId, 20_000);
+  await setTimeout(50);
+  const startedAtMs = performance.now();
+  wait.giveUp();
+  expect(await wait.ended).toBeNull();
+  expect(performance.now() - startedAtMs).toBeLessThan(500);
+});
