@@ -62,7 +62,8 @@ export class TasksApi {
       try {
         const answer = await fetch(this.#origin + path, { ...init, signal: AbortSignal.timeout(10_000) });
         if (answer.ok) return await answer.text();
-        if (answer.status < 500 && answer.status !== 429) {
+        // 408: the server stood still, as its machine did, and had not read the request when it looked.
+        if (answer.status < 500 && answer.status !== 429 && answer.status !== 408) {
           throw new Refused(`${path} answered ${answer.status}: ${await answer.text()}`);
         }
       } catch (error) {
