@@ -21,7 +21,6 @@ export class Admission {
   #looking = false;
   /** Tasks that may be this server's in the store and are not in its window, and what was told of them. */
   readonly #unsure = new Map<string, ToldOf | null>();
-  #reclaiming = false;
 
   constructor(state: CoordinatorState) {
     this.#state = state;
@@ -66,14 +65,10 @@ export class Admission {
     this.left(live);
   }
 
-  /** Takes a task in again that left the window, or never came into it, where it is this server's in the store: nobody else would have it.
-   *  What its log says behind what was `told` is told. Where the store cannot be read it is tried again with each look. */
+  /** Takes a task in again, with the next look, that left the window or never came into it, where it is this server's in the store: nobody
+   *  else would have it. What its log says behind what was `told` is told. */
   reclaim(taskId: string, told: ToldOf | null = null): void {
     this.#unsure.set(taskId, told);
-    this.#reclaimUnsure().catch((error: unknown) => {
-      if (!(error instanceof StoreUnavailable)) throw error;
-      this.#state.logger.warn({ err: error }, "it could not be read whose a task is; trying again shortly");
-    });
   }
 
   /** The end of a waiting task is on the disk that the dispatcher did not decide. It was outside of the window when it was decided, and
@@ -127,21 +122,21 @@ export class Admission {
 
   async #reclaimUnsure(): Promise<void> {
     const { commits, news, store, tasks } = this.#state;
-    if (this.#reclaiming) return;
-    this.#reclaiming = true;
-    try {
-      for (const [taskId, told] of this.#unsure) {
-        // Behind what was decided about it and is on its way to the disk.
-        await new Promise<void>((resolve) => commits.after(resolve));
+    // What turns out to be unsure once more waits for the next look: no task goes round and round.
+    for (const [taskId, told] of [...this.#unsure]) {
+      // Behind what was decided about it and is on its way to the disk.
+      await new Promise<void>((resolve) => commits.after(resolve));
+      this.#unsure.delete(taskId);
+      try {
         const isHeard = told !== null && news.hears(taskId, told.userId);
         const events = isHeard ? await store.eventsOf(taskId, told.eventNumber, MISSED_EVENTS_MAX) : [];
         const held = await store.held(taskId);
-        this.#unsure.delete(taskId);
         for (const event of events) news.publishEvent(event);
         if (held !== null && !tasks.has(taskId)) this.#takeAgain(held, held.open);
+      } catch (error) {
+        if (!this.#unsure.has(taskId)) this.#unsure.set(taskId, told);
+        throw error;
       }
-    } finally {
-      this.#reclaiming = false;
     }
   }
 

@@ -1,6 +1,7 @@
 import { expect, test } from "@jest/globals";
 import type { TaskNews } from "../../src/coordinator/task-service.ts";
 import { StoreUnavailable, type TaskStore } from "../../src/tasks/task-store.ts";
+import { withMethods } from "../support/with-methods.ts";
 import { legacyNode, modernNode, newTask, picture, setup } from "./setup.ts";
 
 test("a task waits for a node, goes to it after it is stored, and its result is stored before its end is told", async () => {
@@ -428,17 +429,11 @@ test("a node that said it leaves is no drained one when it is back", async () =>
 function fragile() {
   const switchable = { away: null as "rolled_back" | "unknown" | null };
   const wrap = (real: TaskStore): TaskStore =>
-    new Proxy(real, {
-      get(target, name) {
-        if (name === "commit") {
-          return async (changes: Parameters<TaskStore["commit"]>[0]) => {
-            if (switchable.away === "unknown") await target.commit(changes);
-            if (switchable.away !== null) throw new StoreUnavailable("the disk is full", switchable.away);
-            return target.commit(changes);
-          };
-        }
-        const value = Reflect.get(target, name);
-        return typeof value === "function" ? value.bind(target) : value;
+    withMethods(real, {
+      async commit(changes) {
+        if (switchable.away === "unknown") await real.commit(changes);
+        if (switchable.away !== null) throw new StoreUnavailable("the disk is full", switchable.away);
+        return real.commit(changes);
       },
     });
   return { switchable, wrap };

@@ -1,5 +1,6 @@
 import { expect, test } from "@jest/globals";
-import type { ClaimedTask, ClaimRequest, TaskStore } from "../../src/tasks/task-store.ts";
+import type { ClaimedTask, TaskStore } from "../../src/tasks/task-store.ts";
+import { withMethods } from "../support/with-methods.ts";
 import { legacyNode, modernNode, newTask, picture, setup } from "./setup.ts";
 
 const canceled = (taskId: string) =>
@@ -37,19 +38,13 @@ test("a waiter hears the end that is stored, whatever the node brings later", as
 function slowToAnswer() {
   const claims = { held: null as Promise<void> | null, answers: [] as readonly ClaimedTask[] };
   const wrap = (real: TaskStore): TaskStore =>
-    new Proxy(real, {
-      get(target, name) {
-        if (name === "claim") {
-          return async (request: ClaimRequest) => {
-            const claimed = await target.claim(request);
-            if (claims.held === null) return claimed;
-            claims.answers = claimed;
-            await claims.held;
-            return claimed;
-          };
-        }
-        const value = Reflect.get(target, name);
-        return typeof value === "function" ? value.bind(target) : value;
+    withMethods(real, {
+      async claim(request) {
+        const claimed = await real.claim(request);
+        if (claims.held === null) return claimed;
+        claims.answers = claimed;
+        await claims.held;
+        return claimed;
       },
     });
   return { claims, wrap };

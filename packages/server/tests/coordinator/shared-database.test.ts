@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pg from "pg";
 import { openTaskStore, type TaskStore } from "../../src/storage/index.ts";
 import { TestPostgres } from "../storage/support/test-postgres.ts";
+import { withMethods } from "../support/with-methods.ts";
 import { legacyNode, modernNode, newTask, picture, setup } from "./setup.ts";
 
 let postgres: TestPostgres;
@@ -105,21 +106,13 @@ test("a running task whose row somebody has locked while its server starts is ke
 test("what a takeover brings and the window holds already goes on as it is", async () => {
   const brought: string[] = [];
   const wrap = (real: TaskStore): TaskStore =>
-    new Proxy(real, {
-      get(target, name) {
-        if (name === "takeOver") {
-          return async function* (): ReturnType<TaskStore["takeOver"]> {
-            const [{ taskId } = task] = (await target.tasksOf("alice", {}, 1, null)).tasks;
-            const stored = await target.task(taskId);
-            if (stored === null) return;
-            yield [
-              { task: stored, classKey: requirementClassKey(task.requirements), open: await target.attemptsOf(taskId) },
-            ];
-            brought.push(taskId);
-          };
-        }
-        const value = Reflect.get(target, name);
-        return typeof value === "function" ? value.bind(target) : value;
+    withMethods(real, {
+      async *takeOver() {
+        const [{ taskId } = task] = (await real.tasksOf("alice", {}, 1, null)).tasks;
+        const stored = await real.task(taskId);
+        if (stored === null) return;
+        yield [{ task: stored, classKey: requirementClassKey(task.requirements), open: await real.attemptsOf(taskId) }];
+        brought.push(taskId);
       },
     });
   await using bundle = await setup({ store: wrap });

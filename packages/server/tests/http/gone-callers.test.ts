@@ -3,7 +3,6 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { setTimeout as delay } from "node:timers/promises";
 import { deflateRawSync, gzipSync } from "node:zlib";
 import { until } from "@genai/testing";
 import { expect, test } from "@jest/globals";
@@ -32,6 +31,13 @@ class Bare implements AsyncDisposable {
 
   private constructor(server: Server) {
     this.#server = server;
+  }
+
+  /** How many connections are open at the server. */
+  openCount(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+    });
   }
 
   connect(): Socket {
@@ -180,7 +186,7 @@ test("a caller that takes nothing of its answer is cut off, and one that takes i
   const reader = server.connect();
   reader.write(`GET / ${HEAD}Connection: close\r\n\r\n`);
   expect(await take(reader)).toBeGreaterThan(bytes);
-  await delay(2_500);
+  await until("the other is cut off", async () => (await server.openCount()) === 0);
   expect(await take(unread)).toBeLessThan(bytes);
 });
 

@@ -1,4 +1,5 @@
 import type { ArtifactStore } from "../../../src/artifacts/artifact-store.ts";
+import { withMethods } from "../../support/with-methods.ts";
 
 /** Lets no picture into a store until it is opened. */
 export class Gate {
@@ -16,16 +17,10 @@ export class Gate {
   }
 
   before(real: ArtifactStore): ArtifactStore {
-    return new Proxy(real, {
-      get: (target, name) => {
-        if (name === "put") {
-          return async (...given: Parameters<ArtifactStore["put"]>) => {
-            await this.#opened;
-            return target.put(...given);
-          };
-        }
-        const value = Reflect.get(target, name);
-        return typeof value === "function" ? value.bind(target) : value;
+    return withMethods(real, {
+      put: async (...given) => {
+        await this.#opened;
+        return real.put(...given);
       },
     });
   }

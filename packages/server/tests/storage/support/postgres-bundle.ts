@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { TcpProxy } from "@genai/protocol/conformance";
 import pg from "pg";
 import { openTaskStore, type TaskStore } from "../../../src/storage/index.ts";
+import { linkTo } from "./link-to.ts";
 import type { TestPostgres } from "./test-postgres.ts";
 
 export type PostgresBundle = Awaited<ReturnType<typeof setupPostgres>>;
@@ -11,10 +11,7 @@ export type PostgresBundle = Awaited<ReturnType<typeof setupPostgres>>;
 /** A database of a test's own, a link to it that can be broken, and stores over that link. */
 export async function setupPostgres(postgres: TestPostgres) {
   const databaseUrl = await postgres.database();
-  const { hostname, port } = new URL(databaseUrl);
-  const proxy = await TcpProxy.to(Number(port), hostname);
-  const proxied = new URL(databaseUrl);
-  proxied.host = `127.0.0.1:${proxy.port}`;
+  const { proxy, url: linked } = await linkTo(databaseUrl);
   const home = await mkdtemp(join(tmpdir(), "genai-faults-"));
   const homes: string[] = [home];
   const stores: TaskStore[] = [];
@@ -23,7 +20,7 @@ export async function setupPostgres(postgres: TestPostgres) {
     home,
     proxy,
     /** A store over the link that the test can cut, as another server where `another` says so. */
-    async open(url = proxied.href, another = false) {
+    async open(url = linked, another = false) {
       const folder = another ? await mkdtemp(join(tmpdir(), "genai-faults-")) : home;
       if (another) homes.push(folder);
       const store = await openTaskStore({ databaseUrl: url, home: folder });
