@@ -1,20 +1,10 @@
 import type { ChangeOutcome, StoreChange, TaskStore } from "../tasks/task-store.ts";
 import { StoreUnavailable, type WhatBecame } from "../tasks/task-store.ts";
-
-/** A change on its way to the disk. */
-export interface PendingChange {
-  readonly change: StoreChange;
-  /** Called once it is on the disk, or its guard failed. In order, before any later change is told. */
-  readonly committed?: (outcome: ChangeOutcome) => void;
-  /** Called instead when the store is away, or {@link CommitLoop.giveUp} is, and the change may be given up (a submission). Where this
-   *  is absent the change is tried again until the store is back: what a node did can't be undone. */
-  readonly abandoned?: () => void;
-}
+import { type GivenUp, submittedTask, withoutSubmissions } from "./given-up.ts";
+import { changesOf, type Entry, type PendingChange } from "./pending-change.ts";
 
 /** Told of each transaction and how many milliseconds it took, before anybody else. */
 export type OnCommitted = (changes: readonly StoreChange[], outcomes: readonly ChangeOutcome[], ms: number) => void;
-
-type Entry = PendingChange | (() => void);
 
 /** Changes on their way together, in one transaction or in a part of a larger one. */
 interface Turn {
@@ -391,41 +381,4 @@ export class CommitLoop {
       else this.#givenUp.delete(taskId);
     }
   }
-}
-
-function changesOf(entries: readonly Entry[]): readonly StoreChange[] {
-  const changes: StoreChange[] = [];
-  for (const entry of entries) if (typeof entry !== "function") changes.push(entry.change);
-  return changes;
-}
-
-/** Submissions that are given up, by their tasks. `under way`: it will be heard whether it is stored. `unknown`: it will not. */
-type GivenUp = Map<string, { readonly submission: PendingChange; readonly fate: Fate }>;
-
-type Fate = "not stored" | "under way" | "unknown";
-
-/** The entries without the submissions among them, or without `only` one; they are added to `givenUp`, and everything else of their
- *  tasks goes with them. */
-function withoutSubmissions(
-  entries: readonly Entry[],
-  givenUp: GivenUp,
-  { fate = "not stored", only }: { readonly fate?: Fate; readonly only?: PendingChange } = {},
-): Entry[] {
-  const rest: Entry[] = [];
-  for (const entry of entries) {
-    const taskId = typeof entry === "function" ? null : submittedTask(entry);
-    if (typeof entry === "function") {
-      rest.push(entry);
-    } else if (taskId !== null && (only === undefined || entry === only)) {
-      givenUp.set(taskId, { submission: entry, fate });
-    } else if (!("taskId" in entry.change) || !givenUp.has(entry.change.taskId)) {
-      rest.push(entry);
-    }
-  }
-  return rest;
-}
-
-/** The task of a submission; null of any other change. */
-function submittedTask({ change, abandoned }: PendingChange): string | null {
-  return abandoned !== undefined && change.type === "taskInserted" ? change.task.taskId : null;
 }

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
-import { CommitLoop, type PendingChange } from "../../src/coordinator/commit-loop.ts";
+import { CommitLoop } from "../../src/coordinator/commit-loop.ts";
+import type { PendingChange } from "../../src/coordinator/pending-change.ts";
 import { type ChangeOutcome, type StoreChange, StoreUnavailable } from "../../src/tasks/task-store.ts";
 import { inserted, newTask, opened } from "../storage/support/builders.ts";
 

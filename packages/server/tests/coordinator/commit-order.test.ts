@@ -1,7 +1,8 @@
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { CommitLoop, type PendingChange } from "../../src/coordinator/commit-loop.ts";
+import { CommitLoop } from "../../src/coordinator/commit-loop.ts";
+import type { PendingChange } from "../../src/coordinator/pending-change.ts";
 import { type ChangeOutcome, type StoreChange, StoreUnavailable } from "../../src/tasks/task-store.ts";
 import { changed, inserted, newTask } from "../storage/support/builders.ts";
 
