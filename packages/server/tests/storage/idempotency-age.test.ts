@@ -25,7 +25,13 @@ test("check 10: a key of idempotency counts for 24 hours of the store's clock, t
       writer.run([
         {
           call: "sweep",
-          request: { taskTtlMs: 30 * 24 * HOUR_MS, artifactTtlMs: HOUR_MS, limit: 100, removedKeys: [] },
+          request: {
+            taskTtlMs: 30 * 24 * HOUR_MS,
+            artifactTtlMs: HOUR_MS,
+            inputTtlMs: HOUR_MS,
+            limit: 100,
+            removedKeys: [],
+          },
         },
       ]);
     expect(submit()).toMatchObject({ ok: true, reply: [[1, 1, "alice"]] });

@@ -27,7 +27,7 @@ test("a sweep finds its bite by an index, however large the table is", async () 
   const before = await scans();
   // PostgreSQL counts a scan about a second after it was made.
   await until("every index was scanned", async () => {
-    await store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, limit: 10, removedKeys: [] });
+    await store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, inputTtlMs: 1e10, limit: 10, removedKeys: [] });
     const now = await scans();
     return now.every(({ by_index }, index) => by_index > (before[index]?.by_index ?? 0));
   });

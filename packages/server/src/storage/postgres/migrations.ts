@@ -6,6 +6,7 @@ import { SCHEMA_BATCHES, SCHEMA_TAKE_BACK } from "./schema-batches.ts";
 import { SCHEMA_CLAIMS } from "./schema-claims.ts";
 import { SCHEMA_FUNCTIONS } from "./schema-functions.ts";
 import { SCHEMA_GUARD } from "./schema-guard.ts";
+import { SCHEMA_INPUTS } from "./schema-inputs.ts";
 import { SCHEMA_PIPELINE } from "./schema-pipeline.ts";
 import { SCHEMA_TABLES } from "./schema-tables.ts";
 
@@ -20,6 +21,7 @@ const MIGRATIONS: readonly string[] = [
   SCHEMA_BATCHES,
   SCHEMA_PIPELINE,
   SCHEMA_TAKE_BACK,
+  SCHEMA_INPUTS,
 ];
 
 /** Newest schema that this program knows. */
