@@ -20,6 +20,9 @@ const MIGRATIONS: readonly string[] = [
   SCHEMA_BATCHES,
   SCHEMA_PIPELINE,
   SCHEMA_TAKE_BACK,
+  // A class names all models of a graph: a tree takes keys of 2,704 bytes at most, a hash takes any.
+  `ALTER TABLE genai.classes DROP CONSTRAINT classes_class_key_key,
+    ADD CONSTRAINT classes_class_key_key EXCLUDE USING hash (class_key WITH =)`,
 ];
 
 /** Newest schema that this program knows. */
