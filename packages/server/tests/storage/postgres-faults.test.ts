@@ -4,7 +4,9 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pg from "pg";
 import { checkStore, type StoreUnavailable, type TaskStore } from "../../src/storage/index.ts";
 import { makePool } from "../../src/storage/postgres/connection.ts";
+import { GroupCommitter } from "../../src/storage/postgres/group-committer.ts";
 import { inTransaction } from "../../src/storage/postgres/transaction.ts";
+import { WriteConnection } from "../../src/storage/postgres/write-connection.ts";
 import { changed, inserted, newTask, opened, settled } from "./support/builders.ts";
 import { type PostgresBundle, setupPostgres } from "./support/postgres-bundle.ts";
 import { TestPostgres } from "./support/test-postgres.ts";
@@ -28,6 +30,41 @@ test("check 4: a link cut between a commit and its answer is answered with what 
   }
   expect(bundle.proxy.answerResets).toBe(20);
   expect(await checkStore(bundle, null)).toEqual([]);
+});
+
+/** A connection whose first answer is lost, and who asked for it hears this instead. */
+class LossyConnection extends WriteConnection {
+  #loss: Error | null;
+
+  constructor(url: string, loss: Error) {
+    super(url, "a-server");
+    this.#loss = loss;
+  }
+
+  override async query(...given: Parameters<WriteConnection["query"]>): ReturnType<WriteConnection["query"]> {
+    const result = await super.query(...given);
+    const loss = this.#loss;
+    this.#loss = null;
+    if (loss !== null) throw loss;
+    return result;
+  }
+}
+
+test.each([
+  ["the system says that the pipe is broken", { code: "EPIPE" }],
+  ["a pooler says that it lost the database", { code: "08P01", severity: "FATAL" }],
+  ["the database gives up over its log", { code: "53100", severity: "PANIC" }],
+])("check 4: a commit that came to be although %s is answered with what was committed", async (_, loss) => {
+  await using bundle = await setup();
+  await bundle.open();
+  const pool = makePool(bundle.databaseUrl, { max: 1, callMs: 1_500 });
+  const connection = new LossyConnection(bundle.databaseUrl, Object.assign(new Error("the answer is lost"), loss));
+  const committer = new GroupCommitter(pool, connection, "a-server");
+  const [task, other] = [newTask(), newTask()];
+  const outcomes = await Promise.all([committer.commit([inserted(task)]), committer.commit([inserted(other)])]);
+  await connection.close();
+  await pool.end();
+  expect(outcomes).toMatchObject([[{ event: { position: 1 } }], [{ event: { position: 2 } }]]);
 });
 
 test("check 4: when the link stays down the outcome is unknown within two seconds, and the truth is read once it is back", async () => {
