@@ -71,6 +71,39 @@ test.each([
   expect(await idsOf(store.takeOver())).toEqual([]);
 });
 
+test("a sweep takes nothing from servers whose leases lapsed while the database was away", async () => {
+  await using bundle = await setup();
+  const other = await bundle.open(bundle.databaseUrl);
+  const task = newTask();
+  await other.commit([inserted(task, { claimed: true })]);
+  const store = await bundle.open(bundle.databaseUrl, true);
+  const sweep = () => store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, limit: 10, removedKeys: [] });
+  await lapse(bundle, "all");
+  await sweep();
+  expect(await other.held(task.taskId)).not.toBeNull();
+  await afterOneLease(async () => {
+    await lapse(bundle, "first");
+    await sweep();
+  });
+  expect(await other.held(task.taskId)).toBeNull();
+});
+
+test("check 19: an hour that the database's clock goes back hides nobody who is gone, and takes nothing from who lives", async () => {
+  await using bundle = await setup();
+  const other = await bundle.open(bundle.databaseUrl);
+  const task = newTask();
+  await other.commit([inserted(task, { claimed: true }), opened(task.taskId)]);
+  const store = await bundle.open(bundle.databaseUrl, true);
+  const toFuture = (which: string) =>
+    bundle.sql(`UPDATE genai.servers SET alive_until_ms = alive_until_ms + 3600000 ${which}`);
+  await toFuture("");
+  expect(await idsOf(store.takeOver())).toEqual([]);
+  await afterOneLease(async () => {
+    await toFuture("WHERE server_id = (SELECT claimed_by FROM genai.tasks)");
+    expect(await idsOf(store.takeOver())).toEqual([task.taskId]);
+  });
+});
+
 test.each([
   ["its own lease had lapsed too", "all"],
   ["it could not renew its own", "first"],
@@ -89,11 +122,10 @@ test.each([
   await lapse(bundle, whose);
   expect(await idsOf(store.takeOver())).toEqual([]);
   expect(await idsOf(store.takeOver())).toEqual([]);
-  const startedAtMs = performance.now();
-  const clock = jest.spyOn(performance, "now").mockImplementation(() => startedAtMs + 20_000);
-  await lapse(bundle, "first");
-  expect(await idsOf(store.takeOver())).toEqual([task.taskId]);
-  clock.mockRestore();
+  await afterOneLease(async () => {
+    await lapse(bundle, "first");
+    expect(await idsOf(store.takeOver())).toEqual([task.taskId]);
+  });
 });
 
 test("a start waits for what it held that somebody has locked, and is refused with a sentence where that takes too long", async () => {
@@ -161,6 +193,17 @@ async function idsOf(batches: ReturnType<TaskStore["recover"]>): Promise<readonl
   const ids: string[] = [];
   for await (const batch of batches) ids.push(...batch.map(({ task }) => task.taskId));
   return ids;
+}
+
+/** By the clock of this process alone. */
+async function afterOneLease(act: () => Promise<void>): Promise<void> {
+  const laterMs = performance.now() + 20_000;
+  const clock = jest.spyOn(performance, "now").mockImplementation(() => laterMs);
+  try {
+    await act();
+  } finally {
+    clock.mockRestore();
+  }
 }
 
 /** The last sign of life of all servers, or of the one that holds the first task, is longer ago than its claims outlive it. */

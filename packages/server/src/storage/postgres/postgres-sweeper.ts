@@ -8,6 +8,7 @@ import { cursorAfter, orphanCursorAfter, type SweepOptions, type SweepResult } f
 import { ROW_FORMAT } from "../task-row.ts";
 import { applyQuery, prepareChange } from "./change-batches.ts";
 import { KnownNames } from "./known-names.ts";
+import { LIVING_SERVERS } from "./server-lease.ts";
 import { inTransaction } from "./transaction.ts";
 
 /** Servers take turns: sweeping twice would do no harm, and no good. */
@@ -28,13 +29,26 @@ export class PostgresSweeper {
     this.#serverId = serverId;
   }
 
-  sweep(options: SweepOptions): Promise<SweepResult> {
-    return inTransaction(this.#pool, async (client) => {
+  /** `tellsWhoIsGone`: whether a server whose lease has lapsed is. What one claimed and did not start waits again. */
+  async sweep(options: SweepOptions, tellsWhoIsGone: boolean): Promise<SweepResult> {
+    if (tellsWhoIsGone) await this.#releaseOfTheGone(options.limit);
+    return await inTransaction(this.#pool, async (client) => {
       // A bite is small beside its table, which a plan for any limit takes for a tenth of it, and goes through all.
       await client.query("SET LOCAL plan_cache_mode = auto");
       const { rows } = await client.query(`SELECT pg_try_advisory_xact_lock(${SWEEP_LOCK}) AS mine, now_ms() AS now`);
       return rows[0]?.mine ? await this.#bite(client, options, rows[0].now) : NOTHING;
     });
+  }
+
+  /** In a transaction of its own: it locks classes, and what a bite ends locks users, whom groups of changes lock before classes. The limit
+   *  stands in the statement for its plan's sake. */
+  async #releaseOfTheGone(limit: number): Promise<void> {
+    await this.#pool.query(
+      `SELECT release_claims(ARRAY(SELECT seq FROM tasks WHERE claimed_by IS NOT NULL AND state = 0 AND format <= ${ROW_FORMAT}
+         AND claimed_by NOT IN (${LIVING_SERVERS})
+         AND NOT EXISTS (SELECT 1 FROM attempts WHERE task_seq = seq AND open = 1)
+         ORDER BY claimed_by, seq LIMIT ${limit} FOR NO KEY UPDATE SKIP LOCKED))`,
+    );
   }
 
   async #bite(
@@ -43,13 +57,6 @@ export class PostgresSweeper {
     now: number,
   ): Promise<SweepResult> {
     await client.query("DELETE FROM orphaned_artifacts WHERE key = ANY($1::text[])", [removedKeys]);
-    await client.query(
-      `SELECT release_claims(ARRAY(SELECT seq FROM tasks WHERE claimed_by IS NOT NULL AND state = 0 AND format <= ${ROW_FORMAT}
-         AND claimed_by NOT IN (SELECT server_id FROM servers WHERE alive_until_ms > $1)
-         AND NOT EXISTS (SELECT 1 FROM attempts WHERE task_seq = seq AND open = 1)
-         ORDER BY claimed_by, seq LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))`,
-      [now, limit],
-    );
     const { rows: late } = await client.query<{ taskId: string }>(
       `SELECT task_id AS "taskId" FROM tasks WHERE state = 0 AND claimed_by IS NULL AND format = 1 AND deadline_at_ms <= $1
        ORDER BY deadline_at_ms LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED`,

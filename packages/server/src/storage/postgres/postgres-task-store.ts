@@ -193,7 +193,7 @@ export class PostgresTaskStore implements ServerStore {
   }
 
   sweep(options: SweepOptions): Promise<SweepResult> {
-    return this.#answered(() => this.#sweeper.sweep(options));
+    return this.#answered(async () => this.#sweeper.sweep(options, await this.#lease.tellsWhoIsGone()));
   }
 
   outboxDue(limit: number, leaseMs: number): Promise<readonly OutboxEntry[]> {
