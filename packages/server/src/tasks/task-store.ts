@@ -70,7 +70,7 @@ export type StoreChange =
       readonly error: TaskError | null;
       readonly atMs: number;
     }
-  /** The window gives tasks back to the store unstarted. */
+  /** The window gives tasks back to the store unstarted. What another server holds by now stays with it. */
   | { readonly type: "claimReleased"; readonly taskIds: readonly string[] }
   | { readonly type: "taskDeleted"; readonly taskId: string }
   /** A submission whose caller was told that it is not accepted goes without a trace. Guard: it has not settled, no other server holds it,

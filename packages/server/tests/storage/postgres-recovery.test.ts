@@ -189,6 +189,25 @@ test("a start does not wait for a transaction that its killed process left open"
   await left.end();
 });
 
+test.each(["gives back", "asks what became of"])(
+  "a server that %s what it claimed before its lease lapsed takes nothing from who has it by now",
+  async (how) => {
+    await using bundle = await setup();
+    const [late, other] = [await bundle.open(), await bundle.open(bundle.databaseUrl, true)];
+    const task = newTask();
+    await late.commit([inserted(task)]);
+    const request = { classKeys: ["sdxl"], limit: 1, costMin: 0 };
+    if (how !== "gives back") bundle.proxy.resetAtAnswerTo("sdxl");
+    await late.claim(request).catch(() => []);
+    await lapse(bundle, "first");
+    await other.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, limit: 10, removedKeys: [] });
+    expect(await other.claim(request)).toMatchObject([{ task: { taskId: task.taskId } }]);
+    if (how === "gives back") await late.commit([{ type: "claimReleased", taskIds: [task.taskId] }]);
+    expect(await late.claim(request)).toEqual([]);
+    expect(await other.held(task.taskId)).not.toBeNull();
+  },
+);
+
 async function idsOf(batches: ReturnType<TaskStore["recover"]>): Promise<readonly string[]> {
   const ids: string[] = [];
   for await (const batch of batches) ids.push(...batch.map(({ task }) => task.taskId));

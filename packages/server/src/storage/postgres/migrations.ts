@@ -2,7 +2,7 @@ import type { ClientBase } from "pg";
 import { errorReason } from "../error-code.ts";
 import { StoreRefused } from "../store-refused.ts";
 import { makePool } from "./connection.ts";
-import { SCHEMA_BATCHES, SCHEMA_TAKE_BACK } from "./schema-batches.ts";
+import { SCHEMA_BATCHES, SCHEMA_OWN_CLAIMS, SCHEMA_TAKE_BACK } from "./schema-batches.ts";
 import { SCHEMA_CLAIMS } from "./schema-claims.ts";
 import { SCHEMA_FUNCTIONS } from "./schema-functions.ts";
 import { SCHEMA_GUARD } from "./schema-guard.ts";
@@ -23,6 +23,7 @@ const MIGRATIONS: readonly string[] = [
   // A class names all models of a graph: a tree takes keys of 2,704 bytes at most, a hash takes any.
   `ALTER TABLE genai.classes DROP CONSTRAINT classes_class_key_key,
     ADD CONSTRAINT classes_class_key_key EXCLUDE USING hash (class_key WITH =)`,
+  SCHEMA_OWN_CLAIMS,
 ];
 
 /** Newest schema that this program knows. */
