@@ -345,6 +345,15 @@ test("a task that ends and is deleted in one commit leaves nothing behind", asyn
   expect(await checkStore(bundle, null)).toEqual([]);
 });
 
+test("a webhook of a newer version's task is left alone, and the others are delivered", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  const [newer, known] = [newTask({ webhook: "https://sink.example/" }), newTask({ webhook: "https://sink.example/" })];
+  for (const task of [newer, known]) await store.commit([inserted(task), settled(task.taskId)]);
+  await bundle.sql(`UPDATE genai.tasks SET format = 2, spec = '{}' WHERE task_id = '${newer.taskId}'`);
+  expect((await store.outboxDue(10, 1_000)).map(({ taskId }) => taskId)).toEqual([known.taskId]);
+});
+
 test("a user who is gone from under a server costs one refusal, and no task in nobody's name", async () => {
   await using bundle = await setup();
   const store = await bundle.open();

@@ -238,6 +238,17 @@ test("check 19: after a start with the clock an hour back, tasks from the future
   expect(await store.claim({ classKeys: ["sdxl"], limit: 10, costMin: 0 })).toHaveLength(1);
 });
 
+test("a webhook of a newer version's task is left alone, and the others are delivered", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  const [newer, known] = [newTask({ webhook: "https://sink.example/" }), newTask({ webhook: "https://sink.example/" })];
+  for (const task of [newer, known]) await store.commit([inserted(task), settled(task.taskId)]);
+  const database = new Database(bundle.file);
+  database.prepare("UPDATE tasks SET format = 2, spec = '{}' WHERE task_id = ?").run(newer.taskId);
+  database.close();
+  expect((await store.outboxDue(10, 1_000)).map(({ taskId }) => taskId)).toEqual([known.taskId]);
+});
+
 test("a row of a newer version is left alone, and everything beside it goes on", async () => {
   await using bundle = await setup();
   const [newer, known] = [newTask(), newTask()];

@@ -31,6 +31,7 @@ import type { ServerStore } from "../server-store.ts";
 import { StoreRefused } from "../store-refused.ts";
 import type { SweepOptions, SweepResult } from "../sweep-result.ts";
 import { pageOfTasks } from "../task-page.ts";
+import { ROW_FORMAT } from "../task-row.ts";
 import { plain } from "./change-argument.ts";
 import { CALL_MS_MAX, failureOf, makePool, unavailable } from "./connection.ts";
 import { GroupCommitter } from "./group-committer.ts";
@@ -202,7 +203,7 @@ export class PostgresTaskStore implements ServerStore {
         const { rows } = await client.query<OutboxRow & { seq: number }>(
           `SELECT seq, outbox.created_at_ms AS "enteredAtMs", tries, ${TASK_COLUMNS}
            FROM ${TASK_TABLES} JOIN outbox ON outbox.task_seq = tasks.seq
-           WHERE due_at_ms <= now_ms() ORDER BY due_at_ms LIMIT $1 FOR NO KEY UPDATE OF outbox SKIP LOCKED`,
+           WHERE due_at_ms <= now_ms() AND format <= ${ROW_FORMAT} ORDER BY due_at_ms LIMIT $1 FOR NO KEY UPDATE OF outbox SKIP LOCKED`,
           [limit],
         );
         const leased = rows.map((row) => row.seq);
