@@ -125,6 +125,15 @@ test("a second server on the same folder is refused, by this process or another,
   expect(await store.task(String(taskId))).toMatchObject({ state: "queued" });
 });
 
+test("a process whose writer breaks off ends, and the next one has what was stored", async () => {
+  await using bundle = await setup();
+  await using server = new StoreProcess(bundle.home);
+  await server.answer();
+  const { inserted: kept } = await server.ask("insert 10");
+  expect(await server.endBy("break")).toBe(1);
+  expect(await (await bundle.open()).task(String(kept))).toMatchObject({ state: "queued" });
+});
+
 test("check 21: when nothing more can be written, writes fail at once, reads go on, and it recovers by itself", async () => {
   await using bundle = await setup();
   await using server = new StoreProcess(bundle.home);
