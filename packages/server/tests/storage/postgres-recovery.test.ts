@@ -88,6 +88,28 @@ test("a sweep takes nothing from servers whose leases lapsed while the database 
   expect(await other.held(task.taskId)).toBeNull();
 });
 
+test("a server whose reads all wait says that it lives all the same", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open(bundle.databaseUrl);
+  const aliveUntilMs = async (): Promise<number> =>
+    (await bundle.sql("SELECT alive_until_ms::float8 AS ms FROM genai.servers"))[0].ms;
+  const before = await aliveUntilMs();
+  const holder = new pg.Client(bundle.databaseUrl);
+  await holder.connect();
+  await holder.query("BEGIN; LOCK TABLE genai.documents");
+  let isOver = false;
+  const readers = Array.from({ length: 50 }, async () => {
+    while (!isOver) await store.readDocument("estimates").catch(() => null);
+  });
+  try {
+    await until("the lease is renewed", async () => (await aliveUntilMs()) > before, 12_000);
+  } finally {
+    isOver = true;
+    await holder.end();
+    await Promise.all(readers);
+  }
+});
+
 test("check 19: an hour that the database's clock goes back hides nobody who is gone, and takes nothing from who lives", async () => {
   await using bundle = await setup();
   const other = await bundle.open(bundle.databaseUrl);

@@ -48,7 +48,7 @@ import { ServerLease } from "./server-lease.ts";
 import { inTransaction } from "./transaction.ts";
 import { WriteConnection } from "./write-connection.ts";
 
-/** Connections of one server that read, claim and sweep; one more writes groups. */
+/** Connections of one server that read, claim and sweep; one more writes groups, and one says that it lives. */
 const CONNECTIONS_MAX = 7;
 
 /** A read that fails so soon, in milliseconds, is tried again. */
@@ -92,16 +92,18 @@ export class PostgresTaskStore implements ServerStore {
   static async open(url: string, folder: string): Promise<PostgresTaskStore> {
     const lock = FolderLock.acquire(folder);
     let pool: pg.Pool | undefined;
+    let lease: ServerLease | undefined;
     try {
       await migrateDatabase(url);
       const serverId = serverIdIn(folder);
       await endConnectionsOf(url, serverId);
       const opened = (client: pg.ClientBase) => markConnection(client, serverId);
       pool = makePool(url, { max: CONNECTIONS_MAX, callMs: CALL_MS_MAX, opened });
-      const lease = new ServerLease(pool, serverId);
+      lease = new ServerLease(makePool(url, { max: 1, callMs: CALL_MS_MAX, opened }), serverId);
       await lease.begin();
       return new PostgresTaskStore(lock, pool, new WriteConnection(url, serverId), serverId, lease);
     } catch (error) {
+      await lease?.end().catch(() => undefined);
       await pool?.end();
       lock.release();
       if (error instanceof StoreRefused) throw error;
@@ -304,7 +306,6 @@ export class PostgresTaskStore implements ServerStore {
 
   async close(): Promise<void> {
     await this.#committer.idle();
-    // Where the database is away the lease ends by itself.
     await this.#lease.end().catch(() => undefined);
     await this.#writing.close();
     await this.#pool.end();

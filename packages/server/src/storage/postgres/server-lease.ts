@@ -10,7 +10,8 @@ const RENEW_MS = 5_000;
  *  renewed it since, and of the others nobody would hear for as long. */
 export const LIVING_SERVERS = `SELECT server_id FROM servers WHERE alive_until_ms BETWEEN now_ms() AND now_ms() + ${2 * ALIVE_MS}`;
 
-/** Says for how long the claims of this server count. A claim names its server and ends with it, so renewing all claims is one row. */
+/** Says for how long the claims of this server count. A claim names its server and ends with it, so renewing all claims is one row. `pool` is
+ *  the lease's own and ends with it: behind slow reads a server that lives would seem gone. */
 export class ServerLease {
   readonly #pool: Pool;
   readonly #serverId: string;
@@ -42,11 +43,15 @@ export class ServerLease {
     return performance.now() >= this.#amnestyUntilMs;
   }
 
-  /** Ends it: other servers may take what this one held at once. */
+  /** Ends it: other servers may take what this one held at once. Rejects where the database is away; it ends by itself then. */
   async end(): Promise<void> {
     if (this.#timer) clearInterval(this.#timer);
     await this.#renewing;
-    await this.#pool.query("UPDATE servers SET alive_until_ms = 0 WHERE server_id = $1", [this.#serverId]);
+    try {
+      await this.#pool.query("UPDATE servers SET alive_until_ms = 0 WHERE server_id = $1", [this.#serverId]);
+    } finally {
+      await this.#pool.end();
+    }
   }
 
   #renew(): Promise<void> {
