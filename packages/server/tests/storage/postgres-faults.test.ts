@@ -227,6 +227,20 @@ test("two groups whose connection breaks under them are both applied once, in or
   expect(await checkStore(bundle, null)).toEqual([]);
 });
 
+test("a database that is set to tell of commits before they are on its disk does not do so to a server", async () => {
+  await using bundle = await setup();
+  await bundle.sql(`ALTER DATABASE ${new URL(bundle.databaseUrl).pathname.slice(1)} SET synchronous_commit = off`);
+  const store = await bundle.open();
+  await bundle.sql(`CREATE TABLE public.seen (setting text);
+    CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN INSERT INTO public.seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
+    CREATE TRIGGER see AFTER INSERT OR UPDATE OF told ON genai.tasks FOR EACH ROW EXECUTE FUNCTION public.see()`);
+  const task = newTask();
+  await store.commit([inserted(task)]);
+  await store.tell(task.taskId);
+  expect(await bundle.sql("SELECT setting FROM public.seen")).toEqual([{ setting: "on" }, { setting: "on" }]);
+});
+
 test("check 4: a connection that is ended between two statements of a transaction fails that transaction alone", async () => {
   await using bundle = await setup();
   const pool = makePool(bundle.databaseUrl, { max: 1, callMs: 10_000 });
