@@ -14,7 +14,7 @@ export interface SweepResult {
   readonly expired: readonly ExpiredTask[];
   /** Keys of artifacts that no task names any more. Each is reported until it is among the removed ones. */
   readonly artifactKeys: readonly string[];
-  /** There are old tasks behind those that this bite looked at. */
+  /** There may be more to take out behind what this bite looked at. */
   readonly more: boolean;
 }
 

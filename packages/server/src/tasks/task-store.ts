@@ -226,7 +226,7 @@ export interface TaskStore {
     readonly expired: readonly ExpiredTask[];
     /** Keys of artifacts that no task names any more. Each is reported until it is among the removed ones. */
     readonly artifactKeys: readonly string[];
-    /** There are old tasks behind those that it looked at. */
+    /** There may be more to take out behind what it looked at. */
     readonly more: boolean;
   }>;
 

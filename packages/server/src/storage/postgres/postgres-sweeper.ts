@@ -14,6 +14,9 @@ import { inTransaction } from "./transaction.ts";
 /** Servers take turns: sweeping twice would do no harm, and no good. */
 const SWEEP_LOCK = 0x67656e616a;
 
+/** Groups of changes that a bite takes for each of its tasks: small rows, and several come of each task. */
+const GROUPS_FOR_A_TASK = 10;
+
 const NOTHING: SweepResult = { deleted: 0, expired: [], artifactKeys: [], more: false };
 
 /** Takes out what has had its time, a bite at a time. */
@@ -65,7 +68,7 @@ export class PostgresSweeper {
     const old = await this.#retire(client, now - taskTtlMs, limit);
     const expired = await this.#expire(client, [...late.map((row) => row.taskId), ...old.expired], now);
     await this.#dropArtifacts(client, now - artifactTtlMs, limit);
-    await client.query(
+    const { rowCount: keys } = await client.query(
       `DELETE FROM idempotency_keys WHERE (user_seq, key) IN
          (SELECT user_seq, key FROM idempotency_keys WHERE created_at_ms < $1::bigint - 86400000 ORDER BY created_at_ms LIMIT $2)`,
       [now, limit],
@@ -80,10 +83,10 @@ export class PostgresSweeper {
       [now - taskTtlMs, limit],
     );
     // A group is asked for within seconds; an hour is for a server that was stopped in the middle.
-    await client.query(
+    const { rowCount: groups } = await client.query(
       `DELETE FROM change_groups WHERE group_id IN
-         (SELECT group_id FROM change_groups WHERE at_ms < $1::bigint - 3600000 ORDER BY at_ms LIMIT 10 * $2::int)`,
-      [now, limit],
+         (SELECT group_id FROM change_groups WHERE at_ms < $1::bigint - 3600000 ORDER BY at_ms LIMIT $2)`,
+      [now, GROUPS_FOR_A_TASK * limit],
     );
     const { rows } = await client.query<{ key: string }>(
       "SELECT key FROM orphaned_artifacts WHERE key > $1 ORDER BY key LIMIT $2",
@@ -91,7 +94,8 @@ export class PostgresSweeper {
     );
     const orphans = rows.map((row) => row.key);
     this.#orphanCursor = orphanCursorAfter(orphans, limit);
-    return { deleted: old.deleted, expired, artifactKeys: orphans, more: this.#cursor !== 0 };
+    const more = this.#cursor !== 0 || keys === limit || groups === GROUPS_FOR_A_TASK * limit;
+    return { deleted: old.deleted, expired, artifactKeys: orphans, more };
   }
 
   async #retire(client: ClientBase, createdBeforeMs: number, limit: number) {

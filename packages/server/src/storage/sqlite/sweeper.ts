@@ -72,7 +72,7 @@ export class Sweeper {
       this.#remover.orphan(list);
       this.#dropArtifacts.run(JSON.stringify(list.map((artifact) => ({ ...artifact, key: null }))), seq);
     }
-    this.#oldKeys.run(now - IDEMPOTENCY_MS, limit);
+    const keys = this.#oldKeys.run(now - IDEMPOTENCY_MS, limit).changes;
     this.#oldStops.run(now - taskTtlMs, limit);
     this.#endedCredentials.run(now - taskTtlMs, limit);
     const orphans = this.#orphans.all(this.#orphanCursor, limit).map(({ key }) => key);
@@ -81,7 +81,7 @@ export class Sweeper {
       deleted: old.deleted,
       expired: [...expired, ...old.expired],
       artifactKeys: orphans,
-      more: this.#cursor !== 0,
+      more: this.#cursor !== 0 || keys === limit,
     };
   }
 
