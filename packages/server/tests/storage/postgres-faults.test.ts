@@ -241,6 +241,20 @@ test("a database that is set to tell of commits before they are on its disk does
   expect(await bundle.sql("SELECT setting FROM public.seen")).toEqual([{ setting: "on" }, { setting: "on" }]);
 });
 
+test("what a sweep ended whose commit was not answered is told by the next one, once", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  const task = newTask({ deadlineAtMs: Date.now() - 1 });
+  await store.commit([inserted(task)]);
+  const sweep = () => store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, limit: 10, removedKeys: [] });
+  bundle.proxy.resetAtAnswerTo("COMMIT");
+  await expect(sweep()).rejects.toMatchObject({ name: "StoreUnavailable", outcome: "unknown" });
+  expect(await sweep()).toMatchObject({
+    expired: [{ classKey: "sdxl", event: { taskId: task.taskId, number: 2, state: "failed" } }],
+  });
+  expect(await sweep()).toMatchObject({ expired: [] });
+});
+
 test("check 4: a connection that is ended between two statements of a transaction fails that transaction alone", async () => {
   await using bundle = await setup();
   const pool = makePool(bundle.databaseUrl, { max: 1, callMs: 10_000 });

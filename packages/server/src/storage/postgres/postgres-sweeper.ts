@@ -24,6 +24,8 @@ export class PostgresSweeper {
   readonly #pool: Pool;
   readonly #serverId: string;
   #cursor = 0;
+  /** What a bite ended, or tried to, until its commit is heard. Nobody else tells of it. */
+  #unheard: { readonly groupId: string; readonly changes: readonly StoreChange[] } | null = null;
   /** The last key that was reported, or nothing where the next is the first. */
   #orphanCursor = "";
 
@@ -34,13 +36,31 @@ export class PostgresSweeper {
 
   /** `tellsWhoIsGone`: whether a server whose lease has lapsed is. What one claimed and did not start waits again. */
   async sweep(options: SweepOptions, tellsWhoIsGone: boolean): Promise<SweepResult> {
+    const before = await this.#endedUnheard();
+    if (before.length > 0) return { ...NOTHING, expired: before, more: true };
     if (tellsWhoIsGone) await this.#releaseOfTheGone(options.limit);
-    return await inTransaction(this.#pool, async (client) => {
+    const swept = await inTransaction(this.#pool, async (client) => {
       // A bite is small beside its table, which a plan for any limit takes for a tenth of it, and goes through all.
       await client.query("SET LOCAL plan_cache_mode = auto");
       const { rows } = await client.query(`SELECT pg_try_advisory_xact_lock(${SWEEP_LOCK}) AS mine, now_ms() AS now`);
       return rows[0]?.mine ? await this.#bite(client, options, rows[0].now) : NOTHING;
     });
+    this.#unheard = null;
+    return swept;
+  }
+
+  /** What an earlier bite ended whose commit nobody heard of, once it is certain that it did. */
+  async #endedUnheard(): Promise<readonly ExpiredTask[]> {
+    if (this.#unheard === null) return [];
+    const { groupId, changes } = this.#unheard;
+    const ended = await inTransaction(this.#pool, async (client) => {
+      await client.query("SELECT fence(ARRAY[$1::uuid])", [groupId]);
+      const { rows } = await client.query("SELECT outcomes FROM change_groups WHERE group_id = $1", [groupId]);
+      const outcomes: string | null = rows[0]?.outcomes ?? null;
+      return outcomes === null ? [] : await this.#expiredOf(client, changes, JSON.parse(outcomes));
+    });
+    this.#unheard = null;
+    return ended;
   }
 
   /** In a transaction of its own: it locks classes, and what a bite ends locks users, whom groups of changes lock before classes. The limit
@@ -120,22 +140,32 @@ export class PostgresSweeper {
 
   async #expire(client: ClientBase, taskIds: readonly string[], now: number): Promise<readonly ExpiredTask[]> {
     if (taskIds.length === 0) return [];
-    const changes: readonly StoreChange[] = taskIds.map((taskId) => deadlineExceeded(taskId, now));
+    const changes = taskIds.map((taskId) => deadlineExceeded(taskId, now));
+    const groupId = randomUUID();
+    this.#unheard = { groupId, changes };
     const { rows } = await client.query(
-      applyQuery(randomUUID(), changes.map(prepareChange), new KnownNames(), this.#serverId),
+      applyQuery(groupId, changes.map(prepareChange), new KnownNames(), this.#serverId),
     );
-    const applied = JSON.parse(rows[0]?.outcomes) as readonly AppliedChange[];
+    return await this.#expiredOf(client, changes, JSON.parse(rows[0]?.outcomes));
+  }
+
+  async #expiredOf(
+    client: ClientBase,
+    changes: readonly StoreChange[],
+    applied: readonly AppliedChange[],
+  ): Promise<readonly ExpiredTask[]> {
+    const events = changes.flatMap((change, index) => {
+      const outcome = changeOutcome(change, applied[index] as AppliedChange);
+      return outcome.type === "applied" && outcome.event ? [outcome.event] : [];
+    });
     const { rows: classes } = await client.query<{ taskId: string; classKey: string }>(
       `SELECT task_id AS "taskId", class_key AS "classKey" FROM tasks JOIN classes USING (class_seq) WHERE task_id = ANY($1)`,
-      [taskIds],
+      [events.map(({ taskId }) => taskId)],
     );
     const classOf = new Map(classes.map(({ taskId, classKey }) => [taskId, classKey]));
-    return changes.flatMap((change, index) => {
-      const outcome = changeOutcome(change, applied[index] as AppliedChange);
-      const classKey = classOf.get(taskIds[index] ?? "");
-      return outcome.type === "applied" && outcome.event && classKey !== undefined
-        ? [{ event: outcome.event, classKey }]
-        : [];
+    return events.flatMap((event) => {
+      const classKey = classOf.get(event.taskId);
+      return classKey === undefined ? [] : [{ event, classKey }];
     });
   }
 
