@@ -3,7 +3,7 @@ import { errorReason } from "../error-code.ts";
 import { StoreRefused } from "../store-refused.ts";
 import { makePool } from "./connection.ts";
 import { SCHEMA_BATCHES, SCHEMA_OWN_CLAIMS, SCHEMA_TAKE_BACK } from "./schema-batches.ts";
-import { SCHEMA_CLAIMS } from "./schema-claims.ts";
+import { SCHEMA_CLAIMS, SCHEMA_RESTS } from "./schema-claims.ts";
 import { SCHEMA_FUNCTIONS } from "./schema-functions.ts";
 import { SCHEMA_GUARD } from "./schema-guard.ts";
 import { SCHEMA_PIPELINE } from "./schema-pipeline.ts";
@@ -24,6 +24,7 @@ const MIGRATIONS: readonly string[] = [
   `ALTER TABLE genai.classes DROP CONSTRAINT classes_class_key_key,
     ADD CONSTRAINT classes_class_key_key EXCLUDE USING hash (class_key WITH =)`,
   SCHEMA_OWN_CLAIMS,
+  SCHEMA_RESTS,
 ];
 
 /** Newest schema that this program knows. */

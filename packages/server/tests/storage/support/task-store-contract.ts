@@ -386,6 +386,21 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     expect(claimed.map(({ task }) => task.taskId)).toEqual([rested.taskId]);
   });
 
+  test("check 19: a rest that seems to last for an hour was reckoned by a clock that was ahead, and is over", async () => {
+    await using bundle = await setup();
+    const { store } = bundle;
+    const task = newTask();
+    await store.commit([
+      inserted(task),
+      opened(task.taskId),
+      requeued(task.taskId, { notBeforeMs: Date.now() + 3_600_000 }),
+      { type: "claimReleased", taskIds: [task.taskId] },
+    ]);
+    expect(await store.claim({ classKeys: ["sdxl"], limit: 1, costMin: 0 })).toMatchObject([
+      { task: { taskId: task.taskId } },
+    ]);
+  });
+
   test("the backlog counts what waits outside of windows, through every move", async () => {
     await using bundle = await setup();
     const { store } = bundle;
