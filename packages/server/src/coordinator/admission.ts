@@ -1,5 +1,6 @@
 import { requirementClassKey, type TaskHistory, type UserLimits } from "@genai/dispatcher";
 import { NO_SPAN } from "@genai/tracing";
+import { restLeftMs } from "../tasks/rest.ts";
 import type { StoredAttempt, StoredTask } from "../tasks/stored-task.ts";
 import { type ClaimedTask, StoreUnavailable } from "../tasks/task-store.ts";
 import type { CoordinatorState } from "./coordinator-state.ts";
@@ -283,7 +284,7 @@ function historyOf(task: StoredTask, open: readonly StoredAttempt[], nowMs: numb
     losses: task.losses,
     failedProviderIds: task.failedNodeIds,
     handedBack: task.handedBack,
-    retryInMs: Math.max(0, task.notBeforeMs - nowMs),
+    retryInMs: restLeftMs(task, nowMs),
     open: open.flatMap(({ attempt, nodeId, state, cost, openedAtMs, limitMs }) =>
       state === "assigned" || state === "sent" || state === "accepted" || state === "running" || state === "lost"
         ? [{ attempt, providerId: nodeId, state, cost, limitLeftMs: openedAtMs + limitMs - nowMs }]

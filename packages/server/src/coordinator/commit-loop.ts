@@ -29,6 +29,13 @@ const GATHER_MS = 1;
 /** A store that has had a turn for this long without an answer is away, in milliseconds, whatever becomes of the turn. */
 const STALLED_MS = 1_500;
 
+/** Changes of one turn, beyond which it ends with the decision that they belong to. What waited while the store was away may be tens of
+ *  thousands, which no database takes in the time that one commit has. */
+const TURN_CHANGES_MAX = 1_000;
+
+/** Stands among the changes where one decision ends and the next begins: what is on either side may be stored apart. */
+const SEAM = (): void => {};
+
 /** Turns on their way to the store at once. Behind a slow disk they wait here, and the next one is the larger for it. */
 const UNDER_WAY_MAX = 2;
 
@@ -155,7 +162,9 @@ export class CommitLoop {
     });
   }
 
+  /** To be called between two decisions. */
   #send(): void {
+    if (this.#pending.length > 0 && this.#pending.at(-1) !== SEAM) this.#pending.push(SEAM);
     if (
       this.#pending.length === 0 ||
       this.#underWay.length >= UNDER_WAY_MAX ||
@@ -167,7 +176,7 @@ export class CommitLoop {
     // Behind a turn that failed the next one would fail with it.
     if (this.#underWay.some(({ result }) => result !== null && "failure" in result)) return;
     this.#slotWaitsSinceMs = null;
-    const turn: Turn = { entries: this.#pending.splice(0), sentAtMs: this.#nowMs(), result: null };
+    const turn: Turn = { entries: this.#takeTurn(), sentAtMs: this.#nowMs(), result: null };
     this.#underWay.push(turn);
     this.#watch();
     this.#commit(turn.entries).then(
@@ -177,6 +186,17 @@ export class CommitLoop {
         this.#ended(turn, { failure: error });
       },
     );
+    this.#send();
+  }
+
+  #takeTurn(): Entry[] {
+    let changes = 0;
+    const isEnd = (entry: Entry): boolean => {
+      if (typeof entry !== "function") changes += 1;
+      return entry === SEAM && changes >= TURN_CHANGES_MAX;
+    };
+    const last = this.#pending.findIndex(isEnd);
+    return this.#pending.splice(0, last === -1 ? this.#pending.length : last + 1);
   }
 
   async #commit(entries: readonly Entry[]): Promise<readonly ChangeOutcome[]> {

@@ -17,7 +17,7 @@ export interface SweepResult {
   readonly artifactKeys: readonly string[];
   /** Large inputs of ended tasks that were removed. */
   readonly inputs: number;
-  /** There are old tasks or large inputs behind those that this bite looked at. */
+  /** There may be more to take out behind what this bite looked at. */
   readonly more: boolean;
 }
 

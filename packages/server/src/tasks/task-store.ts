@@ -70,7 +70,7 @@ export type StoreChange =
       readonly error: TaskError | null;
       readonly atMs: number;
     }
-  /** The window gives tasks back to the store unstarted. */
+  /** The window gives tasks back to the store unstarted. What another server holds by now stays with it. */
   | { readonly type: "claimReleased"; readonly taskIds: readonly string[] }
   | { readonly type: "taskDeleted"; readonly taskId: string }
   /** A submission whose caller was told that it is not accepted goes without a trace. Guard: it has not settled, no other server holds it,
@@ -233,7 +233,7 @@ export interface TaskStore {
     readonly artifactKeys: readonly string[];
     /** Large inputs of ended tasks that were removed. */
     readonly inputs: number;
-    /** There are old tasks or large inputs behind those that it looked at. */
+    /** There may be more to take out behind what it looked at. */
     readonly more: boolean;
   }>;
 

@@ -127,6 +127,29 @@ test("what failed is tried again in its order, with everything that was sent beh
   expect(outages).toEqual([true, false]);
 });
 
+test("what waited while the store was away goes to it in bites, two at a time, and no decision is torn in two", async () => {
+  const { store, told, loop, opening } = setup();
+  loop.change(opening("first"));
+  await setImmediate();
+  store.commits[0]?.fail("rolled_back");
+  // Each decision is three changes.
+  const decisions = Array.from({ length: 800 }, (_, index) => [`${index}`, `${index}`, `${index}`]);
+  for (const decision of decisions) {
+    for (const taskId of decision) loop.change(opening(taskId));
+    await setImmediate();
+  }
+  await until(() => store.commits.length === 3);
+  for (let next = 1; next < store.commits.length; next++) {
+    expect(store.commits[next]?.changes.length).toBeLessThan(1_010);
+    store.commits[next]?.succeed();
+    await setImmediate();
+  }
+  await loop.settled();
+  expect(told).toEqual(["first", ...decisions.flat()]);
+  const bites = store.taskIds.slice(2).map((taskIds) => taskIds.slice(0, 3));
+  for (const bite of bites) expect(new Set(bite).size).toBe(1);
+});
+
 test("a submission of unknown outcome is taken back when the store is there again", async () => {
   const { store, told, loop, submission } = setup();
   loop.change(submission("a"));

@@ -4,7 +4,9 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pg from "pg";
 import { checkStore, type StoreUnavailable, type TaskStore } from "../../src/storage/index.ts";
 import { makePool } from "../../src/storage/postgres/connection.ts";
+import { GroupCommitter } from "../../src/storage/postgres/group-committer.ts";
 import { inTransaction } from "../../src/storage/postgres/transaction.ts";
+import { WriteConnection } from "../../src/storage/postgres/write-connection.ts";
 import { changed, inserted, newTask, opened, settled } from "./support/builders.ts";
 import { type PostgresBundle, setupPostgres } from "./support/postgres-bundle.ts";
 import { TestPostgres } from "./support/test-postgres.ts";
@@ -28,6 +30,41 @@ test("check 4: a link cut between a commit and its answer is answered with what 
   }
   expect(bundle.proxy.answerResets).toBe(20);
   expect(await checkStore(bundle, null)).toEqual([]);
+});
+
+/** A connection whose first answer is lost, and who asked for it hears this instead. */
+class LossyConnection extends WriteConnection {
+  #loss: Error | null;
+
+  constructor(url: string, loss: Error) {
+    super(url, "a-server");
+    this.#loss = loss;
+  }
+
+  override async query(...given: Parameters<WriteConnection["query"]>): ReturnType<WriteConnection["query"]> {
+    const result = await super.query(...given);
+    const loss = this.#loss;
+    this.#loss = null;
+    if (loss !== null) throw loss;
+    return result;
+  }
+}
+
+test.each([
+  ["the system says that the pipe is broken", { code: "EPIPE" }],
+  ["a pooler says that it lost the database", { code: "08P01", severity: "FATAL" }],
+  ["the database gives up over its log", { code: "53100", severity: "PANIC" }],
+])("check 4: a commit that came to be although %s is answered with what was committed", async (_, loss) => {
+  await using bundle = await setup();
+  await bundle.open();
+  const pool = makePool(bundle.databaseUrl, { max: 1, callMs: 1_500 });
+  const connection = new LossyConnection(bundle.databaseUrl, Object.assign(new Error("the answer is lost"), loss));
+  const committer = new GroupCommitter(pool, connection, "a-server");
+  const [task, other] = [newTask(), newTask()];
+  const outcomes = await Promise.all([committer.commit([inserted(task)]), committer.commit([inserted(other)])]);
+  await connection.close();
+  await pool.end();
+  expect(outcomes).toMatchObject([[{ event: { position: 1 } }], [{ event: { position: 2 } }]]);
 });
 
 test("check 4: when the link stays down the outcome is unknown within two seconds, and the truth is read once it is back", async () => {
@@ -190,6 +227,34 @@ test("two groups whose connection breaks under them are both applied once, in or
   expect(await checkStore(bundle, null)).toEqual([]);
 });
 
+test("a database that is set to tell of commits before they are on its disk does not do so to a server", async () => {
+  await using bundle = await setup();
+  await bundle.sql(`ALTER DATABASE ${new URL(bundle.databaseUrl).pathname.slice(1)} SET synchronous_commit = off`);
+  const store = await bundle.open();
+  await bundle.sql(`CREATE TABLE public.seen (setting text);
+    CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN INSERT INTO public.seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
+    CREATE TRIGGER see AFTER INSERT OR UPDATE OF told ON genai.tasks FOR EACH ROW EXECUTE FUNCTION public.see()`);
+  const task = newTask();
+  await store.commit([inserted(task)]);
+  await store.tell(task.taskId);
+  expect(await bundle.sql("SELECT setting FROM public.seen")).toEqual([{ setting: "on" }, { setting: "on" }]);
+});
+
+test("what a sweep ended whose commit was not answered is told by the next one, once", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  const task = newTask({ deadlineAtMs: Date.now() - 1 });
+  await store.commit([inserted(task)]);
+  const sweep = () => store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, inputTtlMs: 1e10, limit: 10, removedKeys: [] });
+  bundle.proxy.resetAtAnswerTo("COMMIT");
+  await expect(sweep()).rejects.toMatchObject({ name: "StoreUnavailable", outcome: "unknown" });
+  expect(await sweep()).toMatchObject({
+    expired: [{ classKey: "sdxl", event: { taskId: task.taskId, number: 2, state: "failed" } }],
+  });
+  expect(await sweep()).toMatchObject({ expired: [] });
+});
+
 test("check 4: a connection that is ended between two statements of a transaction fails that transaction alone", async () => {
   await using bundle = await setup();
   const pool = makePool(bundle.databaseUrl, { max: 1, callMs: 10_000 });
@@ -306,6 +371,15 @@ test("a task that ends and is deleted in one commit leaves nothing behind", asyn
   expect(await store.task(task.taskId)).toBeNull();
   expect(await store.eventsOf(other.taskId, 0, 10)).toHaveLength(2);
   expect(await checkStore(bundle, null)).toEqual([]);
+});
+
+test("a webhook of a newer version's task is left alone, and the others are delivered", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  const [newer, known] = [newTask({ webhook: "https://sink.example/" }), newTask({ webhook: "https://sink.example/" })];
+  for (const task of [newer, known]) await store.commit([inserted(task), settled(task.taskId)]);
+  await bundle.sql(`UPDATE genai.tasks SET format = 2, spec = '{}' WHERE task_id = '${newer.taskId}'`);
+  expect((await store.outboxDue(10, 1_000)).map(({ taskId }) => taskId)).toEqual([known.taskId]);
 });
 
 test("a user who is gone from under a server costs one refusal, and no task in nobody's name", async () => {

@@ -34,6 +34,19 @@ test("a sweep finds its bite by an index, however large the table is", async () 
   expect((await scans()).map(({ whole }) => whole)).toEqual(before.map(({ whole }) => whole));
 });
 
+test("a sweep says that there may be more as long as it finds its bite of old keys or groups", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  await bundle.sql(`INSERT INTO genai.idempotency_keys SELECT 1, 'k' || n, 't', 'h', n FROM generate_series(1, 15) n;
+    INSERT INTO genai.change_groups SELECT gen_random_uuid(), NULL, n FROM generate_series(1, 250) n`);
+  const more = async () => {
+    return (await store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, inputTtlMs: 1e10, limit: 10, removedKeys: [] }))
+      .more;
+  };
+  expect([await more(), await more(), await more()]).toEqual([true, true, false]);
+  expect(await bundle.sql("SELECT FROM genai.idempotency_keys UNION ALL SELECT FROM genai.change_groups")).toEqual([]);
+});
+
 test("a claim reads what waits, and not what others hold already, on a table without statistics", async () => {
   await using bundle = await setup();
   const store = await bundle.open();
@@ -67,7 +80,7 @@ test("check 14: claimers at once take no task twice and never more than they ask
     const ids = taken.flat();
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids.length).toBeGreaterThan(100);
-    await stores[0]?.commit([{ type: "claimReleased", taskIds: ids }]);
+    for (const store of stores) await store.commit([{ type: "claimReleased", taskIds: ids }]);
   }
   expect(await checkStore(bundle, null)).toEqual([]);
 }, 60_000);

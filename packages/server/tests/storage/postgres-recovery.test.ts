@@ -71,6 +71,61 @@ test.each([
   expect(await idsOf(store.takeOver())).toEqual([]);
 });
 
+test("a sweep takes nothing from servers whose leases lapsed while the database was away", async () => {
+  await using bundle = await setup();
+  const other = await bundle.open(bundle.databaseUrl);
+  const task = newTask();
+  await other.commit([inserted(task, { claimed: true })]);
+  const store = await bundle.open(bundle.databaseUrl, true);
+  const sweep = () => store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, inputTtlMs: 1e10, limit: 10, removedKeys: [] });
+  await lapse(bundle, "all");
+  await sweep();
+  expect(await other.held(task.taskId)).not.toBeNull();
+  await afterOneLease(async () => {
+    await lapse(bundle, "first");
+    await sweep();
+  });
+  expect(await other.held(task.taskId)).toBeNull();
+});
+
+test("a server whose reads all wait says that it lives all the same", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open(bundle.databaseUrl);
+  const aliveUntilMs = async (): Promise<number> =>
+    (await bundle.sql("SELECT alive_until_ms::float8 AS ms FROM genai.servers"))[0].ms;
+  const before = await aliveUntilMs();
+  const holder = new pg.Client(bundle.databaseUrl);
+  await holder.connect();
+  await holder.query("BEGIN; LOCK TABLE genai.documents");
+  let isOver = false;
+  const readers = Array.from({ length: 50 }, async () => {
+    while (!isOver) await store.readDocument("estimates").catch(() => null);
+  });
+  try {
+    await until("the lease is renewed", async () => (await aliveUntilMs()) > before, 12_000);
+  } finally {
+    isOver = true;
+    await holder.end();
+    await Promise.all(readers);
+  }
+});
+
+test("check 19: an hour that the database's clock goes back hides nobody who is gone, and takes nothing from who lives", async () => {
+  await using bundle = await setup();
+  const other = await bundle.open(bundle.databaseUrl);
+  const task = newTask();
+  await other.commit([inserted(task, { claimed: true }), opened(task.taskId)]);
+  const store = await bundle.open(bundle.databaseUrl, true);
+  const toFuture = (which: string) =>
+    bundle.sql(`UPDATE genai.servers SET alive_until_ms = alive_until_ms + 3600000 ${which}`);
+  await toFuture("");
+  expect(await idsOf(store.takeOver())).toEqual([]);
+  await afterOneLease(async () => {
+    await toFuture("WHERE server_id = (SELECT claimed_by FROM genai.tasks)");
+    expect(await idsOf(store.takeOver())).toEqual([task.taskId]);
+  });
+});
+
 test.each([
   ["its own lease had lapsed too", "all"],
   ["it could not renew its own", "first"],
@@ -89,11 +144,10 @@ test.each([
   await lapse(bundle, whose);
   expect(await idsOf(store.takeOver())).toEqual([]);
   expect(await idsOf(store.takeOver())).toEqual([]);
-  const startedAtMs = performance.now();
-  const clock = jest.spyOn(performance, "now").mockImplementation(() => startedAtMs + 20_000);
-  await lapse(bundle, "first");
-  expect(await idsOf(store.takeOver())).toEqual([task.taskId]);
-  clock.mockRestore();
+  await afterOneLease(async () => {
+    await lapse(bundle, "first");
+    expect(await idsOf(store.takeOver())).toEqual([task.taskId]);
+  });
 });
 
 test("a start waits for what it held that somebody has locked, and is refused with a sentence where that takes too long", async () => {
@@ -157,10 +211,40 @@ test("a start does not wait for a transaction that its killed process left open"
   await left.end();
 });
 
+test.each(["gives back", "asks what became of"])(
+  "a server that %s what it claimed before its lease lapsed takes nothing from who has it by now",
+  async (how) => {
+    await using bundle = await setup();
+    const [late, other] = [await bundle.open(), await bundle.open(bundle.databaseUrl, true)];
+    const task = newTask();
+    await late.commit([inserted(task)]);
+    const request = { classKeys: ["sdxl"], limit: 1, costMin: 0 };
+    if (how !== "gives back") bundle.proxy.resetAtAnswerTo("sdxl");
+    await late.claim(request).catch(() => []);
+    await lapse(bundle, "first");
+    await other.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, inputTtlMs: 1e10, limit: 10, removedKeys: [] });
+    expect(await other.claim(request)).toMatchObject([{ task: { taskId: task.taskId } }]);
+    if (how === "gives back") await late.commit([{ type: "claimReleased", taskIds: [task.taskId] }]);
+    expect(await late.claim(request)).toEqual([]);
+    expect(await other.held(task.taskId)).not.toBeNull();
+  },
+);
+
 async function idsOf(batches: ReturnType<TaskStore["recover"]>): Promise<readonly string[]> {
   const ids: string[] = [];
   for await (const batch of batches) ids.push(...batch.map(({ task }) => task.taskId));
   return ids;
+}
+
+/** By the clock of this process alone. */
+async function afterOneLease(act: () => Promise<void>): Promise<void> {
+  const laterMs = performance.now() + 20_000;
+  const clock = jest.spyOn(performance, "now").mockImplementation(() => laterMs);
+  try {
+    await act();
+  } finally {
+    clock.mockRestore();
+  }
 }
 
 /** The last sign of life of all servers, or of the one that holds the first task, is longer ago than its claims outlive it. */

@@ -125,6 +125,15 @@ test("a second server on the same folder is refused, by this process or another,
   expect(await store.task(String(taskId))).toMatchObject({ state: "queued" });
 });
 
+test("a process whose writer breaks off ends, and the next one has what was stored", async () => {
+  await using bundle = await setup();
+  await using server = new StoreProcess(bundle.home);
+  await server.answer();
+  const { inserted: kept } = await server.ask("insert 10");
+  expect(await server.endBy("break")).toBe(1);
+  expect(await (await bundle.open()).task(String(kept))).toMatchObject({ state: "queued" });
+});
+
 test("check 21: when nothing more can be written, writes fail at once, reads go on, and it recovers by itself", async () => {
   await using bundle = await setup();
   await using server = new StoreProcess(bundle.home);
@@ -239,6 +248,17 @@ test("check 19: after a start with the clock an hour back, tasks from the future
   });
   expect(await store.idempotency("alice", "k")).toMatchObject({ taskId: waiting.taskId });
   expect(await store.claim({ classKeys: ["sdxl"], limit: 10, costMin: 0 })).toHaveLength(1);
+});
+
+test("a webhook of a newer version's task is left alone, and the others are delivered", async () => {
+  await using bundle = await setup();
+  const store = await bundle.open();
+  const [newer, known] = [newTask({ webhook: "https://sink.example/" }), newTask({ webhook: "https://sink.example/" })];
+  for (const task of [newer, known]) await store.commit([inserted(task), settled(task.taskId)]);
+  const database = new Database(bundle.file);
+  database.prepare("UPDATE tasks SET format = 2, spec = '{}' WHERE task_id = ?").run(newer.taskId);
+  database.close();
+  expect((await store.outboxDue(10, 1_000)).map(({ taskId }) => taskId)).toEqual([known.taskId]);
 });
 
 test("a row of a newer version is left alone, and everything beside it goes on", async () => {

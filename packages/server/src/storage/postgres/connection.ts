@@ -56,15 +56,17 @@ export function makePool(
  *  `unknown`: the answer is missing, it may hold. */
 export type Failure = "rolled_back" | "unsent" | "unknown";
 
-/** Errors after which the same call may succeed at once: serialization, deadlock, shutdown or start of the database, lock timeout. */
-const RETRIED = new Set(["40001", "40P01", "57P01", "57P02", "57P03", "55P03"]);
+/** Errors after which the same call may succeed at once: serialization, deadlock, start of the database, lock timeout. */
+const RETRIED = new Set(["40001", "40P01", "57P03", "55P03"]);
+
+/** A code of the database's, each of which has a digit: the system's are words, and some have five letters too (`EPIPE`). */
+const SQL_STATE = /^(?=.*\d)[0-9A-Z]{5}$/;
 
 export function failureOf(error: unknown): { readonly failure: Failure; readonly retry: boolean } {
   const code = errorCode(error);
-  if (/^[0-9A-Z]{5}$/.test(code)) {
-    // Shut down while it worked: whether before or after its commit is not said.
-    const failure = code === "57P01" || code === "57P02" ? "unknown" : "rolled_back";
-    return { failure, retry: RETRIED.has(code) };
+  if (SQL_STATE.test(code)) {
+    if (broke(error)) return { failure: "unknown", retry: true };
+    return { failure: "rolled_back", retry: RETRIED.has(code) };
   }
   const message = errorReason(error);
   const unsent =
@@ -72,6 +74,13 @@ export function failureOf(error: unknown): { readonly failure: Failure; readonly
     message.includes("timeout exceeded when trying to connect") ||
     message.includes("Connection terminated due to connection timeout");
   return { failure: unsent ? "unsent" : "unknown", retry: true };
+}
+
+/** Whether the database broke off while it worked, before or after its commit: it was shut down, it gave up over its log, or a pooler lost it
+ *  (class 08). */
+function broke(error: unknown): boolean {
+  const isPanic = (error as { readonly severity?: string }).severity === "PANIC";
+  return isPanic || /^(08|57P0[12])/.test(errorCode(error));
 }
 
 export function unavailable(error: unknown, failure: Failure): StoreUnavailable {

@@ -2,8 +2,8 @@ import type { ClientBase } from "pg";
 import { errorReason } from "../error-code.ts";
 import { StoreRefused } from "../store-refused.ts";
 import { makePool } from "./connection.ts";
-import { SCHEMA_BATCHES, SCHEMA_TAKE_BACK } from "./schema-batches.ts";
-import { SCHEMA_CLAIMS } from "./schema-claims.ts";
+import { SCHEMA_BATCHES, SCHEMA_OWN_CLAIMS, SCHEMA_TAKE_BACK } from "./schema-batches.ts";
+import { SCHEMA_CLAIMS, SCHEMA_RESTS } from "./schema-claims.ts";
 import { SCHEMA_FUNCTIONS } from "./schema-functions.ts";
 import { SCHEMA_GUARD } from "./schema-guard.ts";
 import { SCHEMA_INPUTS } from "./schema-inputs.ts";
@@ -22,6 +22,11 @@ const MIGRATIONS: readonly string[] = [
   SCHEMA_PIPELINE,
   SCHEMA_TAKE_BACK,
   SCHEMA_INPUTS,
+  // A class names all models of a graph: a tree takes keys of 2,704 bytes at most, a hash takes any.
+  `ALTER TABLE genai.classes DROP CONSTRAINT classes_class_key_key,
+    ADD CONSTRAINT classes_class_key_key EXCLUDE USING hash (class_key WITH =)`,
+  SCHEMA_OWN_CLAIMS,
+  SCHEMA_RESTS,
 ];
 
 /** Newest schema that this program knows. */

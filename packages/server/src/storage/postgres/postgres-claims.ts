@@ -92,7 +92,7 @@ export class PostgresClaims {
 
   async #giveBack(): Promise<void> {
     for (let lost = this.#lost[0]; lost !== undefined; lost = this.#lost[0]) {
-      await this.#pool.query("SELECT release_group($1)", [lost]);
+      await this.#pool.query("SELECT release_group($1, $2)", [lost, this.#serverId]);
       this.#lost.shift();
     }
   }

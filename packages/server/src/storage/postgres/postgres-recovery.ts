@@ -7,6 +7,7 @@ import type { RecoveredBatch, RecoveredTask } from "../recovered-task.ts";
 import { decodeTask, ROW_FORMAT, type TaskRow } from "../task-row.ts";
 import { START_WAIT_MS } from "./connection.ts";
 import { isTimeout } from "./server-connections.ts";
+import { LIVING_SERVERS } from "./server-lease.ts";
 import { inTransaction } from "./transaction.ts";
 
 const BATCH_TASKS = 500;
@@ -62,7 +63,7 @@ export class PostgresRecovery {
     try {
       return await inTransaction(this.#pool, async (client) => {
         const { rows } = await client.query<HeldRow>(
-          `${heldTasks(`seq > $2 AND claimed_by <> $1 AND claimed_by NOT IN (SELECT server_id FROM servers WHERE alive_until_ms > now_ms())`)}
+          `${heldTasks(`seq > $2 AND claimed_by <> $1 AND claimed_by NOT IN (${LIVING_SERVERS})`)}
            LIMIT ${BATCH_TASKS} FOR NO KEY UPDATE OF tasks SKIP LOCKED`,
           [this.#serverId, after],
         );

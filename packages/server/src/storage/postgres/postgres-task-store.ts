@@ -31,6 +31,7 @@ import type { ServerStore } from "../server-store.ts";
 import { StoreRefused } from "../store-refused.ts";
 import type { SweepOptions, SweepResult } from "../sweep-result.ts";
 import { pageOfTasks } from "../task-page.ts";
+import { ROW_FORMAT } from "../task-row.ts";
 import { plain } from "./change-argument.ts";
 import { CALL_MS_MAX, failureOf, makePool, unavailable } from "./connection.ts";
 import { GroupCommitter } from "./group-committer.ts";
@@ -47,7 +48,7 @@ import { ServerLease } from "./server-lease.ts";
 import { inTransaction } from "./transaction.ts";
 import { WriteConnection } from "./write-connection.ts";
 
-/** Connections of one server that read, claim and sweep; one more writes groups. */
+/** Connections of one server that read, claim and sweep; one more writes groups, and one says that it lives. */
 const CONNECTIONS_MAX = 7;
 
 /** A read that fails so soon, in milliseconds, is tried again. */
@@ -91,16 +92,18 @@ export class PostgresTaskStore implements ServerStore {
   static async open(url: string, folder: string): Promise<PostgresTaskStore> {
     const lock = FolderLock.acquire(folder);
     let pool: pg.Pool | undefined;
+    let lease: ServerLease | undefined;
     try {
       await migrateDatabase(url);
       const serverId = serverIdIn(folder);
       await endConnectionsOf(url, serverId);
       const opened = (client: pg.ClientBase) => markConnection(client, serverId);
       pool = makePool(url, { max: CONNECTIONS_MAX, callMs: CALL_MS_MAX, opened });
-      const lease = new ServerLease(pool, serverId);
+      lease = new ServerLease(makePool(url, { max: 1, callMs: CALL_MS_MAX, opened }), serverId);
       await lease.begin();
       return new PostgresTaskStore(lock, pool, new WriteConnection(url, serverId), serverId, lease);
     } catch (error) {
+      await lease?.end().catch(() => undefined);
       await pool?.end();
       lock.release();
       if (error instanceof StoreRefused) throw error;
@@ -197,7 +200,7 @@ export class PostgresTaskStore implements ServerStore {
   }
 
   sweep(options: SweepOptions): Promise<SweepResult> {
-    return this.#answered(() => this.#sweeper.sweep(options));
+    return this.#answered(async () => this.#sweeper.sweep(options, await this.#lease.tellsWhoIsGone()));
   }
 
   outboxDue(limit: number, leaseMs: number): Promise<readonly OutboxEntry[]> {
@@ -206,7 +209,7 @@ export class PostgresTaskStore implements ServerStore {
         const { rows } = await client.query<OutboxRow & { seq: number }>(
           `SELECT seq, outbox.created_at_ms AS "enteredAtMs", tries, ${TASK_COLUMNS}
            FROM ${TASK_TABLES} JOIN outbox ON outbox.task_seq = tasks.seq
-           WHERE due_at_ms <= now_ms() ORDER BY due_at_ms LIMIT $1 FOR NO KEY UPDATE OF outbox SKIP LOCKED`,
+           WHERE due_at_ms <= now_ms() AND format <= ${ROW_FORMAT} ORDER BY due_at_ms LIMIT $1 FOR NO KEY UPDATE OF outbox SKIP LOCKED`,
           [limit],
         );
         const leased = rows.map((row) => row.seq);
@@ -307,7 +310,6 @@ export class PostgresTaskStore implements ServerStore {
 
   async close(): Promise<void> {
     await this.#committer.idle();
-    // Where the database is away the lease ends by itself.
     await this.#lease.end().catch(() => undefined);
     await this.#writing.close();
     await this.#pool.end();

@@ -49,13 +49,15 @@ const TAKE_BACK = `
 
 /** What a step of the schema has that those before it had not. */
 interface Also {
+  /** Whose claims are given back. */
+  readonly released: string;
   readonly declared: string;
   readonly kinds: string;
   readonly isCounted: string;
   readonly counted: string;
 }
 
-const NOTHING: Also = { declared: "", kinds: "", isCounted: "", counted: "" };
+const NOTHING: Also = { released: "claimed_by IS NOT NULL", declared: "", kinds: "", isCounted: "", counted: "" };
 
 /** The function as a step of the schema makes it. */
 const applyBatches = (
@@ -198,7 +200,7 @@ BEGIN
     IF batch ? 'claimReleased' THEN
       FOR r IN UPDATE genai.tasks SET claimed_by = NULL
           WHERE task_id IN (SELECT jsonb_array_elements_text(c -> 'taskIds') FROM jsonb_array_elements(batch -> 'claimReleased') c)
-            AND state = 0 AND claimed_by IS NOT NULL AND format <= 1 RETURNING class_seq LOOP
+            AND state = 0 AND ${also.released} AND format <= 1 RETURNING class_seq LOOP
         of_class := of_class || r.class_seq; of_unclaimed := of_unclaimed || 1;
       END LOOP;
       FOR r IN SELECT (c -> 'n')::int AS n FROM jsonb_array_elements(batch -> 'claimReleased') c LOOP outcomes[r.n] := 'null'; END LOOP;
@@ -267,14 +269,33 @@ CREATE TYPE genai.task_news AS (n int, seq bigint, user_seq bigint, class_seq bi
 
 ${applyBatches("CREATE", NOTHING)}`;
 
-/** The step that can take a submission back in one guarded change. `told`: somebody was told of the task by a repeat of its submission. */
-export const SCHEMA_TAKE_BACK = `
-ALTER TABLE genai.tasks ADD COLUMN told boolean NOT NULL DEFAULT false;
-
-${applyBatches("CREATE OR REPLACE", {
+const TAKEN_BACK: Also = {
+  ...NOTHING,
   declared: " left_by bigint[] := '{}'; left_state int[] := '{}';",
   kinds: TAKE_BACK,
   isCounted: " OR cardinality(left_by) > 0",
   counted: `
         UNION ALL SELECT w.usr, w.state, NULL, 0, 0 FROM unnest(left_by, left_state) AS w (usr, state)`,
-})}`;
+};
+
+/** The step that can take a submission back in one guarded change. `told`: somebody was told of the task by a repeat of its submission. */
+export const SCHEMA_TAKE_BACK = `
+ALTER TABLE genai.tasks ADD COLUMN told boolean NOT NULL DEFAULT false;
+
+${applyBatches("CREATE OR REPLACE", TAKEN_BACK)}`;
+
+/** The step after which a server gives back its own claims alone. One that was away for longer than its lease may give back what another
+ *  has claimed since. */
+export const SCHEMA_OWN_CLAIMS = `
+CREATE FUNCTION genai.release_group(lost_group uuid, server text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM genai.fence(ARRAY[lost_group]);
+  PERFORM genai.release_claims(ARRAY(
+    SELECT t.seq FROM genai.tasks t WHERE t.claimed_by = server AND t.seq = ANY(ARRAY(
+      SELECT jsonb_array_elements_text(g.outcomes::jsonb -> 'seqs')::bigint
+      FROM genai.change_groups g WHERE g.group_id = lost_group AND g.outcomes IS NOT NULL))
+    FOR NO KEY UPDATE));
+  UPDATE genai.change_groups SET outcomes = NULL WHERE group_id = lost_group;
+END $$;
+
+${applyBatches("CREATE OR REPLACE", { ...TAKEN_BACK, released: "claimed_by = server" })}`;

@@ -4,6 +4,10 @@ const WAITS = "t.state = 0 AND t.claimed_by IS NULL AND t.format = 1";
 /** It pays enough, and its time has come. */
 const FITS = "t.max_cost >= cost_min AND t.not_before_ms <= now_at";
 
+/** The same, where a rest that seems to last for longer than ten minutes is none: no fault has so long a one, so it was reckoned by a clock
+ *  that was ahead. */
+const FITS_BY_ANY_CLOCK = "t.max_cost >= cost_min AND t.not_before_ms - now_at NOT BETWEEN 1 AND 600000";
+
 /** Users with waiting tasks of the classes, once around from the one behind after_user, by skipping through the index from one to the next.
  *  Evaluated row by row: who needs one user looks for one. */
 const WALK = `walk (u, lap) AS (
@@ -19,9 +23,8 @@ const WALK = `walk (u, lap) AS (
       SELECT walk.u FROM walk
       WHERE (walk.lap = 0 AND walk.u > after_user) OR (walk.lap = 1 AND walk.u > 0 AND walk.u <= after_user))`;
 
-/** The same claims as before in a few statements whatever their number: a round is one statement for all users, where each user and each
- *  task had its own. */
-export const SCHEMA_CLAIMS = `
+/** The function as a step of the schema makes it. */
+const claimTasks = (fits: string): string => `
 CREATE OR REPLACE FUNCTION genai.claim_tasks(this_group uuid, server text, class_keys text[], task_limit int, cost_min float8,
   after_user bigint) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
@@ -36,7 +39,7 @@ BEGIN
     SELECT looked.u FROM (SELECT u FROM users_around LIMIT task_limit + 1000) looked
     WHERE EXISTS (
       SELECT 1 FROM unnest(asked) AS k (id) CROSS JOIN LATERAL (
-        SELECT 1 FROM genai.tasks t WHERE ${WAITS} AND t.class_seq = k.id AND t.user_seq = looked.u AND ${FITS}
+        SELECT 1 FROM genai.tasks t WHERE ${WAITS} AND t.class_seq = k.id AND t.user_seq = looked.u AND ${fits}
         ORDER BY t.fresh, t.order_ms, t.seq LIMIT 1) of_class)
     LIMIT task_limit);
   IF cardinality(waiting_users) = 0 THEN
@@ -52,7 +55,7 @@ BEGIN
         FROM unnest(waiting_users) WITH ORDINALITY AS turn (u, place) CROSS JOIN LATERAL (
           SELECT of_class.* FROM unnest(asked) AS k (id) CROSS JOIN LATERAL (
             SELECT t.seq, t.class_seq, t.fresh, t.order_ms FROM genai.tasks t
-            WHERE ${WAITS} AND t.class_seq = k.id AND t.user_seq = turn.u AND ${FITS}
+            WHERE ${WAITS} AND t.class_seq = k.id AND t.user_seq = turn.u AND ${fits}
             ORDER BY t.fresh, t.order_ms, t.seq LIMIT share FOR NO KEY UPDATE SKIP LOCKED) of_class
           ORDER BY of_class.fresh, of_class.order_ms, of_class.seq LIMIT share) head
         ORDER BY turn.place, head.fresh, head.order_ms, head.seq LIMIT task_limit - taken),
@@ -81,3 +84,10 @@ BEGIN
   RETURN known;
 END $$;
 `;
+
+/** The same claims as before in a few statements whatever their number: a round is one statement for all users, where each user and each
+ *  task had its own. */
+export const SCHEMA_CLAIMS = claimTasks(FITS);
+
+/** The step after which no task rests because a clock jumped. */
+export const SCHEMA_RESTS = claimTasks(FITS_BY_ANY_CLOCK);

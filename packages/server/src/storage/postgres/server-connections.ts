@@ -9,9 +9,15 @@ const LOCKS = 0x67656e61;
 /** Not this role's to end. */
 const NOT_PERMITTED = "42501";
 
-/** Marks a connection, for its life, as one that writes under a server's name. To be its first statement. */
+/** Marks a connection, for its life, as one that writes under a server's name. To be its first statement. What is told of is on the disk:
+ *  where the database is set to tell of commits before they are, it is not on this connection. */
 export async function markConnection(client: ClientBase, serverId: string): Promise<void> {
-  await client.query(`SELECT pg_advisory_lock_shared(${LOCKS}, hashtext($1))`, [serverId]);
+  await client.query(
+    `SELECT pg_advisory_lock_shared(${LOCKS}, hashtext($1)),
+       set_config('synchronous_commit', CASE setting WHEN 'off' THEN 'on' ELSE setting END, false)
+     FROM current_setting('synchronous_commit') AS setting`,
+    [serverId],
+  );
 }
 
 /** Ends the connections that the process before this one left, and waits until they are gone. A backend outlives its process: it finishes

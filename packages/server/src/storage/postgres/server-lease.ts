@@ -6,7 +6,12 @@ const ALIVE_MS = 20_000;
 /** Four renewals in that time: one or two may fail. */
 const RENEW_MS = 5_000;
 
-/** Says for how long the claims of this server count. A claim names its server and ends with it, so renewing all claims is one row. */
+/** Selects the servers that live. A lease that ends later than two could is of before the database's clock went back: whoever lives has
+ *  renewed it since, and of the others nobody would hear for as long. */
+export const LIVING_SERVERS = `SELECT server_id FROM servers WHERE alive_until_ms BETWEEN now_ms() AND now_ms() + ${2 * ALIVE_MS}`;
+
+/** Says for how long the claims of this server count. A claim names its server and ends with it, so renewing all claims is one row. `pool` is
+ *  the lease's own and ends with it: behind slow reads a server that lives would seem gone. */
 export class ServerLease {
   readonly #pool: Pool;
   readonly #serverId: string;
@@ -30,18 +35,23 @@ export class ServerLease {
     this.#timer.unref();
   }
 
-  /** Whether a server whose lease has lapsed is gone. Not for one lease after this server's own lapsed, or could not be renewed: whatever kept
-   *  this one from the database may have kept the others from it too, and those have to have had the time to come back. */
+  /** Whether a server whose lease has lapsed is gone. Not for one lease after this server's own lapsed, by the clock's jump too, or could not
+   *  be renewed: whatever kept this one from the database may have kept the others from it too, and those have to have had the time to come
+   *  back. */
   async tellsWhoIsGone(): Promise<boolean> {
     await this.#renew();
     return performance.now() >= this.#amnestyUntilMs;
   }
 
-  /** Ends it: other servers may take what this one held at once. */
+  /** Ends it: other servers may take what this one held at once. Rejects where the database is away; it ends by itself then. */
   async end(): Promise<void> {
     if (this.#timer) clearInterval(this.#timer);
     await this.#renewing;
-    await this.#pool.query("UPDATE servers SET alive_until_ms = 0 WHERE server_id = $1", [this.#serverId]);
+    try {
+      await this.#pool.query("UPDATE servers SET alive_until_ms = 0 WHERE server_id = $1", [this.#serverId]);
+    } finally {
+      await this.#pool.end();
+    }
   }
 
   #renew(): Promise<void> {
@@ -58,7 +68,7 @@ export class ServerLease {
         `WITH before AS (SELECT alive_until_ms FROM servers WHERE server_id = $1)
          INSERT INTO servers VALUES ($1, now_ms() + ${ALIVE_MS})
          ON CONFLICT (server_id) DO UPDATE SET alive_until_ms = excluded.alive_until_ms
-         RETURNING coalesce((SELECT alive_until_ms FROM before) <= now_ms(), false) AS lapsed`,
+         RETURNING coalesce((SELECT alive_until_ms NOT BETWEEN now_ms() AND now_ms() + ${ALIVE_MS} FROM before), false) AS lapsed`,
         [this.#serverId],
       );
       lapsed = rows[0]?.lapsed ?? true;

@@ -1,4 +1,5 @@
 import type { Database, Statement } from "better-sqlite3";
+import { REST_MS_MAX } from "../../tasks/rest.ts";
 import type { ClaimedTask, ClaimRequest } from "../../tasks/task-store.ts";
 import { TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
 import type { StoreClock } from "../store-clock.ts";
@@ -41,7 +42,7 @@ export class Claims {
     );
     this.#head = database.prepare(
       `SELECT seq, class_seq AS classSeq, fresh, order_ms AS orderMs ${waiting}
-         AND class_seq = ? AND user_seq = ? AND max_cost >= ? AND not_before_ms <= ?
+         AND class_seq = ? AND user_seq = ? AND max_cost >= ? AND not_before_ms - ? NOT BETWEEN 1 AND ${REST_MS_MAX}
        ORDER BY fresh, order_ms, seq LIMIT ?`,
     );
     this.#take = database.prepare("UPDATE tasks SET claimed = 1 WHERE seq = ?");

@@ -5,6 +5,7 @@ import { TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
 import { statusesOf } from "../delivery-row.ts";
 import { type OutboxRow, outboxEntry } from "../outbox-row.ts";
 import type { StoreClock } from "../store-clock.ts";
+import { ROW_FORMAT } from "../task-row.ts";
 import type { ReplaySelection } from "./writer-protocol.ts";
 
 /** Webhooks that are to be delivered. An entry's id is its task's: a task ends once. */
@@ -59,7 +60,8 @@ function prepare(database: Database) {
   return {
     due: statement<OutboxRow & { seq: number }>(
       `SELECT outbox.task_seq AS seq, outbox.created_at_ms AS enteredAtMs, tries, ${TASK_COLUMNS}
-       FROM ${TASK_TABLES} JOIN outbox ON outbox.task_seq = tasks.seq WHERE due_at_ms <= ? ORDER BY due_at_ms LIMIT ?`,
+       FROM ${TASK_TABLES} JOIN outbox ON outbox.task_seq = tasks.seq
+       WHERE due_at_ms <= ? AND format <= ${ROW_FORMAT} ORDER BY due_at_ms LIMIT ?`,
     ),
     lease: statement("UPDATE outbox SET due_at_ms = ? WHERE task_seq = ?"),
     tried: statement<{ seq: number }>(

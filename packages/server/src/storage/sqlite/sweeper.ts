@@ -86,7 +86,7 @@ export class Sweeper {
       this.#dropArtifacts.run(JSON.stringify(list.map((artifact) => ({ ...artifact, key: null }))), seq);
     }
     const inputs = this.#removeInputs(now - inputTtlMs, limit);
-    this.#oldKeys.run(now - IDEMPOTENCY_MS, limit);
+    const keys = this.#oldKeys.run(now - IDEMPOTENCY_MS, limit).changes;
     this.#oldStops.run(now - taskTtlMs, limit);
     this.#endedCredentials.run(now - taskTtlMs, limit);
     const orphans = this.#orphans.all(this.#orphanCursor, limit).map(({ key }) => key);
@@ -96,7 +96,7 @@ export class Sweeper {
       expired: [...expired, ...old.expired],
       artifactKeys: orphans,
       inputs,
-      more: this.#cursor !== 0 || this.#inputCursor !== 0,
+      more: this.#cursor !== 0 || this.#inputCursor !== 0 || keys === limit,
     };
   }
 

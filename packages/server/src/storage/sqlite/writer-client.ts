@@ -30,15 +30,17 @@ export class WriterClient {
   /** Commits that are known to have failed in the thread. */
   #failures = 0;
   #ended: StoreUnavailable | null = null;
+  #isClosing = false;
 
   private constructor(worker: Worker) {
     this.#worker = worker;
     this.#exited = new Promise((resolve) => worker.once("exit", () => resolve()));
     worker.on("message", (text: string) => this.#answered(JSON.parse(text) as readonly WriterReply[]));
-    worker.once("error", (error) =>
-      this.#end(new StoreUnavailable("The store's writer broke off.", "unknown", { cause: error })),
-    );
-    worker.once("exit", () => this.#end(new StoreUnavailable("The store is closed.", "unknown")));
+    worker.once("error", (error) => this.#broke(error));
+    worker.once("exit", (code) => {
+      if (!this.#isClosing) this.#broke(new Error(`The store's writer ended with code ${code}.`));
+      this.#end(new StoreUnavailable("The store is closed.", "unknown"));
+    });
   }
 
   static async start(file: string): Promise<WriterClient> {
@@ -81,6 +83,7 @@ export class WriterClient {
 
   /** Writes what was asked for so far, then ends the thread. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     if (!this.#ended) this.#worker.postMessage("close" satisfies WriterMessage);
     await this.#exited;
   }
@@ -111,6 +114,13 @@ export class WriterClient {
       return new StoreUnavailable(`${this.#waitingChars} characters wait to be written.`, "rolled_back");
     }
     return null;
+  }
+
+  /** The thread ended that nobody asked to, for want of memory or by a bug. Ends the process: a start takes up what it had claimed, which
+   *  nobody was told of, and without a writer everything would be refused until then. */
+  #broke(cause: unknown): never {
+    this.#end(new StoreUnavailable("The store's writer broke off.", "unknown", { cause }));
+    throw cause;
   }
 
   #end(error: StoreUnavailable): void {

@@ -4,6 +4,7 @@ import { deadlineExceeded } from "../../../src/storage/deadline-exceeded.ts";
 import { matchesFilter } from "../../../src/storage/task-filter.ts";
 import { webhookBody } from "../../../src/storage/webhook-body.ts";
 import { LARGE_INPUT_BYTES } from "../../../src/tasks/large-inputs.ts";
+import { restLeftMs } from "../../../src/tasks/rest.ts";
 import type { StoredAttempt, StoredTask, TaskEvent } from "../../../src/tasks/stored-task.ts";
 import type {
   ChangeOutcome,
@@ -252,7 +253,7 @@ export class ModelTaskStore implements TaskStore {
     for (const held of this.tasks.values()) {
       const { task } = held;
       if (task.state !== "queued" || held.claimed || !classKeys.includes(held.classKey)) continue;
-      if (task.maxCost < costMin || task.notBeforeMs > Date.now()) continue;
+      if (task.maxCost < costMin || restLeftMs(task, Date.now()) > 0) continue;
       byUser.set(task.userId, [...(byUser.get(task.userId) ?? []), held]);
     }
     const orderMs = ({ task }: Held) => task.createdAtMs - task.priority * 60_000;

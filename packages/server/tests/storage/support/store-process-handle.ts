@@ -33,9 +33,20 @@ export class StoreProcess {
   }
 
   async kill(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    if (this.#hasEnded) return;
     this.#process.kill("SIGKILL");
     await once(this.#process, "exit");
+  }
+
+  /** Asks for something that ends it, and returns its exit code. */
+  async endBy(line: string): Promise<number | null> {
+    this.#process.stdin.write(`${line}\n`);
+    if (!this.#hasEnded) await once(this.#process, "exit");
+    return this.#process.exitCode;
+  }
+
+  get #hasEnded(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

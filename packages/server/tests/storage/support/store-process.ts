@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline";
+import { Worker } from "node:worker_threads";
 import { openTaskStore, StoreUnavailable } from "../../../src/storage/index.ts";
 import { inserted, newTask } from "./builders.ts";
 
@@ -33,6 +34,13 @@ async function serve(): Promise<void> {
         case "ping":
           await store.ping();
           answer({ ping: true });
+          break;
+        case "break":
+          // Its thread ends with the next write, as it does where its memory is full.
+          Worker.prototype.postMessage = function (this: Worker) {
+            void this.terminate();
+          };
+          await store.ping();
           break;
         case "close":
           await store.close();

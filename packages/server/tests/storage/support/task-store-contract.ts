@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import type { ChangeOutcome, NewTask, TaskEvent, TaskStore } from "../../../src/storage/index.ts";
 import { artifact, changed, inserted, newTask, opened, requeued, settled } from "./builders.ts";
@@ -387,6 +388,21 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     expect(claimed.map(({ task }) => task.taskId)).toEqual([rested.taskId]);
   });
 
+  test("check 19: a rest that seems to last for an hour was reckoned by a clock that was ahead, and is over", async () => {
+    await using bundle = await setup();
+    const { store } = bundle;
+    const task = newTask();
+    await store.commit([
+      inserted(task),
+      opened(task.taskId),
+      requeued(task.taskId, { notBeforeMs: Date.now() + 3_600_000 }),
+      { type: "claimReleased", taskIds: [task.taskId] },
+    ]);
+    expect(await store.claim({ classKeys: ["sdxl"], limit: 1, costMin: 0 })).toMatchObject([
+      { task: { taskId: task.taskId } },
+    ]);
+  });
+
   test("the backlog counts what waits outside of windows, through every move", async () => {
     await using bundle = await setup();
     const { store } = bundle;
@@ -720,6 +736,18 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     expect(await store.claim({ classKeys: ["clé 🗝"], limit: 1, costMin: 0 })).toMatchObject([
       { classKey: "clé 🗝", task: { userId: "üser 🙂" } },
     ]);
+  });
+
+  test("a class that names as many long models as a task may is one like any other", async () => {
+    await using bundle = await setup();
+    const { store } = bundle;
+    const classKey = JSON.stringify(Array.from({ length: 128 }, () => randomBytes(256).toString("hex")));
+    const [task, again, other] = [newTask(), newTask(), newTask()];
+    await store.commit([inserted(task, { classKey })]);
+    await store.commit([inserted(again, { classKey }), inserted(other, { classKey: `${classKey}!` })]);
+    expect(await backlogOf(store)).toEqual({ [classKey]: 2, [`${classKey}!`]: 1 });
+    const claimed = await store.claim({ classKeys: [classKey], limit: 9, costMin: 0 });
+    expect(claimed.map((each) => each.task.taskId)).toEqual([task.taskId, again.taskId]);
   });
 }
 
