@@ -48,6 +48,21 @@ test("check finds nothing to say of a sound store, while its server works", asyn
   expect(await checkStore(bundle.location, artifacts("attempts/a/0", "attempts/a/1", "attempts/b/0"))).toEqual([]);
 });
 
+test("check finds nothing to say of large inputs, counted ones and those that are kept no longer", async () => {
+  await using bundle = await setup();
+  const pipeline = { type: "standard", prompt: "u".repeat(70_000), model: "" } as const;
+  const [waiting, ended] = [newTask({ pipeline }), newTask({ pipeline })];
+  await bundle.store.commit([
+    inserted(waiting),
+    inserted(ended),
+    settled(ended.taskId, { state: "canceled", atMs: Date.now() - 10_000, attempt: null }),
+  ]);
+  expect(await checkStore(bundle.location, null)).toEqual([]);
+  const kept = { taskTtlMs: 1e10, artifactTtlMs: 1e10, limit: 10, removedKeys: [] };
+  expect(await bundle.store.sweep({ ...kept, inputTtlMs: 5_000 })).toMatchObject({ inputs: 1 });
+  expect(await checkStore(bundle.location, null)).toEqual([]);
+});
+
 test("check names artifacts that tasks name and nobody has", async () => {
   await using bundle = await setup();
   expect(await checkStore(bundle.location, artifacts("attempts/a/0"))).toEqual([
@@ -56,7 +71,8 @@ test("check names artifacts that tasks name and nobody has", async () => {
 });
 
 test.each([
-  ["DELETE FROM pipelines WHERE task_seq = 1", "tasks without their pipeline"],
+  ["DELETE FROM pipelines WHERE task_seq = 3", "tasks without their pipeline that have not ended"],
+  ["INSERT INTO large_inputs VALUES (1, 1, 70000)", "large inputs that are not counted, or counted and not there"],
   ["DELETE FROM events WHERE task_seq = 1 AND number = 2", "tasks whose log has a gap"],
   ["DELETE FROM tasks WHERE seq = 1", "attempts, events or webhooks of no task"],
   ["UPDATE attempts SET task_seq = 1, attempt = 2 WHERE task_seq = 2", "tasks with two accepted results"],

@@ -1,10 +1,20 @@
+import { LARGE_INPUT_BYTES } from "../../tasks/large-inputs.ts";
+
 /** What must hold in a store at any moment, as questions whose answer is a number of violations. The same SQL runs on both
  *  databases; `unclaimed` is how each says that a task is in no window. */
 export function audits(unclaimed: "claimed = 0" | "claimed_by IS NULL"): readonly Audit[] {
   return [
     {
-      finding: "tasks without their pipeline",
-      sql: "SELECT count(*) AS found FROM tasks WHERE seq NOT IN (SELECT task_seq FROM pipelines)",
+      // An ended task's may be gone: it was large, and kept no longer.
+      finding: "tasks without their pipeline that have not ended",
+      sql: "SELECT count(*) AS found FROM tasks WHERE state < 2 AND seq NOT IN (SELECT task_seq FROM pipelines)",
+    },
+    {
+      finding: "large inputs that are not counted, or counted and not there",
+      sql: `SELECT (SELECT count(*) FROM large_inputs WHERE task_seq NOT IN
+                (SELECT task_seq FROM pipelines WHERE octet_length(pipeline) > ${LARGE_INPUT_BYTES}))
+              + (SELECT count(*) FROM pipelines WHERE octet_length(pipeline) > ${LARGE_INPUT_BYTES}
+                AND task_seq NOT IN (SELECT task_seq FROM large_inputs)) AS found`,
     },
     {
       finding: "attempts, events or webhooks of no task",
