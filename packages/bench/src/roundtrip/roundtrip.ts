@@ -18,8 +18,8 @@ const OURS_GUARDED = "ours on SQLite, authentication and limits on";
 const OURS_POSTGRES = "ours on PostgreSQL";
 /** As the relays, which send a node whatever there is: 64 tasks to 10 nodes. Without it a legacy node has one at a time. */
 const NODE_SLOTS = 8;
-const OURS_SLOTS = `ours on SQLite, ${NODE_SLOTS} tasks at a node`;
-const OURS_POSTGRES_SLOTS = `ours on PostgreSQL, ${NODE_SLOTS} tasks at a node`;
+const OURS_SLOTS = `ours on SQLite, ${NODE_SLOTS} tasks per node`;
+const OURS_POSTGRES_SLOTS = `ours on PostgreSQL, ${NODE_SLOTS} tasks per node`;
 
 /** Signs the callers' token in the guarded server. */
 const JWT_SECRET = "the secret of the bench that is of no use anywhere else";
@@ -110,9 +110,9 @@ export async function roundtrip({ tasks = 20_000, rounds, only, profile, json }:
       load: { ...load, rounds },
       rows: names.map((name) => rowOf(name, results)),
       checks: wanted.map(({ ours, theirs, least }) => ({
-        what: `${ours}, of the ${theirs}`,
+        what: `${ours} : ${theirs}`,
         value: ratio(ours, theirs),
-        unit: "of its tasks a second",
+        unit: "times the tasks a second",
         bound: { least },
       })),
     },
