@@ -10,12 +10,14 @@ export interface RetentionOptions {
   readonly artifacts: Pick<ArtifactStore, "delete">;
   readonly taskTtlMs: number;
   readonly artifactTtlMs: number;
+  readonly inputTtlMs: number;
   readonly logger: Logger;
   /** Hears what the store ended, before anything else that the store says. */
   readonly onExpired: (tasks: readonly ExpiredTask[]) => void;
 }
 
-/** Removes what is kept no longer: ended tasks after `taskTtlMs`, their pictures after `artifactTtlMs`. */
+/** Removes what is kept no longer: ended tasks after `taskTtlMs`, their pictures after `artifactTtlMs`, their large inputs after
+ *  `inputTtlMs`. */
 export class Retention {
   readonly #options: RetentionOptions;
   /** Pictures whose bytes are gone, until the store knows. */
@@ -27,16 +29,17 @@ export class Retention {
 
   /** Removes the next few. True where there may be more. */
   async bite(): Promise<boolean> {
-    const { store, artifacts, taskTtlMs, artifactTtlMs, logger, onExpired } = this.#options;
+    const { store, artifacts, taskTtlMs, artifactTtlMs, inputTtlMs, logger, onExpired } = this.#options;
     const removedKeys = this.#removedKeys;
-    const swept = await store.sweep({ taskTtlMs, artifactTtlMs, limit: BITE, removedKeys });
-    const { deleted, expired, artifactKeys, more } = swept;
+    const swept = await store.sweep({ taskTtlMs, artifactTtlMs, inputTtlMs, limit: BITE, removedKeys });
+    const { deleted, expired, artifactKeys, inputs, more } = swept;
     onExpired(expired);
     this.#removedKeys = [];
     await artifacts.delete(artifactKeys);
     this.#removedKeys = artifactKeys;
-    const removed = deleted + expired.length + artifactKeys.length;
-    if (removed > 0) logger.debug({ deleted, expired: expired.length, artifacts: artifactKeys.length }, "swept");
+    const removed = deleted + expired.length + artifactKeys.length + inputs;
+    if (removed > 0)
+      logger.debug({ deleted, expired: expired.length, artifacts: artifactKeys.length, inputs }, "swept");
     return more || removed >= BITE;
   }
 }

@@ -110,6 +110,7 @@ export async function startServer(
     warmTurnsMax: configuration.WARM_TURNS_MAX,
     taskTtlMs: configuration.TASK_TTL,
     userLimits: configuredUserLimits(configuration, credentials),
+    inputBytesMax: configuration.MAX_INPUT_BYTES_PER_USER,
     uploadLimits: { graphPicturesMax: configuration.MAX_GRAPH_PICTURES, bytesMax: configuration.MAX_ATTEMPT_BYTES },
     discard: (keys) => remover.remove(keys),
     tracing,
@@ -240,6 +241,7 @@ export async function startServer(
       artifacts,
       taskTtlMs: configuration.TASK_TTL,
       artifactTtlMs: configuration.ARTIFACT_TTL,
+      inputTtlMs: configuration.INPUT_TTL,
       logger,
       onExpired: (tasks) => coordinator.expired(tasks),
     });

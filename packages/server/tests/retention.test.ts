@@ -25,7 +25,7 @@ test("a picture that could not be removed is removed later, and the others at on
     await put("attempts/a/2");
     // A folder where its file should be: that cannot be removed.
     await mkdir(join(home, "artifacts/attempts/a/1/inside"), { recursive: true });
-    const ttl = { taskTtlMs: 24 * HOUR_MS, artifactTtlMs: HOUR_MS };
+    const ttl = { taskTtlMs: 24 * HOUR_MS, artifactTtlMs: HOUR_MS, inputTtlMs: HOUR_MS };
     const retention = new Retention({
       ...{ store, artifacts, ...ttl },
       logger: pino({ level: "silent" }),

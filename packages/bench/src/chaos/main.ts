@@ -1,23 +1,22 @@
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { asTrial } from "./as-trial.ts";
-import { backlogTrial } from "./backlog-trial.ts";
-import { claims } from "./claims/claims.ts";
-import { databaseOutage } from "./database-outage.ts";
-import { diskFull } from "./disk-full.ts";
-import { frameFuzzTrial } from "./frame-fuzz-trial.ts";
-import { leaseTrial } from "./lease-trial.ts";
-import { migrations } from "./migrations.ts";
-import { nodeLifeTrial } from "./node-life-trial.ts";
-import { outageTrial } from "./outage-trial.ts";
-import { powerCut } from "./power-cut.ts";
 import { runTrial } from "./run-trial.ts";
-import { scalerKill } from "./scaler-kill.ts";
-import { serverKill } from "./server-kill.ts";
-import { soak } from "./soak.ts";
-import { stall } from "./stall.ts";
-import { streamsTrial } from "./streams-trial.ts";
 import type { Trial } from "./trial.ts";
+import { backlog } from "./trials/backlog.ts";
+import { claims } from "./trials/claims.ts";
+import { databaseOutage } from "./trials/database-outage.ts";
+import { diskFull } from "./trials/disk-full.ts";
+import { frameFuzz } from "./trials/frame-fuzz.ts";
+import { lease } from "./trials/lease.ts";
+import { migrations } from "./trials/migrations.ts";
+import { nodeLife } from "./trials/node-life.ts";
+import { outage } from "./trials/outage.ts";
+import { powerCut } from "./trials/power-cut.ts";
+import { scalerKill } from "./trials/scaler-kill.ts";
+import { serverKill } from "./trials/server-kill.ts";
+import { soak } from "./trials/soak.ts";
+import { stall } from "./trials/stall.ts";
+import { streams } from "./trials/streams.ts";
 
 const TRIALS: readonly Trial[] = [
   serverKill,
@@ -29,42 +28,12 @@ const TRIALS: readonly Trial[] = [
   powerCut,
   stall,
   soak,
-  asTrial(
-    "lease",
-    "a fleet under kills, cuts and black holes keeps every task and every result that reached a disk",
-    { tasks: { default: 1_000, what: "tasks to submit" } },
-    ({ tasks }, seed) => leaseTrial({ tasks, seed }),
-  ),
-  asTrial(
-    "node-life",
-    "nodes that are killed and cut, and engines that are restarted, lose no result that was made",
-    { tasks: { default: 500, what: "tasks to submit" } },
-    ({ tasks }, seed) => nodeLifeTrial({ tasks, seed }),
-  ),
-  asTrial(
-    "outage",
-    "a result that was made while the server was away arrives when it is back, and was made once",
-    { awayMs: { default: 120_000, what: "milliseconds that the server is away" } },
-    (options) => outageTrial(options),
-  ),
-  asTrial(
-    "backlog",
-    "tasks that waited when the server was killed are all finished by the node that reconnects",
-    { tasks: { default: 200, what: "tasks to submit" } },
-    (options) => backlogTrial(options),
-  ),
-  asTrial(
-    "streams",
-    "event streams that are cut at random moments, over a kill and a restart of the server, give every event once and in order",
-    { streams: { default: 500, what: "streams to read" } },
-    ({ streams }, seed) => streamsTrial({ streams, seed }),
-  ),
-  asTrial(
-    "frame-fuzz",
-    "hostile frames end their own sockets alone, and the nodes beside them are answered all the while",
-    { frames: { default: 1_000_000, what: "frames to send" } },
-    ({ frames }, seed) => frameFuzzTrial({ frames, seed }),
-  ),
+  lease,
+  nodeLife,
+  outage,
+  backlog,
+  streams,
+  frameFuzz,
 ];
 
 /** What was asked for, or null where it cannot be read, which is said. */

@@ -1,10 +1,11 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import { Random } from "@genai/protocol/conformance";
 import type { Trial, TrialResult } from "./trial.ts";
 
-/** Runs a trial in a folder of its own, which is removed where nothing was violated. */
+/** Runs a trial in a folder of its own, which is removed where nothing was violated. A trial that throws has violated something. */
 export async function runTrial<Option extends string>(
   trial: Trial<Option>,
   how: {
@@ -24,14 +25,11 @@ export async function runTrial<Option extends string>(
     ...how.options,
   } as Record<Option, number>;
   const store = trial.onlyStore ?? how.store ?? "sqlite";
-  const result = await trial.run({
-    options,
-    store,
-    random: new Random(seed),
-    folder,
-    say: how.say ?? (() => undefined),
-  });
+  const say = how.say ?? (() => undefined);
+  const result = await trial
+    .run({ options, store, random: new Random(seed), folder, say })
+    .catch((error: unknown): TrialResult => ({ figures: [], violations: [`It could not go on: ${inspect(error)}`] }));
   if (result.violations.length === 0) await rm(folder, { recursive: true, force: true });
-  else how.say?.(`Logs and store are kept in ${folder}`);
+  else say(`Logs and store are kept in ${folder}`);
   return { ...result, seed, store };
 }

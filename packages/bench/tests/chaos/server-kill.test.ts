@@ -1,11 +1,9 @@
-import { expect, test } from "@jest/globals";
-import { runTrial } from "../../src/chaos/run-trial.ts";
-import { serverKill } from "../../src/chaos/server-kill.ts";
+import { test } from "@jest/globals";
+import { serverKill } from "../../src/chaos/trials/server-kill.ts";
+import { shortForm } from "./support/short-form.ts";
 
-test("check 1: ten kills of the server at any moment lose no acknowledged task, settle none twice, and each ends", async () => {
-  const { figures, violations, seed } = await runTrial(serverKill, {
-    options: { kills: 10, tasks: 400, clients: 16, nodes: 20, startMsMax: 0 },
-  });
-  console.info(`server-kill, seed ${seed}: ${figures.map(({ name, value }) => `${name} ${value}`).join(", ")}`);
-  expect(violations).toEqual([]);
-}, 180_000);
+test(
+  "check 1: ten kills of the server at any moment lose no acknowledged task, settle none twice, and each ends",
+  () => shortForm(serverKill, { kills: 10, tasks: 400, clients: 16, nodes: 20, startMsMax: 0 }),
+  180_000,
+);

@@ -117,7 +117,7 @@ export const TASK_OPERATIONS = {
       201: { description: "The new task.", schema: V2Task, headers: taskLocation },
       200: { description: "The key was used before: the task as it is now.", schema: V2Task, headers: taskLocation },
     },
-    problems: ["task_not_found", "task_not_ended", "idempotency_key_reused", "queue_full"],
+    problems: ["task_not_found", "task_not_ended", "input_not_kept", "idempotency_key_reused", "queue_full"],
   },
   deleteTask: {
     id: "deleteTask",

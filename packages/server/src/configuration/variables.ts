@@ -166,6 +166,12 @@ export const VARIABLES = {
     "bytes",
     "Most bytes of uploaded input images that one user may have stored, each of at least 64 KiB; `off` for no bound.",
   ),
+  MAX_INPUT_BYTES_PER_USER: variable(
+    sizeOrOff({ min: 1_048_576, max: 1_099_511_627_776 }),
+    "10GiB",
+    "bytes",
+    "Most bytes that the large inputs (graphs and pictures of over 64 KiB) of one user's tasks may take, ended ones too until INPUT_TTL; `off` for no bound.",
+  ),
   MAX_PROMPT_CHARS: variable(integer({ min: 1, max: 100_000 }), "10000", "characters", "Longest prompt on /v2."),
   LEASE: variable(
     duration({ minMs: 1_000, maxMs: 600_000 }),
@@ -196,6 +202,12 @@ export const VARIABLES = {
     "7d",
     "seconds",
     "How long pictures are kept.",
+  ),
+  INPUT_TTL: variable(
+    duration({ minMs: MINUTE_MS, maxMs: 3_650 * DAY_MS }),
+    "1d",
+    "seconds",
+    "How long an ended task keeps its large input, to be done again.",
   ),
   ARTIFACT_STORE: variable(
     z.string().min(1),

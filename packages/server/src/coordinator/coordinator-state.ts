@@ -12,8 +12,8 @@ import type { LiveTask } from "./live-task.ts";
 import type { NewsHub } from "./news-hub.ts";
 import type { NodeSessions } from "./node-sessions.ts";
 import type { NodeTallies } from "./node-tallies.ts";
-import type { QueuedCounts } from "./queued-counts.ts";
 import type { SettledWaiters } from "./settled-waiters.ts";
+import type { UserCounts } from "./user-counts.ts";
 
 /** What the coordinator's parts share. The coordinator owns it; each part changes only what its own page says. */
 export interface CoordinatorState {
@@ -29,7 +29,11 @@ export interface CoordinatorState {
   readonly commits: CommitLoop;
   readonly news: NewsHub;
   readonly waiters: SettledWaiters;
-  readonly queued: QueuedCounts;
+  /** Waiting tasks of each user. */
+  readonly queued: UserCounts;
+  /** Bytes of each user's large inputs, and how many there may be; null for no bound. */
+  readonly inputBytes: UserCounts;
+  readonly inputBytesMax: number | null;
   /** The window, by task id. */
   readonly tasks: SlotMap<string, LiveTask>;
   readonly attempts: AttemptIndex;

@@ -18,10 +18,10 @@ import { NodeDesk } from "./node-desk.ts";
 import type { NodeEvents } from "./node-events.ts";
 import type { NodeSessions } from "./node-sessions.ts";
 import { NodeTallies, type NodeTally } from "./node-tallies.ts";
-import { QueuedCounts } from "./queued-counts.ts";
 import { SettledWaiters } from "./settled-waiters.ts";
 import { type Idempotency, Submissions } from "./submissions.ts";
 import type { CancelOutcome, EndWait, SubmitOutcome, TaskNews, TaskService } from "./task-service.ts";
+import { UserCounts } from "./user-counts.ts";
 
 export interface CoordinatorOptions {
   readonly store: TaskStore;
@@ -35,6 +35,8 @@ export interface CoordinatorOptions {
   readonly taskTtlMs: number;
   /** What each user may do. */
   readonly userLimits: (userId: string) => UserLimits;
+  /** Most bytes that the large inputs of one user's tasks may take in the store. Default null, no bound. */
+  readonly inputBytesMax?: number | null;
   /** What each attempt may upload. */
   readonly uploadLimits: UploadLimits;
   /** Removes pictures that no result names. */
@@ -50,6 +52,9 @@ export interface CoordinatorOptions {
 const BEAT_MS = 1_000;
 /** Every so many beats it is looked for what servers left that are gone: their claims outlive them by 20 s anyway. */
 const TAKE_OVER_BEATS = 5;
+
+/** Users whose bytes of large inputs are remembered: those of a user come to an end only by sweeps. */
+const INPUT_USERS_MAX = 10_000;
 
 /** The shell around the dispatcher: the one place where submissions, what nodes say, the clock and the store meet.
  *
@@ -102,7 +107,9 @@ export class Coordinator implements TaskService {
       commits,
       news: new NewsHub(),
       waiters: new SettledWaiters(store),
-      queued: new QueuedCounts(store, commits),
+      queued: new UserCounts((userId) => store.queuedOf(userId), commits),
+      inputBytes: new UserCounts((userId) => store.inputBytesOf(userId), commits, INPUT_USERS_MAX),
+      inputBytesMax: options.inputBytesMax ?? null,
       tasks: new SlotMap(),
       attempts: new AttemptIndex(),
       providers: new Map(),

@@ -1,6 +1,7 @@
 import type { StepResult } from "@genai/dispatcher";
 import { NO_SPAN } from "@genai/tracing";
 import { inTime } from "../in-time.ts";
+import { largeInputBytes } from "../tasks/large-inputs.ts";
 import type { NewTask, StoredTask } from "../tasks/stored-task.ts";
 import { StoreUnavailable } from "../tasks/task-store.ts";
 import { type Admission, classKeyOf } from "./admission.ts";
@@ -92,13 +93,35 @@ export class Submissions {
     return stored === null ? this.#submitNew(task, idempotency, caller) : { type: "repeated", task: stored };
   }
 
+  /** A large input counts from here on, and no more where the task is not stored. */
   async #submitNew(task: NewTask, idempotency: Idempotency | null, caller: Caller): Promise<SubmitOutcome> {
+    const { inputBytes, inputBytesMax } = this.#state;
+    const { userId, pipeline } = task;
+    const bytes = inputBytesMax === null || isSmall(pipeline) ? 0 : largeInputBytes(pipeline);
+    if (inputBytesMax === null || bytes === 0) return await this.#admit(task, idempotency, caller);
+    await inputBytes.look(userId, inputBytesMax - bytes);
+    const taken = inputBytes.peek(userId) ?? 0;
+    if (taken + bytes > inputBytesMax) {
+      const message = `The large inputs of your tasks take ${taken} bytes, and this one ${bytes} more; ${inputBytesMax} are allowed. Those of ended tasks go by themselves, or with the task when you delete it.`;
+      return { type: "queue_full", message, retryAfterMs: QUEUE_FULL_RETRY_MS };
+    }
+    inputBytes.add(userId, bytes);
+    let isStored = false;
+    try {
+      const outcome = await this.#admit(task, idempotency, caller);
+      isStored = outcome.type === "stored";
+      return outcome;
+    } finally {
+      if (!isStored) inputBytes.add(userId, -bytes);
+    }
+  }
+
+  async #admit(task: NewTask, idempotency: Idempotency | null, caller: Caller): Promise<SubmitOutcome> {
     const { commits, queued, userLimits, clock, taskTtlMs, loop } = this.#state;
     const { userId } = task;
-    if (queued.peek(userId) === null) await queued.load(userId);
     const limits = userLimits(userId);
     const { queuedMax } = limits;
-    if ((queued.peek(userId) ?? 0) >= queuedMax) await queued.recount(userId);
+    await queued.look(userId, queuedMax - 1);
     if (!caller.waits || commits.away) return UNAVAILABLE;
     const waiting = queued.peek(userId) ?? 0;
     if (waiting >= queuedMax) {

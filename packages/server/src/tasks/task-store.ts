@@ -181,6 +181,7 @@ export interface TaskStore {
   commit(changes: readonly StoreChange[]): Promise<readonly ChangeOutcome[]>;
 
   task(taskId: string): Promise<StoredTask | null>;
+  /** Null where there is no such task, and where its large input is kept no longer. */
   pipelineOf(taskId: string): Promise<Pipeline | null>;
   attempt(attemptId: string): Promise<StoredAttempt | null>;
   /** Oldest first. */
@@ -206,6 +207,8 @@ export interface TaskStore {
   backlog(): Promise<readonly ClassBacklog[]>;
   /** Number of waiting tasks of a user, claimed ones included. */
   queuedOf(userId: string): Promise<number>;
+  /** Bytes of all large inputs (see `LARGE_INPUT_BYTES`) of a user's tasks, ended ones too until their inputs are gone. */
+  inputBytesOf(userId: string): Promise<number>;
   /** At start: every unsettled task that this server held and that has an open attempt, with its open attempts, in batches. What it held
    *  beside them waits again. */
   recover(): AsyncIterable<readonly (ClaimedTask & { readonly open: readonly StoredAttempt[] })[]>;
@@ -218,6 +221,8 @@ export interface TaskStore {
   sweep(options: {
     readonly taskTtlMs: number;
     readonly artifactTtlMs: number;
+    /** How long the large inputs of ended tasks are kept. */
+    readonly inputTtlMs: number;
     readonly limit: number;
     /** Keys that an earlier sweep reported, and whose bytes are gone. */
     readonly removedKeys: readonly string[];
@@ -226,6 +231,8 @@ export interface TaskStore {
     readonly expired: readonly ExpiredTask[];
     /** Keys of artifacts that no task names any more. Each is reported until it is among the removed ones. */
     readonly artifactKeys: readonly string[];
+    /** Large inputs of ended tasks that were removed. */
+    readonly inputs: number;
     /** There may be more to take out behind what it looked at. */
     readonly more: boolean;
   }>;

@@ -92,7 +92,13 @@ test("what the sweep ends is told to who listens and waits, and counts as waitin
   for (const task of tasks) expect(await coordinator.submit(task, null)).toMatchObject({ type: "stored" });
   expect(await coordinator.submit(newTask(), null)).toMatchObject({ type: "queue_full" });
   const ends = tasks.map(({ taskId }) => coordinator.awaitEnd(taskId, 10_000).ended);
-  const { expired } = await store.sweep({ taskTtlMs: 1e10, artifactTtlMs: 1e10, limit: 100, removedKeys: [] });
+  const { expired } = await store.sweep({
+    taskTtlMs: 1e10,
+    artifactTtlMs: 1e10,
+    inputTtlMs: 1e10,
+    limit: 100,
+    removedKeys: [],
+  });
   coordinator.expired(expired);
   expect(heard.sort()).toEqual(tasks.map(({ taskId }) => taskId).sort());
   for (const end of ends) expect(await end).toMatchObject({ state: "failed", error: { code: "deadline_exceeded" } });

@@ -119,6 +119,7 @@ export async function setup(
   options: {
     readonly store?: (real: TaskStore) => TaskStore;
     readonly queuedMax?: number;
+    readonly inputBytesMax?: number;
     /** What each user may do, in place of `queuedMax`. */
     readonly userLimits?: () => UserLimits;
     /** PostgreSQL; else SQLite. */
@@ -138,6 +139,7 @@ export async function setup(
       logger: pino({ level: "silent" }),
       leaseMs: 30_000,
       taskTtlMs: 30 * 86_400_000,
+      inputBytesMax: options.inputBytesMax ?? null,
       uploadLimits: { graphPicturesMax: 256, bytesMax: 2 ** 30 },
       discard: (keys) => discarded.push(...keys),
       userLimits:

@@ -48,6 +48,14 @@ test("a retry makes a new task of the same pipeline and terms", async () => {
   expect({ ...second, taskId: first?.taskId }).toEqual(first);
 });
 
+test("a task whose large input is kept no longer cannot be done again", async () => {
+  const { server, id, call } = await setup();
+  await using _ = server;
+  server.tasks.settle(id, { state: "succeeded" });
+  server.tasks.submitted.splice(0);
+  expect((await call("POST", "/retry")).json()).toMatchObject({ status: 410, code: "input_not_kept", taskId: id });
+});
+
 test("a deleted task is gone; one that has not ended cannot be deleted", async () => {
   const { server, id, call } = await setup();
   await using _ = server;

@@ -24,7 +24,13 @@ function setup() {
       return reply;
     },
     sweep() {
-      const request = { taskTtlMs: 30 * 24 * HOUR_MS, artifactTtlMs: HOUR_MS, limit: 10, removedKeys: [] };
+      const request = {
+        taskTtlMs: 30 * 24 * HOUR_MS,
+        artifactTtlMs: HOUR_MS,
+        inputTtlMs: HOUR_MS,
+        limit: 10,
+        removedKeys: [],
+      };
       const [reply] = writer.run([{ call: "sweep", request }]);
       return reply;
     },

@@ -27,7 +27,7 @@ test("a sweep finds its bite by an index, however large the table is", async () 
   const before = await scans();
   // PostgreSQL counts a scan about a second after it was made.
   await until("every index was scanned", async () => {
-    await store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, limit: 10, removedKeys: [] });
+    await store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, inputTtlMs: 1e10, limit: 10, removedKeys: [] });
     const now = await scans();
     return now.every(({ by_index }, index) => by_index > (before[index]?.by_index ?? 0));
   });
@@ -40,7 +40,8 @@ test("a sweep says that there may be more as long as it finds its bite of old ke
   await bundle.sql(`INSERT INTO genai.idempotency_keys SELECT 1, 'k' || n, 't', 'h', n FROM generate_series(1, 15) n;
     INSERT INTO genai.change_groups SELECT gen_random_uuid(), NULL, n FROM generate_series(1, 250) n`);
   const more = async () => {
-    return (await store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, limit: 10, removedKeys: [] })).more;
+    return (await store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, inputTtlMs: 1e9, limit: 10, removedKeys: [] }))
+      .more;
   };
   expect([await more(), await more(), await more()]).toEqual([true, true, false]);
   expect(await bundle.sql("SELECT FROM genai.idempotency_keys UNION ALL SELECT FROM genai.change_groups")).toEqual([]);

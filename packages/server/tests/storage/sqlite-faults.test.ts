@@ -237,10 +237,13 @@ test("check 19: after a start with the clock an hour back, tasks from the future
     settled(done.taskId, { atMs: ahead, artifacts: [artifact("attempts/a/0")] }),
   ]);
   const hour = 60 * 60 * 1000;
-  expect(await store.sweep({ taskTtlMs: hour, artifactTtlMs: hour, limit: 10, removedKeys: [] })).toEqual({
+  expect(
+    await store.sweep({ taskTtlMs: hour, artifactTtlMs: hour, inputTtlMs: 1e10, limit: 10, removedKeys: [] }),
+  ).toEqual({
     deleted: 0,
     expired: [],
     artifactKeys: [],
+    inputs: 0,
     more: false,
   });
   expect(await store.idempotency("alice", "k")).toMatchObject({ taskId: waiting.taskId });
@@ -274,7 +277,9 @@ test("a row of a newer version is left alone, and everything beside it goes on",
   expect(await store.commit([settled(newer.taskId)])).toEqual([{ type: "conflict", taskId: null }]);
   const claimed = await store.claim({ classKeys: ["sdxl"], limit: 10, costMin: 0 });
   expect(claimed.map(({ task }) => task.taskId)).toEqual([known.taskId]);
-  expect(await store.sweep({ taskTtlMs: -1e9, artifactTtlMs: 0, limit: 10, removedKeys: [] })).toMatchObject({
+  expect(
+    await store.sweep({ taskTtlMs: -1e9, artifactTtlMs: 0, inputTtlMs: 1e10, limit: 10, removedKeys: [] }),
+  ).toMatchObject({
     deleted: 0,
   });
   expect(await backlogOf(store)).toBeDefined();

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import type { Random } from "@genai/protocol/conformance";
 import { z } from "zod";
-import { type Answer, ask } from "../ask.ts";
+import { type Answer, ask } from "./ask.ts";
 import type { ClientLog, LoggedTask } from "./client-log.ts";
 import { endOf, readTask, taskIn } from "./task-view.ts";
 

@@ -1,5 +1,5 @@
 import { V2Task } from "@genai/protocol";
-import { type Answer, ask } from "../ask.ts";
+import { type Answer, ask } from "./ask.ts";
 import type { SeenEnd } from "./client-log.ts";
 
 /** The task in a good answer; null for no answer and for a refusal. Throws where a good answer holds no task. */

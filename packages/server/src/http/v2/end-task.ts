@@ -29,7 +29,7 @@ export function retryTask(context: V2Context): OperationHandler<V2Operations["re
   return async ({ params, headers, caller, request }) => {
     const ended = mustHaveEnded(await context.taskOf(caller, params.taskId));
     const pipeline = await store.pipelineOf(ended.taskId);
-    if (pipeline === null) throw notFound(ended.taskId);
+    if (pipeline === null) throw new HttpRefusal("input_not_kept", { taskId: ended.taskId });
     const born = { taskId: newTaskId(), nowMs: wallMs(), traceparent: traceparentOf(request) };
     const task = retriedTask(ended, pipeline, born);
     const idempotency = idempotencyOf(headers["idempotency-key"], `POST /v2/tasks/${ended.taskId}/retry`, {});

@@ -6,6 +6,7 @@ import { SCHEMA_BATCHES, SCHEMA_OWN_CLAIMS, SCHEMA_TAKE_BACK } from "./schema-ba
 import { SCHEMA_CLAIMS, SCHEMA_RESTS } from "./schema-claims.ts";
 import { SCHEMA_FUNCTIONS } from "./schema-functions.ts";
 import { SCHEMA_GUARD } from "./schema-guard.ts";
+import { SCHEMA_INPUTS } from "./schema-inputs.ts";
 import { SCHEMA_PIPELINE } from "./schema-pipeline.ts";
 import { SCHEMA_TABLES } from "./schema-tables.ts";
 
@@ -20,6 +21,7 @@ const MIGRATIONS: readonly string[] = [
   SCHEMA_BATCHES,
   SCHEMA_PIPELINE,
   SCHEMA_TAKE_BACK,
+  SCHEMA_INPUTS,
   // A class names all models of a graph: a tree takes keys of 2,704 bytes at most, a hash takes any.
   `ALTER TABLE genai.classes DROP CONSTRAINT classes_class_key_key,
     ADD CONSTRAINT classes_class_key_key EXCLUDE USING hash (class_key WITH =)`,

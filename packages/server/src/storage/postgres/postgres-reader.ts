@@ -125,6 +125,16 @@ export class PostgresReader {
     return { tasks, gpuMs: row?.gpuMs ?? 0, cost: row?.cost ?? 0 };
   }
 
+  async inputBytesOf(userId: string): Promise<number> {
+    const [row] = await this.#query<{ bytes: number }>(
+      "inputBytes",
+      `SELECT coalesce(sum(bytes), 0)::bigint AS bytes FROM large_inputs
+       WHERE user_seq = (SELECT user_seq FROM users WHERE user_id = $1)`,
+      [plain(userId)],
+    );
+    return row?.bytes ?? 0;
+  }
+
   async idempotency(
     userId: string,
     key: string,

@@ -4,7 +4,13 @@ import type { TaskArtifact } from "../../tasks/stored-task.ts";
 import type { ExpiredTask, StoreChange } from "../../tasks/task-store.ts";
 import { type AppliedChange, changeOutcome } from "../applied-change.ts";
 import { deadlineExceeded } from "../deadline-exceeded.ts";
-import { cursorAfter, orphanCursorAfter, type SweepOptions, type SweepResult } from "../sweep-result.ts";
+import {
+  cursorAfter,
+  inputsToRemove,
+  orphanCursorAfter,
+  type SweepOptions,
+  type SweepResult,
+} from "../sweep-result.ts";
 import { ROW_FORMAT } from "../task-row.ts";
 import { applyQuery, prepareChange } from "./change-batches.ts";
 import { KnownNames } from "./known-names.ts";
@@ -17,13 +23,14 @@ const SWEEP_LOCK = 0x67656e616a;
 /** Groups of changes that a bite takes for each of its tasks: small rows, and several come of each task. */
 const GROUPS_FOR_A_TASK = 10;
 
-const NOTHING: SweepResult = { deleted: 0, expired: [], artifactKeys: [], more: false };
+const NOTHING: SweepResult = { deleted: 0, expired: [], artifactKeys: [], inputs: 0, more: false };
 
 /** Takes out what has had its time, a bite at a time. */
 export class PostgresSweeper {
   readonly #pool: Pool;
   readonly #serverId: string;
   #cursor = 0;
+  #inputCursor = 0;
   /** What a bite ended, or tried to, until its commit is heard. Nobody else tells of it. */
   #unheard: { readonly groupId: string; readonly changes: readonly StoreChange[] } | null = null;
   /** The last key that was reported, or nothing where the next is the first. */
@@ -76,7 +83,7 @@ export class PostgresSweeper {
 
   async #bite(
     client: ClientBase,
-    { taskTtlMs, artifactTtlMs, limit, removedKeys }: SweepOptions,
+    { taskTtlMs, artifactTtlMs, inputTtlMs, limit, removedKeys }: SweepOptions,
     now: number,
   ): Promise<SweepResult> {
     await client.query("DELETE FROM orphaned_artifacts WHERE key = ANY($1::text[])", [removedKeys]);
@@ -88,6 +95,7 @@ export class PostgresSweeper {
     const old = await this.#retire(client, now - taskTtlMs, limit);
     const expired = await this.#expire(client, [...late.map((row) => row.taskId), ...old.expired], now);
     await this.#dropArtifacts(client, now - artifactTtlMs, limit);
+    const inputs = await this.#removeInputs(client, now - inputTtlMs, limit);
     const { rowCount: keys } = await client.query(
       `DELETE FROM idempotency_keys WHERE (user_seq, key) IN
          (SELECT user_seq, key FROM idempotency_keys WHERE created_at_ms < $1::bigint - 86400000 ORDER BY created_at_ms LIMIT $2)`,
@@ -114,8 +122,9 @@ export class PostgresSweeper {
     );
     const orphans = rows.map((row) => row.key);
     this.#orphanCursor = orphanCursorAfter(orphans, limit);
-    const more = this.#cursor !== 0 || keys === limit || groups === GROUPS_FOR_A_TASK * limit;
-    return { deleted: old.deleted, expired, artifactKeys: orphans, more };
+    const isFull = keys === limit || groups === GROUPS_FOR_A_TASK * limit;
+    const more = isFull || this.#cursor !== 0 || this.#inputCursor !== 0;
+    return { deleted: old.deleted, expired, artifactKeys: orphans, inputs, more };
   }
 
   async #retire(client: ClientBase, createdBeforeMs: number, limit: number) {
@@ -187,5 +196,18 @@ export class PostgresSweeper {
        WHERE tasks.seq = x.seq`,
       [rows.map((row) => row.seq), emptied],
     );
+  }
+
+  /** Returns how many. */
+  async #removeInputs(client: ClientBase, settledBeforeMs: number, limit: number): Promise<number> {
+    const { rows } = await client.query<{ seq: number; bytes: number; old: boolean }>(
+      `SELECT task_seq AS seq, bytes, coalesce(settled_at_ms < $2, false) AS old FROM large_inputs JOIN tasks ON seq = task_seq
+       WHERE task_seq > $1 AND format <= ${ROW_FORMAT} ORDER BY task_seq LIMIT $3`,
+      [this.#inputCursor, settledBeforeMs, limit],
+    );
+    const { seqs, cursor } = inputsToRemove(rows, limit);
+    await client.query("DELETE FROM pipelines WHERE task_seq = ANY($1::bigint[])", [seqs]);
+    this.#inputCursor = cursor;
+    return seqs.length;
   }
 }

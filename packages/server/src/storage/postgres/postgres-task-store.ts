@@ -180,6 +180,10 @@ export class PostgresTaskStore implements ServerStore {
     return (await this.#reader.usageOf(userId)).tasks.queued;
   }
 
+  inputBytesOf(userId: string): Promise<number> {
+    return this.#reader.inputBytesOf(userId);
+  }
+
   recover(): AsyncIterable<readonly RecoveredTask[]> {
     return batches((after) => this.#answered(() => this.#recovery.ownBatch(after)));
   }

@@ -184,4 +184,17 @@ INSERT INTO counters VALUES ('credentials', 0);
     // Somebody was told of the task by a repeat of its submission.
     sql: "ALTER TABLE tasks ADD COLUMN told INTEGER NOT NULL DEFAULT 0;",
   },
+  {
+    number: 5,
+    // By a trigger, so that whoever stores a pipeline need not know of it. The number is `LARGE_INPUT_BYTES`.
+    sql: `
+CREATE TABLE large_inputs (task_seq INTEGER PRIMARY KEY, user_seq INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
+CREATE INDEX large_inputs_of_user ON large_inputs (user_seq, bytes);
+INSERT INTO large_inputs SELECT seq, user_seq, octet_length(pipeline)
+  FROM pipelines JOIN tasks ON seq = task_seq WHERE octet_length(pipeline) > 65536;
+CREATE TRIGGER large_input_stored AFTER INSERT ON pipelines WHEN octet_length(new.pipeline) > 65536 BEGIN
+  INSERT INTO large_inputs SELECT seq, user_seq, octet_length(new.pipeline) FROM tasks WHERE seq = new.task_seq;
+END;
+`,
+  },
 ];

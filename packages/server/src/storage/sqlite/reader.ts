@@ -83,6 +83,10 @@ export class Reader {
     return this.#sql.usage.get(userId)?.queued ?? 0;
   }
 
+  inputBytesOf(userId: string): number {
+    return this.#sql.inputBytes.get(userId)?.bytes ?? 0;
+  }
+
   idempotency(userId: string, key: string): { readonly taskId: string; readonly bodyHash: string } | null {
     return this.#sql.key.get(userId, key, this.#clock() - IDEMPOTENCY_MS) ?? null;
   }
@@ -116,6 +120,9 @@ function prepare(database: Database) {
     ),
     pipeline: statement<{ pipeline: string }>(
       "SELECT pipeline FROM pipelines JOIN tasks ON tasks.seq = pipelines.task_seq WHERE task_id = ?",
+    ),
+    inputBytes: statement<{ bytes: number }>(
+      "SELECT sum(bytes) AS bytes FROM large_inputs WHERE user_seq = (SELECT user_seq FROM users WHERE user_id = ?)",
     ),
     attempt: statement<AttemptRow>(
       `SELECT ${ATTEMPT_COLUMNS} FROM attempts JOIN tasks ON tasks.seq = attempts.task_seq WHERE attempt_id = ?`,

@@ -139,6 +139,10 @@ export class SqliteTaskStore implements ServerStore {
     return this.#read(() => this.#reader.queuedOf(userId));
   }
 
+  async inputBytesOf(userId: string): Promise<number> {
+    return this.#read(() => this.#reader.inputBytesOf(userId));
+  }
+
   recover(): AsyncIterable<readonly RecoveredTask[]> {
     return batches((after) => this.#writer.call("recover", { after }));
   }

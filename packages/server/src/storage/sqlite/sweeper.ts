@@ -3,7 +3,13 @@ import type { TaskArtifact } from "../../tasks/stored-task.ts";
 import type { ExpiredTask } from "../../tasks/task-store.ts";
 import { deadlineExceeded } from "../deadline-exceeded.ts";
 import type { StoreClock } from "../store-clock.ts";
-import { cursorAfter, orphanCursorAfter, type SweepOptions, type SweepResult } from "../sweep-result.ts";
+import {
+  cursorAfter,
+  inputsToRemove,
+  orphanCursorAfter,
+  type SweepOptions,
+  type SweepResult,
+} from "../sweep-result.ts";
 import { ROW_FORMAT, STATE_NUMBER } from "../task-row.ts";
 import { type ChangeWriter, IDEMPOTENCY_MS } from "./change-writer.ts";
 import { TaskRemover } from "./task-remover.ts";
@@ -18,6 +24,7 @@ export class Sweeper {
   readonly #next: Statement<[number, number], LookedTask>;
   readonly #oldArtifacts: Statement<[number, number], { seq: number; artifacts: string }>;
   readonly #dropArtifacts: Statement<[string, number]>;
+  readonly #largeInputs: Statement<[number, number], { seq: number; bytes: number; settledAtMs: number | null }>;
   readonly #oldKeys: Statement<[number, number]>;
   readonly #oldStops: Statement<[number, number]>;
   readonly #endedCredentials: Statement<[number, number]>;
@@ -27,6 +34,8 @@ export class Sweeper {
   #orphanCursor = "";
   /** Retention goes through the tasks from the oldest on; this is how far it has come. */
   #cursor = 0;
+  /** The same for large inputs. */
+  #inputCursor = 0;
 
   constructor(database: Database, writer: ChangeWriter, clock: StoreClock) {
     this.#writer = writer;
@@ -47,6 +56,10 @@ export class Sweeper {
       "SELECT seq, artifacts FROM tasks WHERE keeps_artifacts = 1 AND settled_at_ms < ? ORDER BY settled_at_ms LIMIT ?",
     );
     this.#dropArtifacts = database.prepare("UPDATE tasks SET keeps_artifacts = 0, artifacts = ? WHERE seq = ?");
+    this.#largeInputs = database.prepare(
+      `SELECT seq, bytes, settled_at_ms AS settledAtMs FROM large_inputs JOIN tasks ON seq = task_seq
+       WHERE task_seq > ? AND format <= ${ROW_FORMAT} ORDER BY task_seq LIMIT ?`,
+    );
     this.#oldKeys = database.prepare(
       `DELETE FROM idempotency_keys WHERE (user_seq, key) IN
          (SELECT user_seq, key FROM idempotency_keys WHERE created_at_ms < ? ORDER BY created_at_ms LIMIT ?)`,
@@ -62,7 +75,7 @@ export class Sweeper {
     this.#forgetOrphan = database.prepare("DELETE FROM orphaned_artifacts WHERE key = ?");
   }
 
-  sweep({ taskTtlMs, artifactTtlMs, limit, removedKeys }: SweepOptions): SweepResult {
+  sweep({ taskTtlMs, artifactTtlMs, inputTtlMs, limit, removedKeys }: SweepOptions): SweepResult {
     const now = this.#clock();
     for (const key of removedKeys) this.#forgetOrphan.run(key);
     const expired = this.#pastDeadline.all(now, limit).flatMap(({ taskId }) => this.#expire(taskId, now));
@@ -72,6 +85,7 @@ export class Sweeper {
       this.#remover.orphan(list);
       this.#dropArtifacts.run(JSON.stringify(list.map((artifact) => ({ ...artifact, key: null }))), seq);
     }
+    const inputs = this.#removeInputs(now - inputTtlMs, limit);
     const keys = this.#oldKeys.run(now - IDEMPOTENCY_MS, limit).changes;
     this.#oldStops.run(now - taskTtlMs, limit);
     this.#endedCredentials.run(now - taskTtlMs, limit);
@@ -81,8 +95,22 @@ export class Sweeper {
       deleted: old.deleted,
       expired: [...expired, ...old.expired],
       artifactKeys: orphans,
-      more: this.#cursor !== 0 || keys === limit,
+      inputs,
+      more: this.#cursor !== 0 || this.#inputCursor !== 0 || keys === limit,
     };
+  }
+
+  /** Returns how many. */
+  #removeInputs(settledBeforeMs: number, limit: number): number {
+    const looked = this.#largeInputs.all(this.#inputCursor, limit).map(({ seq, bytes, settledAtMs }) => ({
+      seq,
+      bytes,
+      old: settledAtMs !== null && settledAtMs < settledBeforeMs,
+    }));
+    const { seqs, cursor } = inputsToRemove(looked, limit);
+    for (const seq of seqs) this.#remover.removeInput(seq);
+    this.#inputCursor = cursor;
+    return seqs.length;
   }
 
   #retire(createdBeforeMs: number, limit: number, now: number): { deleted: number; expired: ExpiredTask[] } {

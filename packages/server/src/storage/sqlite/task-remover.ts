@@ -6,20 +6,31 @@ export class TaskRemover {
   readonly #artifactsOf: Statement<[number], { artifacts: string }>;
   readonly #orphan: Statement<[string]>;
   readonly #deletions: readonly Statement<[number]>[];
+  readonly #inputDeletions: readonly Statement<[number]>[];
 
   constructor(database: Database) {
     this.#artifactsOf = database.prepare("SELECT artifacts FROM tasks WHERE seq = ? AND keeps_artifacts = 1");
     this.#orphan = database.prepare("INSERT OR IGNORE INTO orphaned_artifacts (key) VALUES (?)");
     this.#deletions = [
       "DELETE FROM tasks WHERE seq = ?",
-      ...["pipelines", "attempts", "events", "outbox"].map((table) => `DELETE FROM ${table} WHERE task_seq = ?`),
+      ...["pipelines", "large_inputs", "attempts", "events", "outbox"].map(
+        (table) => `DELETE FROM ${table} WHERE task_seq = ?`,
+      ),
     ].map((sql) => database.prepare(sql));
+    this.#inputDeletions = ["pipelines", "large_inputs"].map((table) =>
+      database.prepare(`DELETE FROM ${table} WHERE task_seq = ?`),
+    );
   }
 
   remove(taskSeq: number): void {
     const held = this.#artifactsOf.get(taskSeq);
     if (held) this.orphan(JSON.parse(held.artifacts));
     for (const deletion of this.#deletions) deletion.run(taskSeq);
+  }
+
+  /** The task stays without what it was to run. */
+  removeInput(taskSeq: number): void {
+    for (const deletion of this.#inputDeletions) deletion.run(taskSeq);
   }
 
   /** No task names these any more. */

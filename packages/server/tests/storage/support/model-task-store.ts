@@ -3,6 +3,7 @@ import { changeEvent } from "../../../src/storage/change-event.ts";
 import { deadlineExceeded } from "../../../src/storage/deadline-exceeded.ts";
 import { matchesFilter } from "../../../src/storage/task-filter.ts";
 import { webhookBody } from "../../../src/storage/webhook-body.ts";
+import { LARGE_INPUT_BYTES } from "../../../src/tasks/large-inputs.ts";
 import { restLeftMs } from "../../../src/tasks/rest.ts";
 import type { StoredAttempt, StoredTask, TaskEvent } from "../../../src/tasks/stored-task.ts";
 import type {
@@ -19,7 +20,8 @@ import { storedTask } from "../../support/stored-task.ts";
 
 interface Held {
   task: StoredTask;
-  readonly pipeline: Pipeline;
+  /** Null once a large input is kept no longer. */
+  pipeline: Pipeline | null;
   readonly classKey: string;
   readonly place: number;
   claimed: boolean;
@@ -301,6 +303,11 @@ export class ModelTaskStore implements TaskStore {
     return this.#usageOf(userId).tasks.queued;
   }
 
+  async inputBytesOf(userId: string) {
+    const held = [...this.tasks.values()].filter(({ task }) => task.userId === userId);
+    return held.reduce((sum, { pipeline }) => sum + inputBytes(pipeline), 0);
+  }
+
   async *takeOver() {}
 
   async *recover() {
@@ -315,7 +322,7 @@ export class ModelTaskStore implements TaskStore {
     if (batch.length > 0) yield batch;
   }
 
-  async sweep({ taskTtlMs, artifactTtlMs, limit, removedKeys }: Parameters<TaskStore["sweep"]>[0]) {
+  async sweep({ taskTtlMs, artifactTtlMs, inputTtlMs, limit, removedKeys }: Parameters<TaskStore["sweep"]>[0]) {
     const now = Date.now();
     this.#orphans = this.#orphans.filter((key) => !removedKeys.includes(key));
     const waiting = [...this.tasks.values()].filter((held) => held.task.state === "queued" && !held.claimed);
@@ -335,10 +342,17 @@ export class ModelTaskStore implements TaskStore {
       this.#orphans.push(...held.task.artifacts.flatMap(({ key }) => (key === null ? [] : [key])));
       held.task = { ...held.task, artifacts: held.task.artifacts.map((artifact) => ({ ...artifact, key: null })) };
     }
+    let inputs = 0;
+    for (const held of this.tasks.values()) {
+      if (held.task.settledAtMs === null || held.task.settledAtMs >= now - inputTtlMs) continue;
+      if (inputs === limit || inputBytes(held.pipeline) === 0) continue;
+      held.pipeline = null;
+      inputs += 1;
+    }
     const behind = this.#orphans.filter((key) => key > this.#orphanCursor).sort();
     const artifactKeys = behind.slice(0, limit);
     this.#orphanCursor = behind.length < limit ? "" : (artifactKeys.at(-1) ?? "");
-    return { deleted: Math.min(old.length, limit), expired, artifactKeys, more: old.length > limit };
+    return { deleted: Math.min(old.length, limit), expired, artifactKeys, inputs, more: old.length > limit };
   }
 
   async outboxDue(limit: number, leaseMs: number): Promise<readonly OutboxEntry[]> {
@@ -381,4 +395,10 @@ export class ModelTaskStore implements TaskStore {
   async ping() {}
 
   async close() {}
+}
+
+/** What the text of a large input takes, in bytes; 0 of others. */
+function inputBytes(pipeline: Pipeline | null): number {
+  const bytes = pipeline === null ? 0 : Buffer.byteLength(JSON.stringify(pipeline));
+  return bytes > LARGE_INPUT_BYTES ? bytes : 0;
 }
