@@ -246,7 +246,7 @@ test("what a sweep ended whose commit was not answered is told by the next one, 
   const store = await bundle.open();
   const task = newTask({ deadlineAtMs: Date.now() - 1 });
   await store.commit([inserted(task)]);
-  const sweep = () => store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, inputTtlMs: 1e10, limit: 10, removedKeys: [] });
+  const sweep = () => store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, inputTtlMs: 1e9, limit: 10, removedKeys: [] });
   bundle.proxy.resetAtAnswerTo("COMMIT");
   await expect(sweep()).rejects.toMatchObject({ name: "StoreUnavailable", outcome: "unknown" });
   expect(await sweep()).toMatchObject({

@@ -77,7 +77,7 @@ test("a sweep takes nothing from servers whose leases lapsed while the database 
   const task = newTask();
   await other.commit([inserted(task, { claimed: true })]);
   const store = await bundle.open(bundle.databaseUrl, true);
-  const sweep = () => store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, inputTtlMs: 1e10, limit: 10, removedKeys: [] });
+  const sweep = () => store.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, inputTtlMs: 1e9, limit: 10, removedKeys: [] });
   await lapse(bundle, "all");
   await sweep();
   expect(await other.held(task.taskId)).not.toBeNull();
@@ -222,7 +222,7 @@ test.each(["gives back", "asks what became of"])(
     if (how !== "gives back") bundle.proxy.resetAtAnswerTo("sdxl");
     await late.claim(request).catch(() => []);
     await lapse(bundle, "first");
-    await other.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, inputTtlMs: 1e10, limit: 10, removedKeys: [] });
+    await other.sweep({ taskTtlMs: 1e9, artifactTtlMs: 1e9, inputTtlMs: 1e9, limit: 10, removedKeys: [] });
     expect(await other.claim(request)).toMatchObject([{ task: { taskId: task.taskId } }]);
     if (how === "gives back") await late.commit([{ type: "claimReleased", taskIds: [task.taskId] }]);
     expect(await late.claim(request)).toEqual([]);

@@ -122,9 +122,9 @@ export class PostgresSweeper {
     );
     const orphans = rows.map((row) => row.key);
     this.#orphanCursor = orphanCursorAfter(orphans, limit);
-    const isMore =
-      this.#cursor !== 0 || this.#inputCursor !== 0 || keys === limit || groups === GROUPS_FOR_A_TASK * limit;
-    return { deleted: old.deleted, expired, artifactKeys: orphans, inputs, more: isMore };
+    const isFull = keys === limit || groups === GROUPS_FOR_A_TASK * limit;
+    const more = isFull || this.#cursor !== 0 || this.#inputCursor !== 0;
+    return { deleted: old.deleted, expired, artifactKeys: orphans, inputs, more };
   }
 
   async #retire(client: ClientBase, createdBeforeMs: number, limit: number) {
