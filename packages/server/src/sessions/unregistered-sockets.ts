@@ -1,4 +1,4 @@
-import { isLoopback } from "./is-loopback.ts";
+import { isLoopback } from "../http/is-loopback.ts";
 
 /** Counts sockets that have not registered, in all and by address, so that nobody can fill the server with silent ones. */
 export class UnregisteredSockets {
