@@ -52,13 +52,13 @@ async function upgrade(
 }
 
 test.each([
-  ["no token", {}, 401],
-  ["a wrong bearer token", { headers: { Authorization: "Bearer wrong" } }, 401],
-  ["a wrong token in the URL", { path: "/?token=wrong" }, 401],
-  ["an empty token", { path: "/?token=" }, 401],
-  ["the right bearer token", { headers: { Authorization: `Bearer ${TOKEN}` } }, 101],
-  ["the right token in the URL", { path: `/?token=${TOKEN}` }, 101],
-])("where a join token is configured an upgrade with %s gets %3$i", async (_name, options, status) => {
+  ["no token", 401, {}],
+  ["a wrong bearer token", 401, { headers: { Authorization: "Bearer wrong" } }],
+  ["a wrong token in the URL", 401, { path: "/?token=wrong" }],
+  ["an empty token", 401, { path: "/?token=" }],
+  ["the right bearer token", 101, { headers: { Authorization: `Bearer ${TOKEN}` } }],
+  ["the right token in the URL", 101, { path: `/?token=${TOKEN}` }],
+])("where a join token is configured an upgrade with %s gets %i", async (_name, status, options) => {
   await using gateway = await setup(withToken);
   const answer = await upgrade(gateway.port, options);
   expect(answer.status).toBe(status);

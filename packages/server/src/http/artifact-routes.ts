@@ -1,15 +1,15 @@
 import { pipeline, Transform } from "node:stream";
 import { DirectUploadBody } from "@genai/protocol";
 import { type Request, type Response, Router } from "express";
+import { artifactKey, directArtifactKey } from "../artifacts/artifact-key.ts";
+import { type ArtifactStore, ArtifactTooLarge, isArtifactKey } from "../artifacts/artifact-store.ts";
+import type { ArtifactUrls } from "../artifacts/artifact-urls.ts";
+import { type AttemptUploads, type UploadRefusal, UploadRefused } from "../artifacts/attempt-uploads.ts";
 import type { NodeEvents } from "../coordinator/node-events.ts";
-import { BodyBudget } from "../http/body-budget.ts";
-import { HttpRefusal } from "../http/http-refusal.ts";
-import { readJsonBody } from "../http/request-body.ts";
 import type { TaskStore } from "../tasks/task-store.ts";
-import { artifactKey, directArtifactKey } from "./artifact-key.ts";
-import { type ArtifactStore, ArtifactTooLarge, isArtifactKey } from "./artifact-store.ts";
-import type { ArtifactUrls } from "./artifact-urls.ts";
-import { type AttemptUploads, type UploadRefusal, UploadRefused } from "./attempt-uploads.ts";
+import { BodyBudget } from "./body-budget.ts";
+import { HttpRefusal } from "./http-refusal.ts";
+import { readJsonBody } from "./request-body.ts";
 
 export interface ArtifactRoutesOptions {
   readonly artifacts: ArtifactStore;
