@@ -9,6 +9,7 @@ import type { NodeEvents } from "../coordinator/node-events.ts";
 import type { TaskStore } from "../tasks/task-store.ts";
 import { BodyBudget } from "./body-budget.ts";
 import { HttpRefusal } from "./http-refusal.ts";
+import { STORE_RETRY_MS } from "./refusal-of.ts";
 import { readJsonBody } from "./request-body.ts";
 
 export interface ArtifactRoutesOptions {
@@ -28,13 +29,12 @@ interface RouteContext extends ArtifactRoutesOptions {
 }
 
 const STALL_MS = 30_000;
-/** How long a node has for an upload to where pictures are kept, and a client for a download from there, in milliseconds. */
+/** How long the URL is good by which a node uploads straight to S3, in milliseconds. */
 export const DIRECT_UPLOAD_MS = 15 * 60_000;
+/** How long the URL is good by which a client downloads from there, in milliseconds. */
 const REDIRECT_MS = 3_600_000;
 /** Longest question about an upload, in bytes. */
 const QUESTION_BYTES_MAX = 4_096;
-/** Nodes whose picture could not be stored come back after this long, in milliseconds. */
-const STORE_RETRY_MS = 2_000;
 
 /** Signed uploads by nodes, signed downloads by clients. Each URL is its own permission; no other is asked for. */
 export function artifactRoutes(given: ArtifactRoutesOptions): Router {
