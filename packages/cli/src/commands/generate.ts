@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { CreateTaskBody, V2Task } from "@genai/protocol";
 import type { Client } from "@genai/protocol/client";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { CliContext } from "../cli-context.ts";
 import { CliError } from "../cli-error.ts";
-import { decimal, integer } from "../scaler/create-request.ts";
+import { decimal, integer, pictureSize } from "../flag-values.ts";
 import { apiError } from "../server/api-error.ts";
 import { connectServer } from "../server/connect-server.ts";
 import { followTask } from "../server/follow-task.ts";
@@ -34,7 +34,7 @@ export function addGenerate(program: Command, context: CliContext): void {
     .command("generate")
     .description("make a picture from a prompt and write it to a file")
     .argument("<prompt>", "what the picture shows")
-    .addOption(new Option("--size <width>x<height>", "pixels, multiples of 8").argParser(size))
+    .addOption(new Option("--size <width>x<height>", "pixels, multiples of 8").argParser(pictureSize))
     .addOption(new Option("--steps <number>", "steps of the sampler").argParser(integer))
     .option("--model <name>", "model to use (default: the node's own)")
     .option("--negative <prompt>", "what the picture must not show")
@@ -150,10 +150,4 @@ async function readImage(path: string): Promise<string> {
   } catch (error) {
     throw new CliError("usage", `${path} can't be read (${(error as NodeJS.ErrnoException).code}).`);
   }
-}
-
-function size(text: string): { width: number; height: number } {
-  const match = /^(\d{1,5})x(\d{1,5})$/.exec(text);
-  if (!match) throw new InvalidArgumentError("It is no size like 512x512.");
-  return { width: Number(match[1]), height: Number(match[2]) };
 }

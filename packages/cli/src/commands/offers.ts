@@ -1,8 +1,9 @@
 import { type Command, Option } from "commander";
 import type { CliContext } from "../cli-context.ts";
+import { bytes, decimal, integer } from "../flag-values.ts";
 import { callScaler } from "../scaler/call-scaler.ts";
 import { connectScaler } from "../scaler/connect-scaler.ts";
-import { bytes, type CreateFlags, decimal, integer, offerFilter } from "../scaler/create-request.ts";
+import { type CreateFlags, offerFilter } from "../scaler/create-request.ts";
 import { readSettings } from "../settings.ts";
 import { table } from "../terminal/table.ts";
 
