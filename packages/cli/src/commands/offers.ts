@@ -7,7 +7,7 @@ import { type CreateFlags, offerFilter } from "../scaler/create-request.ts";
 import { readSettings } from "../settings.ts";
 import { table } from "../terminal/table.ts";
 
-const head = ["OFFER", "GPU", "VRAM", "PRICE/H", "RELIABILITY", "LOCATION"] as const;
+const HEAD = ["OFFER", "GPU", "VRAM", "PRICE/H", "RELIABILITY", "LOCATION"] as const;
 
 export function addOffers(program: Command, context: CliContext): void {
   program
@@ -38,6 +38,6 @@ export function addOffers(program: Command, context: CliContext): void {
         `${(offer.reliability * 100).toFixed(1)} %`,
         offer.location,
       ]);
-      context.stdout.write(table(head, rows));
+      context.stdout.write(table(HEAD, rows));
     });
 }
