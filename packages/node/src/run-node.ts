@@ -65,14 +65,26 @@ async function live(flags: Flags, environment: Environment, logger: Logger, sign
   });
   client = new NodeClient({
     tracing,
-    ...{ backend, token, nodeId, bootId: randomUUID(), slots, capabilities, engine, spool, kept, once, logger },
+    backend,
+    token,
+    nodeId,
+    bootId: randomUUID(),
+    slots,
+    capabilities,
+    engine,
+    spool,
+    kept,
+    once,
+    logger,
     engineDown: () => watch.engineDown(),
   });
   const status =
     flags.statusPort === undefined
       ? null
       : await serveStatus(flags.statusPort, () => ({
-          ...{ nodeId, connection: client?.status.phase ?? "", attempts: client?.status.attempts ?? [] },
+          nodeId,
+          connection: client?.status.phase ?? "",
+          attempts: client?.status.attempts ?? [],
           capabilities: { ...watch.capabilities, nodeClasses: undefined },
         }));
   if (status !== null) logger.info({ url: `http://127.0.0.1:${status.port}/` }, "status page");

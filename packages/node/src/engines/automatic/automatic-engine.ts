@@ -128,8 +128,11 @@ class AutomaticJob {
         // Without a limit of its own: the task's limit is the server's to watch, a dead engine the watch's.
         call: (end) =>
           this.#http.pictures(path, scratch, {
-            ...{ ...JSON_POST, body, signal: end },
-            ...{ timeoutMs: 0, bytesMax: answerBytesMax },
+            ...JSON_POST,
+            body,
+            signal: end,
+            timeoutMs: 0,
+            bytesMax: answerBytesMax,
           }),
         look: (end) => this.#look(end),
         interrupt: (end) => this.#interrupt(end),
@@ -223,10 +226,20 @@ function requestOf(
 ): { path: string; value: unknown } {
   const { prompt, negativePrompt = "", width = 512, height = 512, steps = 20, guidanceScale = 7, count = 1 } = pipeline;
   const value = {
-    ...{ prompt, negative_prompt: negativePrompt, width, height, steps, cfg_scale: guidanceScale },
+    prompt,
+    negative_prompt: negativePrompt,
+    width,
+    height,
+    steps,
+    cfg_scale: guidanceScale,
     // One after the other and not as one batch: each has the seed after the last one's, and needs the memory of one.
-    ...{ seed: pipeline.seed ?? -1, batch_size: 1, n_iter: count },
-    ...{ send_images: true, save_images: false, do_not_save_samples: true, do_not_save_grid: true },
+    seed: pipeline.seed ?? -1,
+    batch_size: 1,
+    n_iter: count,
+    send_images: true,
+    save_images: false,
+    do_not_save_samples: true,
+    do_not_save_grid: true,
     // Engines from before this field ignore it.
     force_task_id: id,
     // Not restored afterwards: the model stays warm for the next task that wants it.
@@ -248,7 +261,9 @@ function failureOf(status: number, body: unknown, text: string): EngineOutcome {
   // FastAPI's own words for a route that isn't there: the engine was started without --api.
   if (status === 404 && message === "Not Found")
     return {
-      ...{ type: "failed", fault: "node", code: "engine_error" },
+      type: "failed",
+      fault: "node",
+      code: "engine_error",
       message: "The engine serves no API; it must be started with --api.",
     };
   if (status === 400 || status === 404 || status === 422) return taskFault(message);

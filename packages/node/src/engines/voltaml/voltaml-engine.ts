@@ -244,9 +244,7 @@ export class VoltaEngine implements Engine {
     const bytes = await this.#options.fetchInput(picture.url, signal);
     const file = join(this.#options.scratch, randomUUID());
     await writeFile(file, bytes);
-    return [
-      { ...{ type: "file", file, bytes: bytes.length, mime: pictureType(bytes), isBase64: true }, path: picture.path },
-    ];
+    return [{ type: "file", file, bytes: bytes.length, mime: pictureType(bytes), isBase64: true, path: picture.path }];
   }
 }
 
@@ -263,8 +261,17 @@ class Ended extends Error {
 function requestOf(pipeline: StandardPipeline, model: string, seed: number, hasImage: boolean): unknown {
   const { prompt, negativePrompt = "", width = 512, height = 512, steps = 25, guidanceScale = 7 } = pipeline;
   const data = {
-    ...{ prompt, negative_prompt: negativePrompt, id: randomUUID().replaceAll("-", ""), scheduler: SCHEDULER },
-    ...{ width, height, steps, guidance_scale: guidanceScale, seed, batch_size: 1, batch_count: 1 },
+    prompt,
+    negative_prompt: negativePrompt,
+    id: randomUUID().replaceAll("-", ""),
+    scheduler: SCHEDULER,
+    width,
+    height,
+    steps,
+    guidance_scale: guidanceScale,
+    seed,
+    batch_size: 1,
+    batch_count: 1,
     ...(!hasImage ? {} : { image: PICTURE_PLACE, strength: pipeline.strength ?? DEFAULT_STRENGTH }),
   };
   return { model, data, save_image: false };
