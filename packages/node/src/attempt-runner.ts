@@ -3,7 +3,7 @@ import type { AttemptId, ErrorFrame, ResultArtifact } from "@genai/protocol";
 import { NO_SPAN, type Span, type Tracing } from "@genai/tracing";
 import type { Logger } from "pino";
 import type { Engine, EngineOutcome } from "./engines/engine.ts";
-import { taskFault } from "./engines/failed-outcome.ts";
+import { nodeFault, taskFault } from "./engines/failed-outcome.ts";
 import { TaskRefused } from "./engines/task-refused.ts";
 import { fetchPipeline } from "./fetch-pipeline.ts";
 import type { AttemptOrder, FinalFrame, PreviewMime } from "./session/node-input.ts";
@@ -117,19 +117,14 @@ export class AttemptRunner {
       span.end({ failure: outcome.type === "failed" ? outcome.code : null });
       // Nobody here asked for that: silence would leave the server waiting.
       if (outcome.type === "canceled" && !signal.aborted)
-        return {
-          type: "failed",
-          fault: "node",
-          code: "interrupted",
-          message: "The engine stopped the task by itself.",
-        };
+        return nodeFault("interrupted", "The engine stopped the task by itself.");
       return outcome;
     } catch (error) {
       if (error instanceof TaskRefused) return taskFault(error.message);
       if (signal.aborted) return { type: "canceled" };
       this.#logger.error({ err: error, attemptId: order.attemptId }, "the engine's driver failed");
       const message = error instanceof Error ? error.message : String(error);
-      return { type: "failed", fault: "node", code: "engine_error", message };
+      return nodeFault("engine_error", message);
     } finally {
       span.end({ failure: "engine_error" });
       await this.#spool.removeInputs(order.attemptId).catch((error: unknown) => {

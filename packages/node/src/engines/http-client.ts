@@ -6,6 +6,7 @@ import { Agent, type Dispatcher, type FormData, request } from "undici";
 import { isDiskError } from "./disk-error.ts";
 import { dropBody } from "./drop-body.ts";
 import { EngineHttpError } from "./engine-http-error.ts";
+import { jsonOrUndefined } from "./json-or-undefined.ts";
 import { type JsonPicture, JsonPictureReader } from "./json-picture-reader.ts";
 
 /** An answer whose body is in memory. */
@@ -25,6 +26,9 @@ export interface EngineCall {
   /** Longest answer, in bytes. Default 64 MiB. */
   readonly bytesMax?: number;
 }
+
+/** What a call that sends JSON has beside its body. */
+export const JSON_POST = { method: "POST", contentType: "application/json" } as const satisfies EngineCall;
 
 /** An answer whose pictures are in files. */
 interface PictureAnswer {
@@ -105,12 +109,12 @@ export class EngineHttp {
         const chunks: Buffer[] = [];
         for await (const chunk of bounded(path, answer.body, REST_BYTES_MAX)) chunks.push(chunk);
         const text = Buffer.concat(chunks).toString("utf8");
-        return { status, value: parsed(text), text, pictures: [] };
+        return { status, value: jsonOrUndefined(text), text, pictures: [] };
       }
       for await (const chunk of bounded(path, answer.body, call.bytesMax ?? PICTURE_BYTES_MAX))
         await reader.write(chunk);
       const { text, pictures } = await reader.end();
-      return { status, value: parsed(text), text, pictures };
+      return { status, value: jsonOrUndefined(text), text, pictures };
     } catch (error) {
       dropBody(answer.body);
       await reader.discard();
@@ -173,14 +177,6 @@ async function* bounded(path: string, chunks: AsyncIterable<Buffer>, bytesMax: n
     if (bytes > bytesMax)
       throw new EngineHttpError(`The engine's answer to ${path} is longer than ${bytesMax} bytes.`, "too-large");
     yield chunk;
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 
