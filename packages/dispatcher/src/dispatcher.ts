@@ -1,6 +1,5 @@
 import { Core } from "./core.ts";
 import type { StepResult } from "./effect.ts";
-import { step } from "./engine.ts";
 import type { EstimatesSnapshot } from "./estimates.ts";
 import type { DispatcherInput, UserLimits } from "./input.ts";
 import { completeOptions, type DispatcherOptions } from "./options.ts";
@@ -15,6 +14,7 @@ import { snapshotTask } from "./reading/task-snapshot.ts";
 import { readUsers, type UserDemand } from "./reading/user-demand.ts";
 import { type WhatIf, whatIf } from "./reading/what-if.ts";
 import { USER_LIMITS_DEFAULT } from "./state/user-record.ts";
+import { step } from "./step.ts";
 import type { Requirements, Task } from "./task.ts";
 
 /** Decides which provider runs which task. It does nothing itself: feed it inputs with the time, carry out the effects, and feed a
