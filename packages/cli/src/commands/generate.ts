@@ -92,12 +92,14 @@ async function runTask(
   const signal = AbortSignal.any([interrupted, limit]);
   // The key makes the request safe to send again, by us or by whatever lies between.
   const headers = { "idempotency-key": randomUUID() };
-  const { body: created } = await client.createTask({ body, headers, signal });
-  progress.update(0, "Queued");
+  let taskId: string | null = null;
   try {
-    return await followTask(client, created.id, progressFollower(progress), signal);
+    const { body: created } = await client.createTask({ body, headers, signal });
+    taskId = created.id;
+    progress.update(0, "Queued");
+    return await followTask(client, taskId, progressFollower(progress), signal);
   } catch (error) {
-    const known = `Task ${created.id} goes on at the server.`;
+    const known = taskId === null ? "The server may have the task." : `Task ${taskId} goes on at the server.`;
     if (interrupted.aborted) throw new CliError("interrupted", known);
     if (limit.aborted) throw new CliError("timeout", `No picture within ${timeoutSeconds} s. ${known}`);
     throw error;
