@@ -26,7 +26,7 @@ export interface NodeClientOptions {
   readonly kept: readonly SpoolRecord[];
   /** Leave after the first task. Default false. */
   readonly once?: boolean;
-  /** The engine went away under a task. */
+  /** The engine went down during a task. */
   readonly engineDown?: () => void;
   readonly logger: Logger;
   readonly tracing: Tracing;
@@ -35,10 +35,10 @@ export interface NodeClientOptions {
 /** Longest frame that is read: a v1 server puts whole input images into its frames. */
 const FRAME_BYTES_MAX = 128 * 1024 * 1024;
 const HANDSHAKE_MS = 10_000;
-/** With more than this unsent, progress and previews are left out. */
+/** With more unsent bytes than this, progress and previews are dropped. */
 const CONGESTED_BYTES = 1024 * 1024;
 
-/** The shell around the node's session: one socket, one engine, the clock and the disk. */
+/** The shell around the node's session: socket, engine, clock and disk. */
 export class NodeClient {
   readonly #options: NodeClientOptions;
   readonly #session: NodeSession;
@@ -82,12 +82,12 @@ export class NodeClient {
     });
   }
 
-  /** Takes no more work and leaves when what runs is done and delivered. */
+  /** Accepts no more work, and leaves once everything running is done and delivered. */
   drain(): void {
     this.#feed({ type: "drain" });
   }
 
-  /** Hands back what runs and leaves at once. */
+  /** Hands back what is running and leaves immediately. */
   leave(): void {
     this.#feed({ type: "leave" });
   }
@@ -97,7 +97,7 @@ export class NodeClient {
     this.#feed({ type: "capabilitiesChanged", capabilities });
   }
 
-  /** How it stands, for the status page. */
+  /** For the status page. */
   get status(): { readonly phase: string; readonly attempts: NodeSession["attempts"] } {
     return { phase: this.#session.phase, attempts: this.#session.attempts };
   }

@@ -21,7 +21,7 @@ export interface EngineCall {
   readonly body?: string | Buffer | FormData | Readable;
   readonly contentType?: string;
   readonly signal?: AbortSignal;
-  /** Until the headers of the answer, in milliseconds. Default 30 000. */
+  /** Timeout for the headers of the answer, in milliseconds. Default 30 000. */
   readonly timeoutMs?: number;
   /** Longest answer, in bytes. Default 64 MiB. */
   readonly bytesMax?: number;
@@ -33,21 +33,21 @@ export const JSON_POST = { method: "POST", contentType: "application/json" } as 
 /** An answer whose pictures are in files. */
 interface PictureAnswer {
   readonly status: number;
-  /** The answer without its pictures; undefined where it is no JSON. */
+  /** The answer without its pictures; undefined where it is not JSON. */
   readonly value: unknown;
-  /** Its beginning, as it came, where the status is not 200. */
+  /** The body as text, where the status is not 200. */
   readonly text: string;
   readonly pictures: readonly JsonPicture[];
 }
 
 const TIMEOUT_MS = 30_000;
 const BYTES_MAX = 64 * 1024 * 1024;
-/** Of an answer that is an error, and of what stands beside the pictures of a good one. */
+/** Longest error answer, and longest answer without its pictures. */
 const REST_BYTES_MAX = 8 * 1024 * 1024;
 /** Largest picture that is taken from an engine: what a server takes from a node. */
 export const PICTURE_BYTES_MAX = 256 * 1024 * 1024;
 
-/** Calls one engine over HTTP, with a bound on time and size for everything. */
+/** Calls one engine over HTTP, with limits on time and size for everything. */
 export class EngineHttp {
   /** For every request, event sockets too: basic authentication where the URL has a name and a password. */
   readonly headers: Readonly<Record<string, string>>;
