@@ -69,7 +69,9 @@ test("the page's tables of codes are the protocol's", () => {
 });
 
 test("the operator's page speaks of an explanation in the API's words", () => {
-  const paragraph = /^Beside the nodes [\s\S]*?\n\n?$/m.exec(readFileSync(join(root, "docs/dispatch.md"), "utf8"))?.[0];
+  const paragraph = /^For the task as a whole [\s\S]*?\n\n?$/m.exec(
+    readFileSync(join(root, "docs/dispatch.md"), "utf8"),
+  )?.[0];
   const words = [...(paragraph ?? "").matchAll(/`(\w+)`/g)].map(([, word]) => word);
   expect(words).toContain("blocked");
   expect([...Object.keys(EXPLANATIONS), ...Object.keys(V2Explanation.shape)]).toEqual(expect.arrayContaining(words));

@@ -1,5 +1,5 @@
 /** Exit codes, for scripts. */
-export const exitCodes = {
+export const EXIT_CODES = {
   done: 0,
   /** It was tried, and it failed: a task failed, a node did not start. */
   failed: 1,
@@ -17,17 +17,17 @@ export const exitCodes = {
   interrupted: 130,
 } as const;
 
-export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+export type ExitCode = (typeof EXIT_CODES)[keyof typeof EXIT_CODES];
 
 /** What ends a command: one sentence that says what is wrong and what to do, and the exit code. */
 export class CliError extends Error {
   readonly exitCode: ExitCode;
-  readonly #kind: keyof typeof exitCodes;
+  readonly #kind: keyof typeof EXIT_CODES;
 
-  constructor(kind: keyof typeof exitCodes, sentence: string, options?: ErrorOptions) {
+  constructor(kind: keyof typeof EXIT_CODES, sentence: string, options?: ErrorOptions) {
     super(sentence, options);
     this.name = "CliError";
-    this.exitCode = exitCodes[kind];
+    this.exitCode = EXIT_CODES[kind];
     this.#kind = kind;
   }
 

@@ -20,7 +20,7 @@ import { addSettingFlags } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
 /** Every command, a file each, in the order of `--help`. A new one is a file in commands/ and a line here. */
-const commands = [
+const COMMANDS = [
   addGenerate,
   addTasks,
   addNodes,
@@ -52,7 +52,7 @@ export function createProgram(context: CliContext): Command {
     .exitOverride()
     .showHelpAfterError("Try genai-cli --help.");
   addSettingFlags(program);
-  for (const add of commands) add(program, context);
+  for (const add of COMMANDS) add(program, context);
   program.addHelpText(
     "after",
     `

@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import type { CliContext } from "./cli-context.ts";
-import { CliError, type ExitCode, exitCodes } from "./cli-error.ts";
+import { CliError, EXIT_CODES, type ExitCode } from "./cli-error.ts";
 import { createProgram } from "./program.ts";
 import { apiError } from "./server/api-error.ts";
 
@@ -9,9 +9,9 @@ import { apiError } from "./server/api-error.ts";
 export async function runCli(args: readonly string[], context: CliContext): Promise<ExitCode> {
   try {
     await createProgram(context).parseAsync([...args], { from: "user" });
-    return exitCodes.done;
+    return EXIT_CODES.done;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODES.done : EXIT_CODES.usage;
     const told = error instanceof CliError ? error : apiError(error);
     if (told === null) throw error;
     const json = args.includes("--json");

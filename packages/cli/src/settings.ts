@@ -24,7 +24,7 @@ export interface Settings extends z.infer<typeof Settings> {
 }
 
 /** Environment names of each setting, the first that is set counts. */
-const envNames: Readonly<Record<keyof z.infer<typeof Settings>, readonly string[]>> = {
+const ENV_NAMES: Readonly<Record<keyof z.infer<typeof Settings>, readonly string[]>> = {
   scaler: ["GENAI_SCALER", "GRPC_SERVER_ADDR"],
   scalerToken: ["SCALER_TOKEN"],
   scalerCa: ["SCALER_CA"],
@@ -34,7 +34,7 @@ const envNames: Readonly<Record<keyof z.infer<typeof Settings>, readonly string[
   token: ["GENAI_TOKEN"],
 };
 
-const names = Object.keys(envNames) as (keyof z.infer<typeof Settings>)[];
+const NAMES = Object.keys(ENV_NAMES) as (keyof z.infer<typeof Settings>)[];
 
 /** Adds the flags that every command takes. */
 export function addSettingFlags(program: Command): void {
@@ -56,8 +56,8 @@ export function readSettings(command: Command, context: CliContext): Settings {
   const path = typeof flags.config === "string" ? flags.config : defaultPath(context);
   const merged = readFile(path, { mustBeThere: flags.config !== undefined });
   let serverFrom = path;
-  for (const name of names) {
-    const envName = envNames[name].find((each) => context.env[each] !== undefined && context.env[each] !== "");
+  for (const name of NAMES) {
+    const envName = ENV_NAMES[name].find((each) => context.env[each] !== undefined && context.env[each] !== "");
     const value = flags[name] ?? (envName && context.env[envName]);
     if (value === undefined) continue;
     merged[name] = value;

@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { until } from "@genai/testing";
 import { expect, test } from "@jest/globals";
 import { genai } from "./support/run.ts";
 import { picture, type StandInOptions, startServerStandIn } from "./support/server-stand-in.ts";
@@ -158,9 +159,18 @@ test("a wait that is too long ends with the task's id", async () => {
 test("Ctrl-C ends the wait with exit code 130", async () => {
   await using bundle = await setup({ stuck: true });
   const interrupt = new AbortController();
-  setTimeout(() => interrupt.abort(), 100);
   const args = ["generate", "a fox", "--out", bundle.out, "--server", bundle.server.url];
-  expect((await genai(args, { signal: interrupt.signal })).exitCode).toBe(130);
+  const run = genai(args, { signal: interrupt.signal });
+  await until("the task is created", () => bundle.server.bodies.length > 0);
+  interrupt.abort();
+  expect((await run).exitCode).toBe(130);
+});
+
+test("Ctrl-C before the server has answered is one sentence and exit code 130 too", async () => {
+  await using bundle = await setup();
+  const args = ["generate", "a fox", "--out", bundle.out, "--server", bundle.server.url];
+  const run = await genai(args, { signal: AbortSignal.abort() });
+  expect(run).toMatchObject({ exitCode: 130, stderr: "genai-cli: The server may have the task.\n" });
 });
 
 test.each([

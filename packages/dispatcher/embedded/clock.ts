@@ -1,8 +1,8 @@
 /** Where time comes from. */
 export interface Clock {
-  /** Milliseconds that only grow; their zero means nothing. */
+  /** Monotonic milliseconds, from an arbitrary zero. */
   nowMs(): number;
-  /** Runs something once, at an instant on this clock or soon after it; at once where it has passed. Returns how to call it off. */
+  /** Runs a function once, at or soon after an instant on this clock; immediately if that has passed. Returns the function that cancels it. */
   runAt(atMs: number, run: () => void): () => void;
 }
 

@@ -16,20 +16,20 @@ import { Declined, RefusedError, TaskError, TaskFault } from "./errors.ts";
 import { type DispatchEvents, Listeners } from "./events.ts";
 import type { Assignment, Transport } from "./transport.ts";
 
-/** The promise of a send is the sign of life of its provider, so leases are long and renewed by ourselves: the longest there is. */
+/** An unsettled promise of a send counts as a sign of life of its provider, so leases are as long as possible and are renewed here. */
 const LEASE_MS = 600_000;
 
 interface Pending<Payload, Result> {
   readonly payload: Payload;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: Error) => void;
-  /** What attempts came to, by their numbers. */
+  /** Results of attempts, by their numbers. */
   readonly results: Map<number, Result>;
   lastError: unknown;
 }
 
-/** The dispatcher for a service that keeps its tasks in memory: it runs the core, its timer and its effects over a transport of two
- *  calls. What is submitted is gone with the process; who needs more keeps a store and feeds the core itself. */
+/** The dispatcher for a service that keeps its tasks in memory: runs the core, its timer and its effects over a transport with two methods. Submitted
+ *  tasks are lost with the process; services that need more keep a store and feed the core themselves. */
 export class EmbeddedDispatcher<Payload, Result> {
   readonly #core: Dispatcher;
   readonly #transport: Transport<Payload, Result>;
@@ -77,13 +77,13 @@ export class EmbeddedDispatcher<Payload, Result> {
     this.#feed({ type: draining ? "drain" : "undrain", providerId });
   }
 
-  /** What a user may do. Of users without tasks so many are remembered (`idleUsersMax`): who has more sets them before each submit.
-   *  @throws RefusedError */
+  /** Sets a user's limits. Only a bounded number of users without tasks is remembered (`idleUsersMax`); with more users than that, set them before each
+   *  submit. @throws RefusedError */
   setLimits(userId: string, limits: UserLimits): void {
     this.#feed({ type: "userChanged", userId, limits });
   }
 
-  /** Resolves with the result of the task; rejects with a RefusedError where it was not taken in, else with a TaskError. */
+  /** Resolves with the result of the task. Rejects with a RefusedError if the task was not accepted, and with a TaskError if it did not succeed. */
   submit(task: EmbeddedTask<Payload>): Promise<Result> {
     const { taskId, payload } = task;
     return new Promise<Result>((resolve, reject) => {
@@ -107,7 +107,7 @@ export class EmbeddedDispatcher<Payload, Result> {
     return true;
   }
 
-  /** Calls a function at every event of a name, until what is returned is called. Listeners must not throw. */
+  /** Adds a listener for events of a name. Returns the function that removes it. Listeners must not throw. */
   on<Name extends keyof DispatchEvents>(name: Name, listener: (event: DispatchEvents[Name]) => void): () => void {
     return this.#listeners.add(name, listener);
   }
@@ -117,7 +117,7 @@ export class EmbeddedDispatcher<Payload, Result> {
     return this.#core.explain(taskId);
   }
 
-  /** What would become of a task if it were submitted now. */
+  /** What would happen to a task if it were submitted now. */
   whatIf(task: EmbeddedTask<Payload>): WhatIf {
     return this.#core.whatIf(completeTask(task));
   }
@@ -150,7 +150,7 @@ export class EmbeddedDispatcher<Payload, Result> {
     this.#arm();
   }
 
-  /** What a provider's answer comes to; one that comes too late is refused, and that is well. */
+  /** Feeds a provider's answer. One that comes too late is refused, which is fine. */
   #hear(input: DispatcherInput): void {
     if (this.#closed) return;
     const result = this.#core.step(this.#clock.nowMs(), input);
@@ -160,7 +160,7 @@ export class EmbeddedDispatcher<Payload, Result> {
     this.#arm();
   }
 
-  /** In order, also where carrying out one leads to the next input. */
+  /** Carries out effects in order, even if carrying out one leads to another input. */
   #carryOut(): void {
     if (this.#carrying) return;
     this.#carrying = true;
@@ -210,7 +210,7 @@ export class EmbeddedDispatcher<Payload, Result> {
     this.#run(assignment, pending);
   }
 
-  /** Waits for one attempt; whatever comes of it frees its slot. */
+  /** Waits for one attempt. Any outcome frees its slot. */
   #run(assignment: Assignment<Payload>, pending: Pending<Payload, Result>): void {
     const { taskId, attempt, providerId } = assignment;
     const ref = { taskId, attempt, providerId };

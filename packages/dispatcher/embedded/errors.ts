@@ -2,7 +2,7 @@ import type { Refusal, Settlement } from "@genai/dispatcher";
 
 type FailureCode = Extract<Settlement, { state: "failed" }>["code"];
 
-/** Thrown to a caller whose input was refused: nothing was changed. `field` names what is wrong, as in `task.maxCost`. */
+/** Thrown to a caller whose input was refused; nothing was changed. `refusal.field` names what is wrong, as in `task.maxCost`. */
 export class RefusedError extends Error {
   override readonly name = "RefusedError";
   readonly refusal: Refusal;

@@ -9,7 +9,7 @@ export interface Assignment<Payload> {
   readonly payload: Payload;
   /** The price at which it was given, in credits. */
   readonly cost: number;
-  /** After so many milliseconds it is aborted and counts as the provider's fault. */
+  /** After this many milliseconds it is aborted and counts as the provider's fault. */
   readonly limitMs: number;
   /** Tells how far it is, 0 to 1. */
   readonly progress: (value: number) => void;
@@ -20,6 +20,6 @@ export interface Transport<Payload, Result> {
   /** Runs a task on a provider and resolves with its result. Rejects with a `TaskFault` where the task itself is at fault, with `Declined`
    *  where the provider hands it back; any other error is the provider's fault, and the task is tried elsewhere. */
   send(assignment: Assignment<Payload>): Promise<Result>;
-  /** Asks for an end of it. Its `send` should settle soon; what it settles with no longer matters. */
+  /** Asks for an attempt to be stopped. Its `send` should settle soon; the outcome no longer matters. */
   abort(assignment: Assignment<Payload>, reason: AbortReason): void;
 }

@@ -19,7 +19,7 @@ export class Core implements PlacementContext {
   readonly planted: ReadonlySet<PlantedFault>;
   /** The latest time heard. */
   nowMs = -Infinity;
-  /** Until then nothing is taken for lost by silence. */
+  /** Until then no attempt is considered lost because of silence. */
   amnestyUntilMs = -Infinity;
   /** Unsettled tasks. A settled one is forgotten: the store has its verdict. */
   readonly tasks = new Map<string, TaskRecord>();

@@ -1,6 +1,5 @@
 import { Core } from "./core.ts";
 import type { StepResult } from "./effect.ts";
-import { step } from "./engine.ts";
 import type { EstimatesSnapshot } from "./estimates.ts";
 import type { DispatcherInput, UserLimits } from "./input.ts";
 import { completeOptions, type DispatcherOptions } from "./options.ts";
@@ -15,16 +14,17 @@ import { snapshotTask } from "./reading/task-snapshot.ts";
 import { readUsers, type UserDemand } from "./reading/user-demand.ts";
 import { type WhatIf, whatIf } from "./reading/what-if.ts";
 import { USER_LIMITS_DEFAULT } from "./state/user-record.ts";
+import { step } from "./step.ts";
 import type { Requirements, Task } from "./task.ts";
 
-/** Decides which provider runs which task. It does nothing itself: feed it inputs with the time, carry out the effects, and feed a
- *  `tick` when its next deadline comes. The same inputs give the same effects. */
+/** Decides which provider runs which task. It performs no action itself: feed it inputs with the time, carry out the effects, and feed a `tick` at its
+ *  next deadline. The same inputs give the same effects. */
 export class Dispatcher {
   readonly #core: Core;
   readonly #registered = new RegisteredClasses();
 
-  /** @param planted mistakes to make, for tests alone: see `@genai/dispatcher/testing`.
-   *  @throws RangeError for an option out of its range. */
+  /** @param planted bugs to plant, for tests only: see `@genai/dispatcher/testing`.
+   *  @throws RangeError for an option out of range. */
   constructor(options: Partial<DispatcherOptions> = {}, planted: readonly PlantedFault[] = []) {
     this.#core = new Core(completeOptions(options), new Set(planted));
   }
@@ -45,47 +45,47 @@ export class Dispatcher {
     return task === undefined ? null : explainTask(this.#core, task);
   }
 
-  /** What would become of a task if it were submitted now. Nothing changes. */
+  /** What would happen to a task if it were submitted now. Changes nothing. */
   whatIf(task: Task): WhatIf {
     return whatIf(this.#core, task);
   }
 
-  /** What waits, by requirement class and price ceiling, and the slots there are for it. Counted as tasks come and go, not sampled. */
+  /** The waiting tasks, by requirement class and price ceiling, and the slots available to them. Counted incrementally, not sampled. */
   demand(): Demand {
     return readDemand(this.#core);
   }
 
-  /** What each user has waiting and running. Costs as much as there are queued tasks. */
+  /** The waiting and running tasks of each user. Takes time proportional to the number of queued tasks. */
   users(): UserDemand[] {
     return readUsers(this.#core);
   }
 
-  /** Of how many classes a user has tasks waiting here. */
+  /** The number of requirement classes of which a user has tasks waiting here. */
   waitingClassesOf(userId: string): number {
     return this.#core.users.get(userId)?.lanes.size ?? 0;
   }
 
-  /** By which limits a user goes: what `userChanged` said last, or the usual ones where nothing was said or it is forgotten. */
+  /** The limits that apply to a user: those of the last `userChanged`, or the defaults if there was none or it is forgotten. */
   limitsOf(userId: string): UserLimits {
     return this.#core.users.get(userId)?.limits ?? USER_LIMITS_DEFAULT;
   }
 
-  /** Makes a requirement class known of which the caller keeps tasks elsewhere. */
+  /** Registers a requirement class of which the caller keeps tasks elsewhere. */
   registerClass(requirements: Requirements): void {
     this.#registered.register(requirements);
   }
 
-  /** Forgets a class that was registered. */
+  /** Undoes {@link registerClass}. */
   forgetClass(classKey: string): void {
     this.#registered.forget(classKey);
   }
 
-  /** How a class stands that is registered or has tasks waiting; zeros for any other. */
+  /** The demand for a class that is registered or has tasks waiting; zeros for any other. */
   classDemand(classKey: string): ClassDemand {
     return this.#registered.demand(this.#core, classKey);
   }
 
-  /** Free slots that no task here would take, with the registered classes that each serves. At most `limit` providers, default 1 000. */
+  /** Providers with free slots that no task here would take, and the registered classes that each serves. At most `limit`, default 1 000. */
   idleProviders(limit = 1_000): IdleProvider[] {
     return this.#registered.idleProviders(this.#core, limit);
   }
@@ -102,12 +102,12 @@ export class Dispatcher {
     return provider === undefined ? null : snapshotProvider(this.#core, provider);
   }
 
-  /** What was learned of how long work takes, to be kept over a restart. */
+  /** What was learned about how long work takes, to be kept across a restart. */
   exportEstimates(): EstimatesSnapshot {
     return this.#core.estimates.export();
   }
 
-  /** Takes over what an earlier process learned. Before the first task, because what waits is not reckoned anew. */
+  /** Imports what an earlier process learned. Call it before the first task, because waiting tasks are not re-evaluated. */
   importEstimates(snapshot: EstimatesSnapshot): void {
     this.#core.estimates.import(snapshot);
   }

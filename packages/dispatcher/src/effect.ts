@@ -3,7 +3,7 @@ import type { AttemptRef } from "./input.ts";
 /** Why an attempt is to stop. */
 export type AbortReason = "canceled" | "superseded" | "limit" | "deadline" | "lost" | "withdrawn";
 
-/** How an attempt stands. Open: assigned, sent, accepted, running, lost. Closed: the others. */
+/** The state of an attempt. Open: assigned, sent, accepted, running, lost. Closed: the others. */
 export type AttemptState =
   | "assigned"
   | "sent"
@@ -59,7 +59,7 @@ export type DispatcherEffect =
       readonly faults: number;
       readonly losses: number;
       readonly failedProviderIds: readonly string[];
-      /** Its backoff: not before so long from now, in whole milliseconds, of the last one what is left; 0 for at once. */
+      /** What is left of its backoff, in whole milliseconds: it is not sent before that. 0 for none. */
       readonly retryInMs: number;
     }
   | { readonly type: "settled"; readonly taskId: string; readonly settlement: Settlement }
@@ -70,7 +70,7 @@ export type DispatcherEffect =
       readonly providerId: string;
       readonly verdict: "accepted" | "duplicate" | "stale" | "canceled";
     } & AttemptRef)
-  /** A legacy provider sits on an attempt past its limit and hears no abort: close its socket. */
+  /** A legacy provider holds an attempt past its limit, and ignores aborts: close its socket. */
   | { readonly type: "disconnect"; readonly providerId: string; readonly reason: "limit" };
 
 /** Why an input was refused; the state is untouched. */
@@ -83,15 +83,15 @@ export interface Refusal {
     | "duplicate_task"
     | "queue_full"
     | "limit_reached";
-  /** Path of the field that is wrong, such as `task.maxCost`; empty where it is no field's fault. */
+  /** Path of the wrong field, such as `task.maxCost`; empty where no single field is wrong. */
   readonly field: string;
   /** A sentence that names the thing and the value. */
   readonly message: string;
-  /** For `queue_full`: when trying again makes sense, computed from how fast this user's queue moves. */
+  /** For `queue_full`: when to try again, computed from how fast this user's queue moves. */
   readonly retryAfterMs?: number;
 }
 
-/** What comes of one input. */
+/** The result of one input. */
 export type StepResult =
   | { readonly ok: true; readonly effects: readonly DispatcherEffect[] }
   | { readonly ok: false; readonly refusal: Refusal };

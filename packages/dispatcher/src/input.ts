@@ -1,7 +1,7 @@
 import type { Provider } from "./provider.ts";
 import type { Task } from "./task.ts";
 
-/** Names one attempt: attempts of a task are numbered from 1 by the core; the shell mints the ids on the wire. */
+/** Identifies one attempt. The core numbers the attempts of a task from 1; the shell creates the ids used on the wire. */
 export interface AttemptRef {
   readonly taskId: string;
   readonly attempt: number;
@@ -14,7 +14,7 @@ export type Fault = "task" | "node" | "unexplained";
 
 /** What users may do, set by configuration or an API key. Defaults: weight 1, class 0, 10 000 queued, no cap on running. */
 export interface UserLimits {
-  /** > 0; the share of a user beside others. */
+  /** > 0; the user's share relative to others. */
   readonly weight: number;
   /** Administrator's class, higher first, strict and without ageing. */
   readonly userClass: number;
@@ -23,13 +23,14 @@ export interface UserLimits {
   readonly runningMax: number | null;
 }
 
-/** Everything that the core can hear. Each comes with the time, a monotonic number of milliseconds. */
+/** The inputs of the core. Each is fed together with the time, a monotonic number of milliseconds. */
 export type DispatcherInput =
   | { readonly type: "submit"; readonly task: Task }
   | { readonly type: "cancel"; readonly taskId: string }
-  /** Takes a task out without settling it (its storage failed, its claim went to another server). Open attempts are aborted. */
+  /** Removes a task without settling it (it could not be stored, or another server claimed it). Open attempts are aborted. */
   | { readonly type: "withdraw"; readonly taskId: string }
-  /** A user without tasks is remembered only among so many others (`idleUsersMax`): before a submit `limitsOf` says whether these hold. */
+  /** Sets a user's limits. Only a bounded number of users without tasks is remembered (`idleUsersMax`): ask `limitsOf` before a submit whether these
+   *  still apply. */
   | { readonly type: "userChanged"; readonly userId: string; readonly limits: UserLimits }
   /** A session registered. `held`: the open attempts it says it has; what the core believes it has and is not listed is lost.
    *  A second join of a connected provider replaces its session. `draining`: it is drained from the first moment on; default false,
@@ -69,7 +70,7 @@ export type DispatcherInput =
       readonly fault: Fault;
       readonly code: string;
     } & AttemptRef)
-  /** For this long nothing is taken for lost by silence: after a start, and after a gap in the loop or in the store. */
+  /** For this long no attempt is considered lost because of silence. To be fed after a start, and after a gap in the loop or an outage of the store. */
   | { readonly type: "amnesty"; readonly forMs: number }
-  /** Time has come for `nextDeadlineMs()`. */
+  /** The time of `nextDeadlineMs()` has come. */
   | { readonly type: "tick" };

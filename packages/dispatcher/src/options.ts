@@ -1,4 +1,4 @@
-/** How the dispatcher behaves. Every one has a default; durations are milliseconds. */
+/** Options of the dispatcher. Each has a default; durations are in milliseconds. */
 export interface DispatcherOptions {
   /** How long a provider may hold an attempt without a sign of life. 1 000 to 600 000; default 30 000.
    *  Long enough for a garbage-collection pause, short enough that a dead node costs one task half a minute. */
@@ -21,27 +21,26 @@ export interface DispatcherOptions {
   readonly restMaxMs: number;
   /** GPU time by which a waiting user's tag may lag behind. 0 to 86 400 000; default 600 000. */
   readonly creditMs: number;
-  /** How many tasks may go before one whose model has to be loaded because theirs is in memory, though their users were charged with more:
-   *  with less more than it takes itself, so that users who wait stay within a task of each other. 0 to 1 000; default 0: whoever had the
-   *  least goes first, however often models have to be loaded for that. */
+  /** How many tasks may overtake one whose model has to be loaded, because their own model is in memory, although their users were charged more. They
+   *  may be ahead by less than the overtaken task takes itself, so that waiting users stay within one task of each other. 0 to 1 000; default 0: the
+   *  user with the least service always goes first, however often models have to be loaded for that. */
   readonly warmTurnsMax: number;
   /** What loading a model takes until it was measured. 0 to 3 600 000; default 10 000. */
   readonly modelLoadMs: number;
   /** Most unsettled tasks. 1 to 100 000 000; default 2 000 000. */
   readonly tasksMax: number;
-  /** Most providers that are connected, or remembered for their lost attempts or their conduct. Where there are so many, a new one takes the
-   *  place of the one that has been gone for longest; it is refused where none is gone. 1 to 1 000 000; default 100 000. */
+  /** Most providers that are connected, or remembered for their lost attempts or their conduct. At the limit, a new one replaces the one that has been
+   *  gone for longest; if none is gone, it is refused. 1 to 1 000 000; default 100 000. */
   readonly providersMax: number;
-  /** Most users. Where there are so many, a newcomer takes the place of one without tasks; it is refused where all have some.
-   *  1 to 100 000 000; default 1 000 000. */
+  /** Most users. At the limit, a new one replaces one without tasks; if all have tasks, it is refused. 1 to 100 000 000; default 1 000 000. */
   readonly usersMax: number;
-  /** Most users without tasks that are remembered, for what they were charged with or for limits of their own. Beyond that first those
-   *  are forgotten who were charged with little, then those with limits of their own who have had no task for longest.
-   *  1 to 100 000 000; default 100 000, some 50 MB. */
+  /** Most users without tasks that are remembered, because of what they were charged or because they have limits of their own. Beyond that, users who
+   *  were charged little are forgotten first, then those with their own limits who have had no task for longest. 1 to 100 000 000; default 100 000,
+   *  some 50 MB. */
   readonly idleUsersMax: number;
   /** Longest id, model name or other text, in characters. 36 to 65 536; default 1 024. */
   readonly textCharsMax: number;
-  /** Most models that one task asks for, and a hundredth of what one provider may offer. 1 to 10 000; default 100. */
+  /** Most models that one task may ask for; a provider may offer a hundred times as many. 1 to 10 000; default 100. */
   readonly modelsMax: number;
 }
 

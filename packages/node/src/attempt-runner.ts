@@ -3,28 +3,28 @@ import type { AttemptId, ErrorFrame, ResultArtifact } from "@genai/protocol";
 import { NO_SPAN, type Span, type Tracing } from "@genai/tracing";
 import type { Logger } from "pino";
 import type { Engine, EngineOutcome } from "./engines/engine.ts";
-import { taskFault } from "./engines/failed-outcome.ts";
+import { nodeFault, taskFault } from "./engines/failed-outcome.ts";
 import { TaskRefused } from "./engines/task-refused.ts";
 import { fetchPipeline } from "./fetch-pipeline.ts";
 import type { AttemptOrder, FinalFrame, PreviewMime } from "./session/node-input.ts";
 import type { Spool } from "./spool/spool.ts";
 
-/** What the runner tells of an attempt. */
+/** Receives what happens to attempts. */
 export interface RunnerReport {
   progressed(attemptId: string, value: number, stage: string): void;
   previewed(attemptId: string, mime: PreviewMime, bytes: Uint8Array): void;
-  /** The last word is on the disk. `traceparent`: of the span of the run, from which its delivery continues. */
+  /** The result is on disk. `traceparent` is that of the run's span, from which the delivery continues. */
   finished(attemptId: string, final: FinalFrame, traceparent: string | null): void;
   /** It stopped because it was told to. */
   stopped(attemptId: string): void;
-  /** The engine went away under an attempt; said before the attempt's last word. */
+  /** The engine went down during an attempt; called before `finished`. */
   engineDown(): void;
 }
 
-/** How long the engine may take to let go of what ran when the node leaves. */
+/** How long the engine may take to stop its runs when the node exits. */
 const LET_GO_MS = 12_000;
 
-/** Runs attempts on the engine and brings their outcome to the disk. */
+/** Runs attempts on the engine and writes their outcome to disk. */
 export class AttemptRunner {
   readonly #engine: Engine;
   readonly #spool: Spool;
@@ -52,7 +52,7 @@ export class AttemptRunner {
     this.#running.get(attemptId)?.controller.abort();
   }
 
-  /** Stops everything and resolves when the engine has let go. */
+  /** Stops everything and resolves when the engine has stopped. */
   async close(): Promise<void> {
     const running = [...this.#running.values()];
     for (const { controller } of running) controller.abort();
@@ -117,19 +117,14 @@ export class AttemptRunner {
       span.end({ failure: outcome.type === "failed" ? outcome.code : null });
       // Nobody here asked for that: silence would leave the server waiting.
       if (outcome.type === "canceled" && !signal.aborted)
-        return {
-          type: "failed",
-          fault: "node",
-          code: "interrupted",
-          message: "The engine stopped the task by itself.",
-        };
+        return nodeFault("interrupted", "The engine stopped the task by itself.");
       return outcome;
     } catch (error) {
       if (error instanceof TaskRefused) return taskFault(error.message);
       if (signal.aborted) return { type: "canceled" };
       this.#logger.error({ err: error, attemptId: order.attemptId }, "the engine's driver failed");
       const message = error instanceof Error ? error.message : String(error);
-      return { type: "failed", fault: "node", code: "engine_error", message };
+      return nodeFault("engine_error", message);
     } finally {
       span.end({ failure: "engine_error" });
       await this.#spool.removeInputs(order.attemptId).catch((error: unknown) => {
@@ -138,7 +133,7 @@ export class AttemptRunner {
     }
   }
 
-  /** Writes the outcome to the disk; where that fails it is the node's fault, and told from memory. */
+  /** Writes the outcome to disk. If that fails, the outcome is a node fault, kept in memory only. */
   async #keep(
     order: AttemptOrder,
     outcome: Exclude<EngineOutcome, { type: "canceled" }>,
@@ -166,7 +161,7 @@ export class AttemptRunner {
     }
   }
 
-  /** Gives the disk back what a result took that could not be kept whole. */
+  /** Removes the files of a result that could not be written completely. */
   async #discard(attemptId: string, outcome: Exclude<EngineOutcome, { type: "canceled" }>): Promise<void> {
     const files =
       outcome.type === "failed" ? [] : outcome.artifacts.flatMap(({ body }) => ("file" in body ? [body.file] : []));

@@ -4,8 +4,8 @@ import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import type { Logger } from "pino";
 
-/** Holds a node's home for this process alone, until it ends: a second node there would sweep what this one is about to deliver. A listening
- *  socket is the lock, for it goes with its process however that ends. Rejects with a sentence where another node lives there. */
+/** Locks a node's home for this process until it ends, because a second node there would remove what this one is about to deliver. The lock is a
+ *  listening socket, which disappears with its process however that ends. Rejects with a sentence if another node has the home. */
 export async function lockHome(home: string, logger: Logger): Promise<Server | null> {
   await mkdir(home, { recursive: true });
   const path = join(home, "lock");

@@ -27,22 +27,33 @@ export function capabilitiesOf(
   const gpu = (ready ? probe.gpu : null) ?? machine;
   const base = {
     engine,
-    ...{ ramBytes: totalmem(), cpuCount: cpus().length, minCost: operator.minCost },
-    ...{ gpuType: gpu?.type.slice(0, 256) ?? null, gpuCount: gpu?.count ?? 0, vramBytes: gpu?.vramBytes ?? null },
+    ramBytes: totalmem(),
+    cpuCount: cpus().length,
+    minCost: operator.minCost,
+    gpuType: gpu?.type.slice(0, 256) ?? null,
+    gpuCount: gpu?.count ?? 0,
+    vramBytes: gpu?.vramBytes ?? null,
   };
   const named = (names: readonly string[], most: number): string[] =>
     names.filter(({ length }) => length <= NAME_CHARS_MAX).slice(0, most);
   if (!ready) {
     return {
       ...base,
-      ...{ engineVersion: null, ready: false, pipelines: [], models: named(operator.models, MODELS_MAX) },
-      ...{ warmModel: null, imageInput: false, nodeClassesHash: null },
+      engineVersion: null,
+      ready: false,
+      pipelines: [],
+      models: named(operator.models, MODELS_MAX),
+      warmModel: null,
+      imageInput: false,
+      nodeClassesHash: null,
     };
   }
   const nodeClasses = probe.nodeClasses === null ? null : named(probe.nodeClasses, NODE_CLASSES_MAX);
   return {
     ...base,
-    ...{ engineVersion: probe.version?.slice(0, 128) ?? null, ready: true, pipelines: [...probe.pipelines] },
+    engineVersion: probe.version?.slice(0, 128) ?? null,
+    ready: true,
+    pipelines: [...probe.pipelines],
     models: named(operator.models.length > 0 ? operator.models : probe.models, MODELS_MAX),
     warmModel: probe.warmModel?.slice(0, NAME_CHARS_MAX) ?? null,
     imageInput: probe.imageInput,

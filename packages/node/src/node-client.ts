@@ -1,17 +1,16 @@
-import { readFile } from "node:fs/promises";
-import { cpus, totalmem } from "node:os";
 import { type Capabilities, PREVIEW_BYTES_MAX } from "@genai/protocol";
-import type { Span, Tracing } from "@genai/tracing";
+import type { Tracing } from "@genai/tracing";
 import type { Logger } from "pino";
 import { WebSocket } from "ws";
 import { AttemptRunner } from "./attempt-runner.ts";
 import type { Engine } from "./engines/engine.ts";
+import { FinishedResults, type UploadOrder } from "./finished-results.ts";
 import { readServerFrame } from "./server-frame-reader.ts";
 import type { NodeEffect } from "./session/node-effect.ts";
 import type { NodeInput } from "./session/node-input.ts";
 import { NodeSession } from "./session/node-session.ts";
 import type { Spool, SpoolRecord } from "./spool/spool.ts";
-import { type UploadOutcome, upload } from "./upload.ts";
+import { v1Final, v1Register } from "./v1-messages.ts";
 
 export interface NodeClientOptions {
   /** ws: or wss: URL of the server. */
@@ -27,7 +26,7 @@ export interface NodeClientOptions {
   readonly kept: readonly SpoolRecord[];
   /** Leave after the first task. Default false. */
   readonly once?: boolean;
-  /** The engine went away under a task. */
+  /** The engine went down during a task. */
   readonly engineDown?: () => void;
   readonly logger: Logger;
   readonly tracing: Tracing;
@@ -36,20 +35,15 @@ export interface NodeClientOptions {
 /** Longest frame that is read: a v1 server puts whole input images into its frames. */
 const FRAME_BYTES_MAX = 128 * 1024 * 1024;
 const HANDSHAKE_MS = 10_000;
-/** With more than this unsent, progress and previews are left out. */
+/** With more unsent bytes than this, progress and previews are dropped. */
 const CONGESTED_BYTES = 1024 * 1024;
 
-/** The shell around the node's session: one socket, one engine, the clock and the disk. */
+/** The shell around the node's session: socket, engine, clock and disk. */
 export class NodeClient {
   readonly #options: NodeClientOptions;
   readonly #session: NodeSession;
   readonly #runner: AttemptRunner;
-  readonly #uploads = new Map<string, AbortController>();
-  readonly #finals = new Map<string, SpoolRecord>();
-  /** From the disk of the node to the server's word that it has it. */
-  readonly #deliveries = new Map<string, Span>();
-  /** Removals from the disk that are on their way: the process ends after them. */
-  readonly #removals = new Set<Promise<void>>();
+  readonly #results: FinishedResults;
   #capabilities: Capabilities;
   #socket: WebSocket | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -58,8 +52,9 @@ export class NodeClient {
   constructor(options: NodeClientOptions) {
     this.#options = options;
     this.#capabilities = options.capabilities;
-    for (const record of options.kept) this.#keepFinal(record);
-    const { nodeId, bootId, slots, capabilities, kept } = options;
+    const { nodeId, bootId, slots, capabilities, kept, spool, tracing, logger } = options;
+    this.#results = new FinishedResults({ spool, tracing, logger, resolveUrl: (url) => this.#resolveUrl(url) });
+    for (const record of kept) this.#results.keep(record);
     this.#session = new NodeSession({ nodeId, bootId, slots, capabilities, kept });
     this.#runner = new AttemptRunner(
       options.engine,
@@ -68,7 +63,7 @@ export class NodeClient {
         progressed: (attemptId, value, stage) => this.#feed({ type: "progressed", attemptId, value, stage }),
         previewed: (attemptId, mime, bytes) => this.#feed({ type: "previewed", attemptId, mime, bytes }),
         finished: (attemptId, final, traceparent) => {
-          this.#keepFinal({ final, uploadUrl: null, traceparent });
+          this.#results.keep({ final, uploadUrl: null, traceparent });
           this.#feed({ type: "finished", attemptId, final });
         },
         stopped: (attemptId) => this.#feed({ type: "stopped", attemptId }),
@@ -87,12 +82,12 @@ export class NodeClient {
     });
   }
 
-  /** Takes no more work and leaves when what runs is done and delivered. */
+  /** Accepts no more work, and leaves once everything running is done and delivered. */
   drain(): void {
     this.#feed({ type: "drain" });
   }
 
-  /** Hands back what runs and leaves at once. */
+  /** Hands back what is running and leaves immediately. */
   leave(): void {
     this.#feed({ type: "leave" });
   }
@@ -102,7 +97,7 @@ export class NodeClient {
     this.#feed({ type: "capabilitiesChanged", capabilities });
   }
 
-  /** How it stands, for the status page. */
+  /** For the status page. */
   get status(): { readonly phase: string; readonly attempts: NodeSession["attempts"] } {
     return { phase: this.#session.phase, attempts: this.#session.attempts };
   }
@@ -125,7 +120,6 @@ export class NodeClient {
   }
 
   #carryOut(effect: NodeEffect): void {
-    const { spool } = this.#options;
     switch (effect.type) {
       case "connect":
         this.#connect();
@@ -147,7 +141,7 @@ export class NodeClient {
         break;
       case "sendV1Register":
         this.#options.logger.info("the server speaks v1");
-        this.#sendText(JSON.stringify(this.#v1Register()));
+        this.#sendText(JSON.stringify(v1Register(this.#options.nodeId, this.#capabilities)));
         break;
       case "sendV1Final":
         void this.#sendV1Final(effect.attemptId);
@@ -166,11 +160,7 @@ export class NodeClient {
         void this.#upload(effect);
         break;
       case "forget":
-        this.#uploads.get(effect.attemptId)?.abort();
-        this.#finals.delete(effect.attemptId);
-        this.#deliveries.get(effect.attemptId)?.end();
-        this.#deliveries.delete(effect.attemptId);
-        this.#remove(spool, effect.attemptId);
+        this.#results.forget(effect.attemptId);
         break;
       case "exit":
         void this.#exit();
@@ -179,8 +169,6 @@ export class NodeClient {
         effect satisfies never;
     }
   }
-
-  // ── the socket ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #connect(): void {
     const { backend, token, logger } = this.#options;
@@ -238,69 +226,19 @@ export class NodeClient {
     return (this.#socket?.bufferedAmount ?? 0) > CONGESTED_BYTES;
   }
 
-  #keepFinal(record: SpoolRecord): void {
-    const { attemptId } = record.final;
-    this.#finals.set(attemptId, record);
-    const span = this.#options.tracing.start("deliver the result", {
-      parent: record.traceparent,
-      attributes: { "genai.attempt.id": attemptId },
-    });
-    this.#deliveries.set(attemptId, span);
-  }
-
-  // ── results ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  async #upload(effect: Extract<NodeEffect, { type: "upload" }>): Promise<void> {
-    const { attemptId, uploadUrl, missing } = effect;
-    const { final, traceparent } = this.#finals.get(attemptId) ?? { final: null, traceparent: null };
-    if (final?.type !== "result" || uploadUrl === null) {
-      this.#feed({ type: "uploaded", attemptId });
-      return;
-    }
-    if (this.#uploads.has(attemptId)) return;
-    const controller = new AbortController();
-    this.#uploads.set(attemptId, controller);
-    let failed = false;
-    try {
-      const numbers = missing ?? final.artifacts.keys();
-      for (const n of numbers) {
-        const artifact = final.artifacts[n];
-        if (artifact === undefined) continue;
-        const url = this.#resolveUrl(uploadUrl.replace("{n}", String(n)));
-        const path = this.#options.spool.artifactPath(attemptId, n);
-        const span = this.#options.tracing.start("upload", {
-          parent: traceparent,
-          kind: "client",
-          attributes: { "genai.attempt.id": attemptId, "genai.artifact": n, "genai.bytes": artifact.bytes },
-        });
-        let outcome: UploadOutcome = "failed";
-        try {
-          outcome = await upload(path, url, { ...artifact, traceparent: span.traceparent }, controller.signal);
-        } finally {
-          span.end({ failure: outcome === "uploaded" ? null : outcome });
-        }
-        // A server that does not want the picture says so in its answer to the result.
-        if (outcome === "refused") break;
-        if (outcome === "failed") {
-          this.#options.logger.warn({ attemptId, n }, "an upload failed; it is tried again later");
-          failed = true;
-          break;
-        }
-      }
-    } catch (error) {
-      this.#options.logger.error({ err: error, attemptId }, "a kept picture can't be read");
-    } finally {
-      this.#uploads.delete(attemptId);
-    }
-    this.#feed({ type: failed ? "uploadFailed" : "uploaded", attemptId });
+  async #upload(order: UploadOrder): Promise<void> {
+    const { attemptId } = order;
+    const isUploaded = await this.#results.upload(order);
+    if (isUploaded !== null) this.#feed({ type: isUploaded ? "uploaded" : "uploadFailed", attemptId });
   }
 
   async #sendV1Final(attemptId: string): Promise<void> {
-    const final = this.#finals.get(attemptId)?.final;
+    const final = this.#results.get(attemptId);
     const socket = this.#socket;
     if (final === undefined || socket?.readyState !== WebSocket.OPEN) return;
     try {
-      const text = JSON.stringify(await this.#v1Final(final));
+      const pathOf = (n: number): string => this.#options.spool.artifactPath(attemptId, n);
+      const text = JSON.stringify(await v1Final(final, pathOf));
       socket.send(text, (error) => {
         // v1 knows no ack: what the socket took is delivered.
         if (error == null) this.#feed({ type: "deliveredV1", attemptId });
@@ -311,46 +249,16 @@ export class NodeClient {
     }
   }
 
-  async #v1Final(final: SpoolRecord["final"]): Promise<unknown> {
-    const taskId = final.attemptId;
-    if (final.type === "error") return { type: "error", status: "error", taskId, error: final.message };
-    const resultsUrl: string[] = [];
-    for (const [n, { mime }] of final.artifacts.entries()) {
-      const bytes = await readFile(this.#options.spool.artifactPath(taskId, n));
-      resultsUrl.push(`data:${mime};base64,${bytes.toString("base64")}`);
-    }
-    return { type: "result", status: "ready", taskId, resultsUrl };
-  }
-
-  #v1Register(): unknown {
-    const { models, gpuType } = this.#capabilities;
-    return {
-      type: "register",
-      node_id: this.#options.nodeId,
-      metadata: { models, ...(gpuType === null ? {} : { gpu_type: gpuType }), ncpu: cpus().length, ram: totalmem() },
-    };
-  }
-
   /** URLs of the server may be paths on the origin that its socket is on. */
   #resolveUrl(url: string): string {
     const origin = this.#options.backend.replace(/^ws/, "http");
     return new URL(url, origin).href;
   }
 
-  #remove(spool: Spool, attemptId: string): void {
-    const removal = spool
-      .remove(attemptId)
-      .catch((error: unknown) => {
-        this.#options.logger.warn({ err: error, attemptId }, "a delivered result could not be removed");
-      })
-      .finally(() => this.#removals.delete(removal));
-    this.#removals.add(removal);
-  }
-
   async #exit(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#runner.close();
-    await Promise.all(this.#removals);
+    await this.#results.removed();
     this.#over?.();
   }
 }

@@ -18,12 +18,12 @@ import { Spool } from "./spool/spool.ts";
 import { serveStatus } from "./status-page.ts";
 import { VERSION } from "./version.ts";
 
-/** What is read from the environment beside the flags. */
+/** The environment, for what is not a flag. */
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const PROBE_TIMEOUT_MS = 20_000;
 
-/** The node's whole life: resolves when it has left the server, or was told to leave before it came there. */
+/** Runs the node until it has left the server, or was told to stop before it connected. */
 export async function runNode(flags: Flags, environment: Environment): Promise<void> {
   const logger = pino({ level: environment.LOG_LEVEL || "info", base: null, timestamp: pino.stdTimeFunctions.isoTime });
   const signals = new SignalCount();
@@ -65,14 +65,26 @@ async function live(flags: Flags, environment: Environment, logger: Logger, sign
   });
   client = new NodeClient({
     tracing,
-    ...{ backend, token, nodeId, bootId: randomUUID(), slots, capabilities, engine, spool, kept, once, logger },
+    backend,
+    token,
+    nodeId,
+    bootId: randomUUID(),
+    slots,
+    capabilities,
+    engine,
+    spool,
+    kept,
+    once,
+    logger,
     engineDown: () => watch.engineDown(),
   });
   const status =
     flags.statusPort === undefined
       ? null
       : await serveStatus(flags.statusPort, () => ({
-          ...{ nodeId, connection: client?.status.phase ?? "", attempts: client?.status.attempts ?? [] },
+          nodeId,
+          connection: client?.status.phase ?? "",
+          attempts: client?.status.attempts ?? [],
           capabilities: { ...watch.capabilities, nodeClasses: undefined },
         }));
   if (status !== null) logger.info({ url: `http://127.0.0.1:${status.port}/` }, "status page");
@@ -91,7 +103,7 @@ async function live(flags: Flags, environment: Environment, logger: Logger, sign
   lock?.close();
 }
 
-/** Looks at the machine and its engine once and gives what the node would offer; connects to nothing else. */
+/** Probes the machine and its engine once and returns what the node would offer. Connects to nothing else. */
 export async function describeNode(flags: Flags, environment: Environment) {
   const engine = createEngine(flags);
   try {
@@ -104,7 +116,7 @@ export async function describeNode(flags: Flags, environment: Environment) {
   }
 }
 
-/** SIGTERM and SIGINT, counted together; those that come before anybody listens are told then. */
+/** Counts SIGTERM and SIGINT together. Signals that came before there was a listener are reported once there is one. */
 class SignalCount {
   readonly #first = new AbortController();
   #count = 0;
@@ -130,7 +142,7 @@ class SignalCount {
   }
 }
 
-/** A URL to be shown: no name, no password, and no query, which may hold a token. */
+/** A URL fit for the log: without user name, password and query, which may contain a token. */
 function withoutCredentials(text: string): string {
   const url = new URL(text);
   url.username = "";

@@ -13,7 +13,8 @@ export interface NodeStatus {
 }
 
 const HEADERS = {
-  ...{ "cache-control": "no-store", "x-content-type-options": "nosniff" },
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
   "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 };
 
@@ -61,18 +62,15 @@ function reply({ headers, method, url }: IncomingMessage, status: () => NodeStat
 function page({ nodeId, connection, attempts, capabilities }: NodeStatus): string {
   const { engine, engineVersion, ready, gpuType, gpuCount, models, warmModel, minCost } = capabilities;
   const rows = {
-    ...{
-      Node: nodeId,
-      Connection: connection,
-      Engine: `${engine} ${engineVersion ?? ""}`,
-      Ready: ready ? "yes" : "no",
-    },
-    ...{
-      GPU: gpuType === null ? "none" : `${gpuCount} × ${gpuType}`,
-      Models: models.length,
-      "Warm model": warmModel ?? "-",
-    },
-    ...{ Price: minCost, Attempts: attempts.length },
+    Node: nodeId,
+    Connection: connection,
+    Engine: `${engine} ${engineVersion ?? ""}`,
+    Ready: ready ? "yes" : "no",
+    GPU: gpuType === null ? "none" : `${gpuCount} × ${gpuType}`,
+    Models: models.length,
+    "Warm model": warmModel ?? "-",
+    Price: minCost,
+    Attempts: attempts.length,
   };
   const row = (name: string, value: unknown): string =>
     `<tr><th>${escaped(name)}</th><td>${escaped(String(value))}</td></tr>`;

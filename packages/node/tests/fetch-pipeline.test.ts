@@ -14,7 +14,8 @@ async function setup(answer: FakeAnswer | string) {
   );
   const folder = mkdtempSync(join(tmpdir(), "genai-pipeline-"));
   return {
-    ...{ server, folder },
+    server,
+    folder,
     fetch: () => fetchPipeline(`${server.url}/p`, folder, AbortSignal.timeout(10_000)),
     async [Symbol.asyncDispose]() {
       await server.kill();

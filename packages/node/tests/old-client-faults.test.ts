@@ -31,13 +31,22 @@ async function setup(create: (home: string) => Promise<{ engine: Engine; close?:
   const capabilities = capabilitiesOf(engine.type, probe, null, { models: [], minCost: 0 });
   const client = new NodeClient({
     tracing: NO_TRACING,
-    ...{ backend: server.backend, token: null, nodeId: "n", bootId: randomUUID(), slots: 1, capabilities },
-    ...{ engine, spool, kept, logger: pino({ level: "silent" }) },
+    backend: server.backend,
+    token: null,
+    nodeId: "n",
+    bootId: randomUUID(),
+    slots: 1,
+    capabilities,
+    engine,
+    spool,
+    kept,
+    logger: pino({ level: "silent" }),
   });
   const over = client.run();
   await server.frame("register");
   return {
-    ...{ server, client },
+    server,
+    client,
     async [Symbol.asyncDispose]() {
       client.leave();
       await over;
@@ -56,7 +65,10 @@ async function withComfyUi() {
   const bundle = await setup((home) =>
     Promise.resolve({
       engine: new ComfyUiEngine({
-        ...{ url: comfy.url, scratch: join(home, "scratch"), pollMs: 50, absentMs: 200 },
+        url: comfy.url,
+        scratch: join(home, "scratch"),
+        pollMs: 50,
+        absentMs: 200,
         fetchInput: () => Promise.reject(new Error("nothing is fetched here")),
       }),
       close: () => comfy.kill(),
@@ -152,7 +164,13 @@ test("the first register tells everything: the old client's metadata came too la
   await using bundle = await withTestEngine();
   const { capabilities } = await bundle.server.frame("register");
   expect(capabilities).toMatchObject({
-    ...{ engine: "test", ready: true, models: ["m1", "m2"], warmModel: "m1", pipelines: ["standard", "comfy"] },
-    ...{ ramBytes: expect.any(Number), cpuCount: expect.any(Number), imageInput: true },
+    engine: "test",
+    ready: true,
+    models: ["m1", "m2"],
+    warmModel: "m1",
+    pipelines: ["standard", "comfy"],
+    ramBytes: expect.any(Number),
+    cpuCount: expect.any(Number),
+    imageInput: true,
   });
 });

@@ -60,9 +60,9 @@ export type ScalerConfig = z.infer<typeof Environment> & {
 };
 
 /** Every name that is read, beside `<NAME>_FILE` of the secrets. */
-export const environmentNames: readonly string[] = Object.keys(Environment.shape);
+export const ENVIRONMENT_NAMES: readonly string[] = Object.keys(Environment.shape);
 
-const secretNames = ["SCALER_TOKEN", "NODE_TOKEN", "VASTAI_API_KEY"] as const;
+const SECRET_NAMES = ["SCALER_TOKEN", "NODE_TOKEN", "VASTAI_API_KEY"] as const;
 
 /** Why the scaler will not start; one sentence for a person. */
 export class ConfigError extends Error {
@@ -73,7 +73,7 @@ export class ConfigError extends Error {
  *  Throws {@link ConfigError}. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): ScalerConfig {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ""));
-  for (const name of secretNames) given[name] ??= secretFromFile(name, given[`${name}_FILE`]);
+  for (const name of SECRET_NAMES) given[name] ??= secretFromFile(name, given[`${name}_FILE`]);
   const parsed = Environment.safeParse(given);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];

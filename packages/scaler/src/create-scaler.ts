@@ -8,9 +8,9 @@ import { LocalPlatform } from "./platforms/local/local-platform.ts";
 import { VastaiClient } from "./platforms/vastai/vastai-client.ts";
 import { VastaiPlatform } from "./platforms/vastai/vastai-platform.ts";
 
-const watchIntervalMs = 1_000;
-const vastaiPollMs = 5_000;
-const vastaiBackoffMs = 2_000;
+const WATCH_INTERVAL_MS = 1_000;
+const VASTAI_POLL_MS = 5_000;
+const VASTAI_BACKOFF_MS = 2_000;
 
 /** A scaler over the platforms that the configuration names: Docker always, vast.ai where there is a key. */
 export function createScaler(config: ScalerConfig): Scaler {
@@ -21,7 +21,7 @@ export function createScaler(config: ScalerConfig): Scaler {
     caps: { nodesMax: config.MAX_NODES, pricePerHourMax: config.MAX_PRICE_PER_HOUR },
     platformCaps: platformCapsOf(config),
     createMs: config.CREATE_TIMEOUT,
-    watchIntervalMs,
+    watchIntervalMs: WATCH_INTERVAL_MS,
   });
 }
 
@@ -37,9 +37,12 @@ function platformsOf(config: ScalerConfig): readonly Platform[] {
   const client = new VastaiClient({
     baseUrl: config.VASTAI_URL,
     apiKey: config.VASTAI_API_KEY,
-    backoffMs: vastaiBackoffMs,
+    backoffMs: VASTAI_BACKOFF_MS,
   });
-  return [local, new VastaiPlatform({ ...common, client, pollMs: vastaiPollMs, startMs: config.VASTAI_START_TIMEOUT })];
+  return [
+    local,
+    new VastaiPlatform({ ...common, client, pollMs: VASTAI_POLL_MS, startMs: config.VASTAI_START_TIMEOUT }),
+  ];
 }
 
 function platformCapsOf(config: ScalerConfig): ReadonlyMap<string, Caps> {

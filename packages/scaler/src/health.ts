@@ -6,7 +6,7 @@ import { ChannelCredentials, Client } from "@grpc/grpc-js";
 import { service } from "grpc-health-check";
 
 const { GRPC_SERVER_ADDR = "127.0.0.1:51075", TLS_CERT, TLS_KEY, TLS_CLIENT_CA } = process.env;
-const answerMs = 2_500;
+const ANSWER_MS = 2_500;
 
 const address = GRPC_SERVER_ADDR.replace(/^(?:0\.0\.0\.0|\[::\]):/, "127.0.0.1:");
 const client = new Client(address, credentials(), { "grpc.ssl_target_name_override": "localhost" });
@@ -17,7 +17,7 @@ client.makeUnaryRequest(
   Check.requestSerialize,
   Check.responseDeserialize,
   { service: "" },
-  { deadline: Date.now() + answerMs },
+  { deadline: Date.now() + ANSWER_MS },
   (error, answer) => {
     client.close();
     process.exitCode = !error && (answer as { status?: string }).status === "SERVING" ? 0 : 1;

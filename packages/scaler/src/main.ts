@@ -1,20 +1,20 @@
 #!/usr/bin/env node
 import { pino } from "pino";
-import { ConfigError, environmentNames, readConfig } from "./config.ts";
+import { ConfigError, ENVIRONMENT_NAMES, readConfig } from "./config.ts";
 import { runScaler } from "./run.ts";
 import { VERSION } from "./version.ts";
 
-const help = `Usage: genai-scaler
+const HELP = `Usage: genai-scaler
 
 Makes and removes nodes through Docker and vast.ai, over gRPC, until SIGTERM or SIGINT. It takes no arguments; its settings
 come from the environment, secrets also from the file that <NAME>_FILE names. docs/scaler.md describes each:
 
-${environmentNames.map((name) => `  ${name}\n`).join("")}`;
+${ENVIRONMENT_NAMES.map((name) => `  ${name}\n`).join("")}`;
 
 const [argument] = process.argv.slice(2);
 if (argument === undefined) await serve();
 else if (argument === "--version") process.stdout.write(`${VERSION}\n`);
-else if (argument === "--help" || argument === "-h" || argument === "help") process.stdout.write(help);
+else if (argument === "--help" || argument === "-h" || argument === "help") process.stdout.write(HELP);
 else {
   process.stderr.write(
     `The scaler takes no arguments, and got ${JSON.stringify(argument)}. See genai-scaler --help.\n`,

@@ -12,7 +12,7 @@ export interface RunningScaler {
   close(): Promise<void>;
 }
 
-const sweepEveryMs = 60_000;
+const SWEEP_EVERY_MS = 60_000;
 
 /** Starts the service: it listens, it sweeps, and it ends cleanly. Throws {@link ConfigError} for files that can't be read and an
  *  address that can't be had. */
@@ -31,7 +31,7 @@ export async function runScaler(config: ScalerConfig, log: Logger): Promise<Runn
     tls: tlsFiles(config),
   });
   const port = await listen(server, config.GRPC_SERVER_ADDR);
-  const sweeper = new Sweeper(scaler, log, sweepEveryMs);
+  const sweeper = new Sweeper(scaler, log, SWEEP_EVERY_MS);
   if (!config.local && config.TLS_CERT === undefined) {
     log.warn("Calls are not encrypted (SCALER_PLAINTEXT): whoever can listen on this network can read the token");
   }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { scalerService } from "@genai/protocol/scaler";
 import { expect, test } from "@jest/globals";
-import { environmentNames, readConfig } from "../src/config.ts";
+import { ENVIRONMENT_NAMES, readConfig } from "../src/config.ts";
 
 const token = "0123456789abcdef";
 
@@ -80,7 +80,7 @@ test("docs/scaler.md tells of every name of the environment and of every call, a
     told(section("Environment"))
       .map(([, name]) => name)
       .sort(),
-  ).toEqual([...environmentNames].sort());
+  ).toEqual([...ENVIRONMENT_NAMES].sort());
   expect(
     told(section("Calls"))
       .map(([, name]) => name)
@@ -93,6 +93,6 @@ test("--help names the settings and starts nothing; an argument that is not know
   const run = (argument: string) => spawnSync(process.execPath, [main, argument], { env: {}, encoding: "utf8" });
   expect(run("--help")).toMatchObject({ status: 0, stderr: "" });
   const { stdout } = run("-h");
-  for (const name of environmentNames) expect(stdout).toContain(`  ${name}\n`);
+  for (const name of ENVIRONMENT_NAMES) expect(stdout).toContain(`  ${name}\n`);
   expect(run("serve")).toMatchObject({ status: 2, stdout: "", stderr: expect.stringContaining("--help") });
 });

@@ -2,7 +2,6 @@ import { createServer } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { NO_TRACING, type Tracing } from "@genai/tracing";
 import type { Logger } from "pino";
-import { artifactRoutes, DIRECT_UPLOAD_MS } from "./artifacts/artifact-routes.ts";
 import { ArtifactUrls } from "./artifacts/artifact-urls.ts";
 import { openArtifactStore } from "./artifacts/open-artifact-store.ts";
 import { StrayPictures } from "./artifacts/stray-pictures.ts";
@@ -15,18 +14,20 @@ import type { NodeSessions } from "./coordinator/node-sessions.ts";
 import { createAddressPolicy } from "./egress/address-policy.ts";
 import { createEgress } from "./egress/guarded-fetch.ts";
 import { AppMessages } from "./http/app-messages.ts";
+import { artifactRoutes, DIRECT_UPLOAD_MS } from "./http/artifact-routes.ts";
 import { BodyBudget } from "./http/body-budget.ts";
 import { limitConnections } from "./http/connection-limits.ts";
 import { cutStalled } from "./http/cut-stalled.ts";
 import { drainHttp } from "./http/drain.ts";
 import { createHttpApp } from "./http/http-app.ts";
+import type { HttpSettings } from "./http/http-options.ts";
 import { oneAtATime } from "./http/one-at-a-time.ts";
-import { runningFleet } from "./http/running-fleet.ts";
 import { checkSecrets, configuredAuthenticator } from "./identity/configured-authenticator.ts";
 import { Credentials } from "./identity/credentials.ts";
 import { listen } from "./listen.ts";
 import { ServerMetrics } from "./metrics/server-metrics.ts";
 import { Retention } from "./retention.ts";
+import { runningFleet } from "./running-fleet.ts";
 import type { GatewayLimits } from "./sessions/gateway-limits.ts";
 import { nodeKeyAuthentication, sharedTokenAuthentication } from "./sessions/node-authentication.ts";
 import { createNodeGateway } from "./sessions/node-gateway.ts";
@@ -73,18 +74,19 @@ export async function startServer(
   { limits = {}, tracing = NO_TRACING }: ServerOptions = {},
 ): Promise<RunningServer> {
   const home = configuration.GENAI_HOME;
+  const { wallMs } = systemClock;
   const secrets = readSecrets(home);
   const trace = configuration.TRACE_FILE === null ? null : new TraceRecorder(configuration.TRACE_FILE, logger);
   checkSecrets(configuration, logger);
   const store = await openTaskStore({ databaseUrl: configuration.DATABASE_URL, home });
-  const credentials = new Credentials({ store, logger, wallMs: () => Date.now() });
+  const credentials = new Credentials({ store, logger, wallMs });
   const authenticate = configuredAuthenticator(configuration, secrets, credentials, logger);
   const artifacts = await openArtifactStore(configuration).catch(async (error: unknown) => {
     await store.close();
     throw error;
   });
   const keptElsewhere = configuration.ARTIFACT_STORE !== null && configuration.S3_PRESIGN;
-  const urls = new ArtifactUrls(secrets.urlSecret, () => Date.now(), keptElsewhere);
+  const urls = new ArtifactUrls(secrets.urlSecret, wallMs, keptElsewhere);
   const remover = new UploadRemover(artifacts, logger, keptElsewhere ? DIRECT_UPLOAD_MS : null);
   const stopping = new AbortController();
 
@@ -93,7 +95,7 @@ export async function startServer(
     demand: () => coordinator.dispatcher.demand(),
     runningTaskCount: () => coordinator.runningTaskCount(),
     sessions: () => gateway.sessions(),
-    wallMs: () => Date.now(),
+    wallMs,
   });
   const sessions: NodeSessions = {
     deliver: (nodeId, delivery) => gateway.deliver(nodeId, delivery),
@@ -175,21 +177,7 @@ export async function startServer(
     userBytesMax: configuration.MAX_UPLOAD_BYTES_PER_USER,
   });
   const app = createHttpApp({
-    settings: {
-      publicUrl: configuration.PUBLIC_URL,
-      trustedProxies: configuration.TRUST_PROXY ?? [],
-      bodyBytesMax: configuration.MAX_BODY_BYTES,
-      syncTimeoutMs: configuration.WS_TASK_TIMEOUT,
-      graphTimeoutMs: configuration.ATTEMPT_TIMEOUT,
-      creationsPerMinute: configuration.RATE_LIMIT,
-      readsPerMinute: configuration.READ_RATE_LIMIT,
-      creationsPerMinuteAndAddress: configuration.ADDRESS_RATE_LIMIT,
-      keepAliveMs: STREAM_KEEP_ALIVE_MS,
-      metricsToken: configuration.METRICS_TOKEN,
-      defaultModel: configuration.DEFAULT_MODEL,
-      promptCharsMax: configuration.MAX_PROMPT_CHARS,
-      v1DataUrls: configuration.V1_DATA_URLS,
-    },
+    settings: httpSettings(configuration),
     tasks: coordinator,
     store,
     authenticate,
@@ -221,14 +209,14 @@ export async function startServer(
       events: coordinator.nodes,
       tallyOf: (nodeId) => coordinator.tallyOf(nodeId),
       taskTtlMs: configuration.TASK_TTL,
-      wallMs: () => Date.now(),
+      wallMs,
     }),
     logger,
     stopping: stopping.signal,
     isReady: () => !stopping.signal.aborted && coordinator.storeIsWritable,
     version: VERSION,
-    newTaskId: () => newTaskId(Date.now()),
-    wallMs: () => Date.now(),
+    newTaskId: () => newTaskId(wallMs()),
+    wallMs,
   });
   http.on("request", oneAtATime(cutStalled(messages.belongTo(app))));
 
@@ -249,7 +237,7 @@ export async function startServer(
       store,
       artifacts,
       artifactTtlMs: configuration.ARTIFACT_TTL,
-      wallMs: () => Date.now(),
+      wallMs,
       logger,
     });
     const stopSweeping = startSweeping({ retention, strays, uploads, logger });
@@ -284,8 +272,29 @@ export async function startServer(
     await coordinator.close();
     await egress.close();
     await store.close();
+    await artifacts.close();
+    await trace?.close();
     throw error;
   }
+}
+
+/** The part of the configuration that the HTTP side goes by. */
+function httpSettings(configuration: Configuration): HttpSettings {
+  return {
+    publicUrl: configuration.PUBLIC_URL,
+    trustedProxies: configuration.TRUST_PROXY ?? [],
+    bodyBytesMax: configuration.MAX_BODY_BYTES,
+    syncTimeoutMs: configuration.WS_TASK_TIMEOUT,
+    graphTimeoutMs: configuration.ATTEMPT_TIMEOUT,
+    creationsPerMinute: configuration.RATE_LIMIT,
+    readsPerMinute: configuration.READ_RATE_LIMIT,
+    creationsPerMinuteAndAddress: configuration.ADDRESS_RATE_LIMIT,
+    keepAliveMs: STREAM_KEEP_ALIVE_MS,
+    metricsToken: configuration.METRICS_TOKEN,
+    defaultModel: configuration.DEFAULT_MODEL,
+    promptCharsMax: configuration.MAX_PROMPT_CHARS,
+    v1DataUrls: configuration.V1_DATA_URLS,
+  };
 }
 
 function readSecrets(home: string): ReturnType<typeof readHomeSecrets> {

@@ -1,10 +1,10 @@
-/** A map of what comes and goes all the time. What is deleted from it is free at once.
+/** A map for entries that come and go all the time. A deleted value can be collected at once.
  *
- *  Of V8's own `Map` and `Set` it is not: where one grows, shrinks or is cleaned it goes on in a new table, and the old one keeps a pointer
- *  to the new one and all entries of that moment. Once a table has come into the old generation, each later one is kept by the one
- *  before it until the next full collection, with everything that its entries lead to: of a busy server 10 KB for each task, requests
- *  and their sockets' buffers included, which the collector carried into the old generation long after the task's end. Here the `Map`'s
- *  own entries lead to nothing but a number. */
+ *  With V8's own `Map` and `Set` that is not so. When one grows, shrinks or is compacted, it moves to a new table, and the old table keeps a
+ *  pointer to the new one along with all of its entries. Once a table has reached the old generation, it keeps every later table alive until
+ *  the next full collection, with everything that their entries refer to. On a busy server that was 10 KB per task, including requests and
+ *  their sockets' buffers, promoted to the old generation long after the task had ended. Here the entries of the `Map` refer only to a
+ *  number. */
 export class SlotMap<Key extends string | number, Value> {
   readonly #slots = new Map<Key, number>();
   readonly #values: (Value | undefined)[] = [];

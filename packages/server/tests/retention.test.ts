@@ -27,7 +27,9 @@ test("a picture that could not be removed is removed later, and the others at on
     await mkdir(join(home, "artifacts/attempts/a/1/inside"), { recursive: true });
     const ttl = { taskTtlMs: 24 * HOUR_MS, artifactTtlMs: HOUR_MS, inputTtlMs: HOUR_MS };
     const retention = new Retention({
-      ...{ store, artifacts, ...ttl },
+      store,
+      artifacts,
+      ...ttl,
       logger: pino({ level: "silent" }),
       onExpired: () => {},
     });

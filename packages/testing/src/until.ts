@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 
-/** Pauses between two looks, in milliseconds: one at our own memory costs nothing and may be about a short moment, one that has to ask
- *  somebody else keeps him from his work. */
+/** Pauses between two looks, in milliseconds. A look at this process's memory is free and may be after a short-lived state; one that has to ask another
+ *  process takes that process's time. */
 const OWN_PAUSE_MS = 2;
 const ASKED_PAUSE_MS = 20;
 

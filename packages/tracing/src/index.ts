@@ -1,2 +1,10 @@
-export { isTracingAskedFor, openTracing, type TracingOptions } from "./open-tracing.ts";
-export { type Attributes, NO_SPAN, NO_TRACING, type Span, type SpanStart, type Tracing } from "./tracing.ts";
+export { isTracingAskedFor, openTracing } from "./open-tracing.ts";
+export {
+  type Attributes,
+  NO_SPAN,
+  NO_TRACING,
+  type Span,
+  type SpanStart,
+  type Tracing,
+  type TracingOptions,
+} from "./tracing.ts";

@@ -3,8 +3,7 @@ import { parseTraceParent, setGlobalErrorHandler } from "@opentelemetry/core";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
-import type { TracingOptions } from "./open-tracing.ts";
-import type { Span, SpanStart, Tracing } from "./tracing.ts";
+import type { Span, SpanStart, Tracing, TracingOptions } from "./tracing.ts";
 
 /** How long the last spans have to be sent when the program ends, in milliseconds. */
 const CLOSE_MS_MAX = 2_000;

@@ -1,12 +1,4 @@
-import { NO_TRACING, type Tracing } from "./tracing.ts";
-
-export interface TracingOptions {
-  /** Name of the program in the traces, where `OTEL_SERVICE_NAME` gives no other. */
-  readonly serviceName: string;
-  readonly version: string;
-  /** Told what went wrong with sending, at most once a minute. */
-  readonly onFailure: (reason: string) => void;
-}
+import { NO_TRACING, type Tracing, type TracingOptions } from "./tracing.ts";
 
 /** Whether the environment asks for traces: an OTLP endpoint is named, and nothing switches it off. */
 export function isTracingAskedFor(environment: Readonly<Record<string, string | undefined>>): boolean {

@@ -29,6 +29,15 @@ export interface Tracing {
   close(): Promise<void>;
 }
 
+/** What a program says of itself to be traced. */
+export interface TracingOptions {
+  /** Name of the program in the traces, where `OTEL_SERVICE_NAME` gives no other. */
+  readonly serviceName: string;
+  readonly version: string;
+  /** Told what went wrong with sending, at most once a minute. */
+  readonly onFailure: (reason: string) => void;
+}
+
 /** A span that nobody records. */
 export const NO_SPAN: Span = { traceparent: null, end() {} };
 

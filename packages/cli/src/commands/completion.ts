@@ -1,14 +1,14 @@
 import type { Command } from "commander";
 import type { CliContext } from "../cli-context.ts";
 
-const shells = ["bash", "zsh", "fish"] as const;
-type Shell = (typeof shells)[number];
+const SHELLS = ["bash", "zsh", "fish"] as const;
+type Shell = (typeof SHELLS)[number];
 
 export function addCompletion(program: Command, context: CliContext): void {
   program
     .command("completion")
     .description("print a shell's completion script")
-    .addArgument(program.createArgument("<shell>", shells.join(", ")).choices(shells))
+    .addArgument(program.createArgument("<shell>", SHELLS.join(", ")).choices(SHELLS))
     .addHelpText(
       "after",
       `

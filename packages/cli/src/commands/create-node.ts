@@ -10,7 +10,7 @@ import { readSettings } from "../settings.ts";
 import { createProgress } from "../terminal/progress.ts";
 
 /** Longest that a creation may take, a large image's pull included. */
-const createMs = 45 * 60_000;
+const CREATE_MS = 45 * 60_000;
 
 export function addCreateNode(program: Command, context: CliContext): void {
   addCreateFlags(program.command("create-node"))
@@ -28,7 +28,7 @@ Examples:
       using scaler = connectScaler(settings, context);
       const progress = createProgress(context.stderr, settings.json);
       const stream = scaler.client.createNodeStream(createRequest(platform, backend, args, flags), scaler.metadata, {
-        deadline: Date.now() + createMs,
+        deadline: Date.now() + CREATE_MS,
       });
       context.signal.addEventListener("abort", () => stream.cancel());
       try {

@@ -6,7 +6,7 @@ import { connectScaler, type ScalerConnection } from "../scaler/connect-scaler.t
 import { readSettings } from "../settings.ts";
 
 /** A busy node finishes what it runs, as long as the scaler's STOP_GRACE lets it. */
-const deleteMs = 15 * 60_000;
+const DELETE_MS = 15 * 60_000;
 
 export function addDeleteNode(program: Command, context: CliContext): void {
   program
@@ -56,7 +56,7 @@ function removeAll(
   return Promise.all(
     ids.map(async (nodeId) => {
       try {
-        await callScaler(scaler, "DeleteNode", { nodeId }, deleteMs);
+        await callScaler(scaler, "DeleteNode", { nodeId }, DELETE_MS);
         return { nodeId, error: null };
       } catch (error) {
         if (!(error instanceof CliError)) throw error;

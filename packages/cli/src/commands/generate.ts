@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { CreateTaskBody, V2Task } from "@genai/protocol";
 import type { Client } from "@genai/protocol/client";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { CliContext } from "../cli-context.ts";
 import { CliError } from "../cli-error.ts";
-import { decimal, integer } from "../scaler/create-request.ts";
+import { decimal, integer, pictureSize } from "../flag-values.ts";
 import { apiError } from "../server/api-error.ts";
 import { connectServer } from "../server/connect-server.ts";
 import { followTask } from "../server/follow-task.ts";
@@ -34,7 +34,7 @@ export function addGenerate(program: Command, context: CliContext): void {
     .command("generate")
     .description("make a picture from a prompt and write it to a file")
     .argument("<prompt>", "what the picture shows")
-    .addOption(new Option("--size <width>x<height>", "pixels, multiples of 8").argParser(size))
+    .addOption(new Option("--size <width>x<height>", "pixels, multiples of 8").argParser(pictureSize))
     .addOption(new Option("--steps <number>", "steps of the sampler").argParser(integer))
     .option("--model <name>", "model to use (default: the node's own)")
     .option("--negative <prompt>", "what the picture must not show")
@@ -92,12 +92,14 @@ async function runTask(
   const signal = AbortSignal.any([interrupted, limit]);
   // The key makes the request safe to send again, by us or by whatever lies between.
   const headers = { "idempotency-key": randomUUID() };
-  const { body: created } = await client.createTask({ body, headers, signal });
-  progress.update(0, "Queued");
+  let taskId: string | null = null;
   try {
-    return await followTask(client, created.id, progressFollower(progress), signal);
+    const { body: created } = await client.createTask({ body, headers, signal });
+    taskId = created.id;
+    progress.update(0, "Queued");
+    return await followTask(client, taskId, progressFollower(progress), signal);
   } catch (error) {
-    const known = `Task ${created.id} goes on at the server.`;
+    const known = taskId === null ? "The server may have the task." : `Task ${taskId} goes on at the server.`;
     if (interrupted.aborted) throw new CliError("interrupted", known);
     if (limit.aborted) throw new CliError("timeout", `No picture within ${timeoutSeconds} s. ${known}`);
     throw error;
@@ -150,10 +152,4 @@ async function readImage(path: string): Promise<string> {
   } catch (error) {
     throw new CliError("usage", `${path} can't be read (${(error as NodeJS.ErrnoException).code}).`);
   }
-}
-
-function size(text: string): { width: number; height: number } {
-  const match = /^(\d{1,5})x(\d{1,5})$/.exec(text);
-  if (!match) throw new InvalidArgumentError("It is no size like 512x512.");
-  return { width: Number(match[1]), height: Number(match[2]) };
 }

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { CliContext } from "../cli-context.ts";
 import { callScaler, scalerError } from "../scaler/call-scaler.ts";
 import { connectScaler, type ScalerConnection } from "../scaler/connect-scaler.ts";
-import { nodeHead, nodeJson, nodeRow, stateWord } from "../scaler/node-words.ts";
+import { NODE_HEAD, nodeJson, nodeRow, stateWord } from "../scaler/node-words.ts";
 import { readSettings } from "../settings.ts";
 import { table } from "../terminal/table.ts";
 
@@ -29,7 +29,7 @@ Examples:
       else
         context.stdout.write(
           table(
-            nodeHead,
+            NODE_HEAD,
             nodes.map((node) => nodeRow(node, Date.now())),
           ),
         );

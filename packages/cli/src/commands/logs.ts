@@ -1,8 +1,8 @@
 import { type Command, Option } from "commander";
 import type { CliContext } from "../cli-context.ts";
+import { integer } from "../flag-values.ts";
 import { scalerError } from "../scaler/call-scaler.ts";
 import { connectScaler } from "../scaler/connect-scaler.ts";
-import { integer } from "../scaler/create-request.ts";
 import { readSettings } from "../settings.ts";
 
 export function addLogs(program: Command, context: CliContext): void {

@@ -1,12 +1,13 @@
 import { type Command, Option } from "commander";
 import type { CliContext } from "../cli-context.ts";
+import { bytes, decimal, integer } from "../flag-values.ts";
 import { callScaler } from "../scaler/call-scaler.ts";
 import { connectScaler } from "../scaler/connect-scaler.ts";
-import { bytes, type CreateFlags, decimal, integer, offerFilter } from "../scaler/create-request.ts";
+import { type CreateFlags, offerFilter } from "../scaler/create-request.ts";
 import { readSettings } from "../settings.ts";
 import { table } from "../terminal/table.ts";
 
-const head = ["OFFER", "GPU", "VRAM", "PRICE/H", "RELIABILITY", "LOCATION"] as const;
+const HEAD = ["OFFER", "GPU", "VRAM", "PRICE/H", "RELIABILITY", "LOCATION"] as const;
 
 export function addOffers(program: Command, context: CliContext): void {
   program
@@ -37,6 +38,6 @@ export function addOffers(program: Command, context: CliContext): void {
         `${(offer.reliability * 100).toFixed(1)} %`,
         offer.location,
       ]);
-      context.stdout.write(table(head, rows));
+      context.stdout.write(table(HEAD, rows));
     });
 }

@@ -3,7 +3,7 @@ import type { CliContext } from "../cli-context.ts";
 import { CliError } from "../cli-error.ts";
 import { connectServer } from "../server/connect-server.ts";
 import { facts } from "../terminal/facts.ts";
-import { timeText } from "../terminal/lengths.ts";
+import { timeText } from "../terminal/units.ts";
 
 export function addStatus(program: Command, context: CliContext): void {
   program

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { CliContext } from "../cli-context.ts";
 import { CliError } from "../cli-error.ts";
-import { integer } from "../scaler/create-request.ts";
+import { integer } from "../flag-values.ts";
 import { portAnswers } from "../up/port-answers.ts";
 import { Programs } from "../up/programs.ts";
 import { untilReady } from "../up/until-ready.ts";

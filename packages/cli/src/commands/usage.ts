@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { CliContext } from "../cli-context.ts";
 import { connectServer } from "../server/connect-server.ts";
 import { facts } from "../terminal/facts.ts";
-import { timeText } from "../terminal/lengths.ts";
+import { timeText } from "../terminal/units.ts";
 
 export function addUsage(program: Command, context: CliContext): void {
   program

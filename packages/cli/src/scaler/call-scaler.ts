@@ -1,11 +1,11 @@
 import { scalerService } from "@genai/protocol/scaler";
 import { type ServiceError, status } from "@grpc/grpc-js";
 import type { MethodDefinition } from "@grpc/proto-loader";
-import { CliError, type exitCodes } from "../cli-error.ts";
+import { CliError, type EXIT_CODES } from "../cli-error.ts";
 import type { ScalerConnection } from "./connect-scaler.ts";
 
 /** Longest wait for an answer that the scaler has at hand. */
-const answerMs = 30_000;
+const ANSWER_MS = 30_000;
 
 type Calls = typeof scalerService;
 type RequestOf<M extends keyof Calls> =
@@ -18,7 +18,7 @@ export function callScaler<M extends "DeleteNode" | "GetNode" | "ListNodes" | "L
   { client, metadata, address, signal }: ScalerConnection,
   method: M,
   request: RequestOf<M>,
-  limitMs = answerMs,
+  limitMs = ANSWER_MS,
 ): Promise<AnswerOf<M>> {
   const { path, requestSerialize, responseDeserialize } = scalerService[method] as unknown as MethodDefinition<
     RequestOf<M>,
@@ -47,7 +47,7 @@ export function callScaler<M extends "DeleteNode" | "GetNode" | "ListNodes" | "L
   });
 }
 
-const kinds: Partial<Record<status, keyof typeof exitCodes>> = {
+const KINDS: Partial<Record<status, keyof typeof EXIT_CODES>> = {
   [status.INVALID_ARGUMENT]: "usage",
   [status.NOT_FOUND]: "notFound",
   [status.UNAUTHENTICATED]: "refused",
@@ -77,5 +77,5 @@ export function scalerError(error: unknown, address: string): CliError {
   if (code === status.UNAUTHENTICATED) {
     return new CliError("refused", `${details} Give it with --scaler-token or SCALER_TOKEN.`);
   }
-  return new CliError(kinds[code] ?? "failed", details || String(error));
+  return new CliError(KINDS[code] ?? "failed", details || String(error));
 }

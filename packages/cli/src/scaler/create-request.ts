@@ -1,5 +1,6 @@
 import type { CreateNodeRequest } from "@genai/protocol/scaler";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
+import { bytes, decimal, integer, nameValue } from "../flag-values.ts";
 
 /** Flags that `create-node` and `plan` share. */
 export interface CreateFlags {
@@ -29,11 +30,13 @@ export function addCreateFlags(command: Command): Command {
     .option("--prov-script <script>", "provisioning script (default: the scaler's)")
     .addOption(new Option("--vastai-iid <offer>", "vast.ai offer to rent (default: the cheapest)").argParser(integer))
     .addOption(
-      new Option("--env <name=value>", "environment of the node; may be repeated").argParser(pair).default({}, "none"),
+      new Option("--env <name=value>", "environment of the node; may be repeated")
+        .argParser(nameValue)
+        .default({}, "none"),
     )
     .addOption(
       new Option("--label <name=value>", "label kept with the node; may be repeated")
-        .argParser(pair)
+        .argParser(nameValue)
         .default({}, "none"),
     )
     .option("--node-token <token>", "token with which the node joins (default: the scaler's NODE_TOKEN)")
@@ -81,28 +84,4 @@ export function offerFilter(
     pricePerHourMax: flags.maxPrice ?? 0,
     reliabilityMin: flags.minReliability ?? 0,
   };
-}
-
-export function integer(text: string): number {
-  if (!/^-?\d{1,9}$/.test(text)) throw new InvalidArgumentError("It is no whole number.");
-  return Number(text);
-}
-
-export function decimal(text: string): number {
-  if (!/^\d{1,9}(?:\.\d+)?$/.test(text)) throw new InvalidArgumentError("It is no number.");
-  return Number(text);
-}
-
-/** `512m`, `8g`; a bare number is bytes. */
-export function bytes(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?$/i.exec(text);
-  if (!match) throw new InvalidArgumentError("It is no size like 512m or 8g.");
-  const power = "kmgt".indexOf((match[2] ?? "").toLowerCase() || " ") + 1;
-  return Math.round(Number(match[1]) * 1024 ** power);
-}
-
-function pair(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
-  const split = text.indexOf("=");
-  if (split < 1) throw new InvalidArgumentError("It is no name=value.");
-  return { ...before, [text.slice(0, split)]: text.slice(split + 1) };
 }

@@ -1,8 +1,8 @@
 import type { NodeInfo__Output } from "@genai/protocol/scaler";
 
-export const nodeHead = ["ID", "PLATFORM", "BACKEND", "IMAGE", "STATE", "PRICE/H", "AGE"] as const;
+export const NODE_HEAD = ["ID", "PLATFORM", "BACKEND", "IMAGE", "STATE", "PRICE/H", "AGE"] as const;
 
-/** A node as a row under {@link nodeHead}. */
+/** A node as a row under {@link NODE_HEAD}. */
 export function nodeRow(node: NodeInfo__Output, nowMs: number): readonly string[] {
   const exit = node.exitCode === undefined ? "" : ` (${node.exitCode})`;
   return [

@@ -1,7 +1,7 @@
 import { ApiProblem, ApiTimeout, ApiUnreachable, UnexpectedAnswer } from "@genai/protocol/client";
-import { CliError, type exitCodes } from "../cli-error.ts";
+import { CliError, type EXIT_CODES } from "../cli-error.ts";
 
-const kinds: Readonly<Record<number, keyof typeof exitCodes>> = {
+const KINDS: Readonly<Record<number, keyof typeof EXIT_CODES>> = {
   400: "usage",
   401: "refused",
   403: "refused",
@@ -21,7 +21,7 @@ export function apiError(error: unknown): CliError | null {
     const fields = errors?.map(({ field, message }) => `${field} ${message}`).join("; ");
     const advice = status === 401 ? " Give a token with --token or GENAI_TOKEN." : "";
     const reason = (fields || detail).replace(/\.$/, "");
-    return new CliError(kinds[status] ?? "failed", `The server refused it: ${reason}.${advice}`, { cause: error });
+    return new CliError(KINDS[status] ?? "failed", `The server refused it: ${reason}.${advice}`, { cause: error });
   }
   if (error instanceof ApiTimeout) {
     return new CliError("timeout", `The server at ${error.origin} has not answered within a minute.`);
@@ -32,7 +32,7 @@ export function apiError(error: unknown): CliError | null {
   }
   if (error instanceof UnexpectedAnswer) {
     const sentence = `The server's answer (status ${error.status}) can't be read; are both of one version?`;
-    return new CliError(kinds[error.status] ?? "failed", sentence, { cause: error });
+    return new CliError(KINDS[error.status] ?? "failed", sentence, { cause: error });
   }
   return null;
 }

@@ -7,7 +7,7 @@ import type { Output } from "../cli-context.ts";
 import { CliError } from "../cli-error.ts";
 
 /** Largest picture that is fetched. */
-const artifactBytesMax = 512 * 1024 ** 2;
+const ARTIFACT_BYTES_MAX = 512 * 1024 ** 2;
 
 type Artifact = NonNullable<V2Task["result"]>["artifacts"][number];
 
@@ -71,7 +71,7 @@ async function fetchArtifact(client: Client, server: string, artifact: Artifact)
       `Picture ${artifact.index + 1} lies at a ${url.protocol} address, which is not fetched.`,
     );
   }
-  const picture = await client.fetchArtifact({ url: url.href }, artifactBytesMax);
+  const picture = await client.fetchArtifact({ url: url.href }, ARTIFACT_BYTES_MAX);
   if (picture.byteLength === 0) throw new CliError("failed", `Picture ${artifact.index + 1} came empty.`);
   const sha256 = createHash("sha256").update(picture).digest("hex");
   if (artifact.sha256 !== null && artifact.sha256 !== sha256) {

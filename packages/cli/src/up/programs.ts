@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { CliContext } from "../cli-context.ts";
 
 /** How long a program may take to end before it is killed: a little more than the server's own limit. */
-const stopMs = 15_000;
+const STOP_MS = 15_000;
 
 /** Our programs as children of this one: what they print goes to standard error behind their names, and when one ends all end. */
 export class Programs {
@@ -66,7 +66,7 @@ export class Programs {
 async function stopped(child: ChildProcess): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => child.kill("SIGKILL"), stopMs);
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
     child.once("exit", () => {
       clearTimeout(timer);
       resolve();

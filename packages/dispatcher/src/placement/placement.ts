@@ -14,7 +14,7 @@ import { exclusionOf, keepsAway, letsFailedIn } from "./permission.ts";
 import type { PlacementContext } from "./placement-context.ts";
 import { firstInTurn } from "./turn.ts";
 
-/** How far a slot is followed that a candidate for another prefers: each of them is free, and seldom are there two at once. */
+/** How often an offer moves on to another free slot because its candidate prefers that one. There are rarely two such slots at once. */
 const REDIRECTS_MAX = 4;
 
 /** A task and the option that it takes. */
@@ -23,22 +23,22 @@ export interface Match {
   readonly option: Option;
 }
 
-/** What comes of looking for a place for one task. */
+/** The decision about one task. */
 type Verdict = { readonly type: "send"; readonly option: Option } | { readonly type: "held" | "nowhere" };
 
-/** Decides which waiting task goes to which free slot. It is told what changes, and looks only at what that can have changed. */
+/** Decides which waiting task goes to which free slot. It is told about changes and re-evaluates only what they can have affected. */
 export class Placement {
   readonly fleet: Fleet;
   readonly backlog = new Backlog();
   readonly #context: PlacementContext;
   readonly #holds: Holds;
-  /** Providers whose place in the fleet is to be renewed. */
+  /** Providers whose place in the fleet has to be updated. */
   readonly #changed = new Agenda<"changedPlace", ProviderRecord>("changedPlace");
   /** Providers whose free slots are to be offered. */
   readonly #offers = new Agenda<"offerPlace", ProviderRecord>("offerPlace");
-  /** Tasks that wait since a moment ago, or whose hold is over. */
+  /** Tasks that have just begun to wait, or whose hold has ended. */
   readonly #woken = new Agenda<"wokenPlace", TaskRecord>("wokenPlace");
-  /** Classes for which slots that were free before may have become right. */
+  /** Classes for which slots that were already free may have become acceptable. */
   readonly #rechecks = new Agenda<"recheckPlace", TaskClass>("recheckPlace");
 
   constructor(context: PlacementContext) {
@@ -52,12 +52,12 @@ export class Placement {
     this.#holds = new Holds(context, this.fleet, this.backlog);
   }
 
-  /** The class of a task, with what it is excluded from so far. */
+  /** The class of a task, including the providers it is excluded from so far. */
   classOf(task: Task): TaskClass {
     return this.backlog.classOf(task.requirements, task.timeToMoneyRatio === 0, null, this.fleet.kinds());
   }
 
-  /** The class of a task that is only asked about: it is not kept. */
+  /** The class of a task that is only asked about. It is not kept. */
   passingClassOf(task: Task): TaskClass {
     return this.backlog.passingClassOf(task.requirements, task.timeToMoneyRatio === 0, this.fleet.kinds());
   }
@@ -89,14 +89,14 @@ export class Placement {
     this.#woken.delete(task);
   }
 
-  /** Whom the task may not have has changed. */
+  /** The providers that a task is excluded from have changed. */
   excludedChanged(task: TaskRecord): void {
     if (task.state !== "waiting") return;
     this.taskLeaves(task);
     this.taskWaits(task);
   }
 
-  /** Its hold is over: it is looked at again. */
+  /** Looks at a task again, because its hold has ended. */
   wake(task: TaskRecord): void {
     if (this.#context.planted.has("wakeForgotten")) return;
     this.#woken.add(task);
@@ -106,7 +106,7 @@ export class Placement {
     this.#changed.add(provider);
   }
 
-  /** Changes what users are ordered by. */
+  /** Applies a change to what a user is ordered by. */
   reorder(user: UserRecord, change: () => void): void {
     const wasCapped = user.capped;
     this.backlog.reorder(user, change);
@@ -120,7 +120,7 @@ export class Placement {
     if (learned.estimatesMoved) this.#wakeHeld();
   }
 
-  /** A provider was not measured for long: what was thought of its speed counts for less. */
+  /** Reduces the weight of a provider's measured speed, because it was not measured for long. */
   ageSlowness(provider: ProviderRecord): void {
     if (ageSlowness(provider)) this.providerChanged(provider);
     this.#armAgeing(provider);
@@ -141,7 +141,7 @@ export class Placement {
     }
   }
 
-  /** Renews the places of changed providers, wakes what was held for them, and puts their free slots on offer. */
+  /** Updates the places of changed providers, wakes the tasks held for them, and puts their free slots on offer. */
   #renewChanged(): void {
     for (let provider = this.#changed.first(); provider !== null; provider = this.#changed.first()) {
       this.#changed.delete(provider);
@@ -198,7 +198,7 @@ export class Placement {
     return null;
   }
 
-  /** Offers a slot to those who may have it, in the order between users and in each user's own, until one is sent somewhere. */
+  /** Offers a slot to the tasks that may have it, in order of users and of each user's own tasks, until one of them is sent somewhere. */
   #offer(provider: ProviderRecord, depth = 0): Match | null {
     if (provider.kind === null || (provider.standing !== "free" && !provider.indexedRoom)) return null;
     const declined: TaskRecord[] = [];
@@ -211,14 +211,14 @@ export class Placement {
       if (task.hold !== null && this.#holds.stands(task, task.hold, provider)) continue;
       const verdict = this.#decide(task);
       if (verdict.type === "send") chosen = { task, option: verdict.option };
-      // Sending ahead is a kindness, not a duty: one look is enough.
+      // Sending ahead is optional: one look is enough.
       else if (provider.standing !== "free") break;
     }
     for (const task of declined) this.backlog.unhide(task);
     if (chosen === null) return null;
     const other = chosen.option.provider;
     if (other === provider || other.standing !== "free" || depth >= REDIRECTS_MAX) return chosen;
-    // It prefers another slot that is free, and to that one somebody else may have the better right.
+    // It prefers another free slot, to which another task may have the better right.
     return this.#offer(other, depth + 1) ?? chosen;
   }
 
@@ -226,7 +226,7 @@ export class Placement {
     for (let task = this.#woken.first(); task !== null; task = this.#woken.first()) {
       this.#woken.delete(task);
       if (task.user.capped) {
-        // It may not take anything, so it does not wait for anything better either; it is looked at again when its user may have more.
+        // Its user is at the cap, so it does not wait for anything better either. It is looked at again when its user may have more.
         this.#holds.release(task);
         continue;
       }
@@ -238,7 +238,7 @@ export class Placement {
     return null;
   }
 
-  /** Who gets the slot that a woken task would take: others may have a better right to it than the one that asks. */
+  /** Decides who gets the slot that a woken task would take. Another task may have a better right to it. */
   #matchFor(task: TaskRecord): Match | null {
     const verdict = this.#decide(task);
     if (verdict.type !== "send") return null;
@@ -266,7 +266,7 @@ export class Placement {
     return null;
   }
 
-  /** Where a task should go now: to a free slot, or to one that is worth waiting for, or nowhere yet. */
+  /** Decides where a task should go now: to a free slot, to a busy one that is worth waiting for, or nowhere yet. */
   #decide(task: TaskRecord, may = { ahead: true }): Verdict {
     this.#holds.release(task);
     const by = choosingFor(task, this.#context);
@@ -283,18 +283,18 @@ export class Placement {
     return this.#holds.hold(task, busy, free) ? { type: "held" } : { type: "send", option: free };
   }
 
-  /** Whether busy providers count for this task: not for one that found the image input it wished for. */
+  /** Whether busy providers are considered for this task. They are not if a free one offers the image input that the task wished for. */
   #isHeldBack(task: TaskRecord, free: Option | null): boolean {
     const wish = task.class.requirements.imageInput === "wish" && !task.class.frugal;
     return !(wish && free?.provider.offer?.imageInput);
   }
 
-  /** What holds were reckoned with has changed. */
+  /** Re-evaluates all held tasks, because the estimates behind their holds have changed. */
   #wakeHeld(): void {
     for (const task of this.#holds.tasks()) this.wake(task);
   }
 
-  /** Gives a task the class that goes with its exclusions. */
+  /** Moves a task to the class that matches its exclusions. */
   #reclass(task: TaskRecord): void {
     const { requirements, frugal } = task.class;
     const exclusion = exclusionOf(task);

@@ -6,14 +6,14 @@ import { runMsOn } from "./choose.ts";
 import { mayServe } from "./permission.ts";
 import type { PlacementContext } from "./placement-context.ts";
 
-/** How often a task may see a later one of its user go before it because that one's model is warm. */
+/** How often a task may be overtaken by a later one of the same user because that one's model is warm. */
 const OVERTAKEN_MAX = 4;
 
-/** Tasks of other users that are looked at before a warm one is let go before them. */
+/** Most tasks of other users that a warm one may overtake at once. */
 const PASSED_OVER_MAX = 64;
 
-/** The waiting task that has the first right to this provider's slot, or null: between users who has the least tag, then each user's own
- *  order. A warm model may go first inside one user and, where the options say so, between users that are less than a task apart. */
+/** The waiting task that has the first right to this provider's slot, or null. Users are ordered by their service tags, then each user's tasks by
+ *  their own order. A task whose model is warm may go first within one user and, if the options allow it, between users less than a task apart. */
 export function firstInTurn(provider: ProviderRecord, context: PlacementContext): TaskRecord | null {
   const lane = firstLane(provider, context);
   if (lane === null) return null;
@@ -22,7 +22,7 @@ export function firstInTurn(provider: ProviderRecord, context: PlacementContext)
   return warmTurn(task, provider, context) ?? task;
 }
 
-/** Of the lanes with a task for this slot, the one whose user is next. */
+/** The lane with a task for this slot whose user is next. */
 function firstLane(provider: ProviderRecord, context: PlacementContext): Lane | null {
   const floor = floorOf(provider, context);
   const reversed = context.planted.has("fairnessReversed");
@@ -55,7 +55,7 @@ function firstOf(user: UserRecord, provider: ProviderRecord, context: PlacementC
   return warm;
 }
 
-/** The task of another user that may go before `first`, whose model would have to be loaded, because its own is warm. */
+/** A task of another user that may overtake `first`, whose model would have to be loaded, because its own is warm. */
 function warmTurn(first: TaskRecord, provider: ProviderRecord, context: PlacementContext): TaskRecord | null {
   const { kind, warmModel } = provider;
   if (first.profile.model === "" || context.options.warmTurnsMax === 0 || kind === null || warmModel === null)
@@ -76,9 +76,10 @@ function warmTurn(first: TaskRecord, provider: ProviderRecord, context: Placemen
   return warm;
 }
 
-/** The first tasks of all users that stand before `next` for this slot, or null where one of them may not be passed over: it was handed
- *  back or passed over often enough, it is of a higher class, or `next` was charged with more than it by the longest that it takes;
- *  within that the two users are still within one task of each afterwards. Null too where more stand there than are looked at. */
+/** The first tasks of all users that are ahead of `next` for this slot, or null where one of them must not be overtaken. That is a task that was handed
+ *  back, was overtaken often enough, or is of a higher class, or one whose user was charged less than the user of `next` by at least the longest that the
+ *  task takes; with less than that, the two users are still within one task of each other afterwards. Also null where there are more such tasks than are
+ *  looked at. */
 function passedOverFor(next: Lane, provider: ProviderRecord, context: PlacementContext): Set<TaskRecord> | null {
   const { options, planted } = context;
   const floor = floorOf(provider, context);
@@ -101,7 +102,7 @@ function passedOverFor(next: Lane, provider: ProviderRecord, context: PlacementC
   return passedOver;
 }
 
-/** What a task takes, the loading of its model included, on the slowest kind of which it can pay a provider that is at work. */
+/** The longest that a task takes, including loading its model: on the slowest kind with an available provider that it can pay. */
 function longestMs(task: TaskRecord, { estimates }: PlacementContext): number {
   let longestMs = 0;
   for (const kind of task.class.kinds) {

@@ -10,20 +10,24 @@ export function outcomeOfError(error: unknown, signal: AbortSignal): EngineOutco
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof EngineHttpError && error.kind === "too-large")
     return { type: "failed", fault: "task", code: "result_too_large", message };
-  if (isDiskError(error)) return { type: "failed", fault: "node", code: "node_disk", message };
+  if (isDiskError(error)) return nodeFault("node_disk", message);
   // No answer at all: nobody is there. A wrong answer is an engine that is up, and in trouble.
   const down = error instanceof EngineHttpError && error.kind === "unreachable";
-  return { type: "failed", fault: "node", code: down ? "engine_down" : "engine_error", message };
+  return nodeFault(down ? "engine_down" : "engine_error", message);
 }
 
+/** The task itself is wrong: final. */
 export function taskFault(message: string): EngineOutcome {
   return { type: "failed", fault: "task", code: "task_invalid", message };
 }
 
+/** This node could not; another may. */
+export function nodeFault(code: string, message: string): EngineOutcome {
+  return { type: "failed", fault: "node", code, message };
+}
+
 /** The engine can't run ComfyUI graphs; another node's may. */
-export const GRAPH_UNSUPPORTED: EngineOutcome = {
-  type: "failed",
-  fault: "node",
-  code: "pipeline_unsupported",
-  message: "This node's engine runs standard tasks only, no ComfyUI graphs.",
-};
+export const GRAPH_UNSUPPORTED: EngineOutcome = nodeFault(
+  "pipeline_unsupported",
+  "This node's engine runs standard tasks only, no ComfyUI graphs.",
+);

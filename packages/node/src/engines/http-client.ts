@@ -6,6 +6,7 @@ import { Agent, type Dispatcher, type FormData, request } from "undici";
 import { isDiskError } from "./disk-error.ts";
 import { dropBody } from "./drop-body.ts";
 import { EngineHttpError } from "./engine-http-error.ts";
+import { jsonOrUndefined } from "./json-or-undefined.ts";
 import { type JsonPicture, JsonPictureReader } from "./json-picture-reader.ts";
 
 /** An answer whose body is in memory. */
@@ -20,30 +21,33 @@ export interface EngineCall {
   readonly body?: string | Buffer | FormData | Readable;
   readonly contentType?: string;
   readonly signal?: AbortSignal;
-  /** Until the headers of the answer, in milliseconds. Default 30 000. */
+  /** Timeout for the headers of the answer, in milliseconds. Default 30 000. */
   readonly timeoutMs?: number;
   /** Longest answer, in bytes. Default 64 MiB. */
   readonly bytesMax?: number;
 }
 
+/** What a call that sends JSON has beside its body. */
+export const JSON_POST = { method: "POST", contentType: "application/json" } as const satisfies EngineCall;
+
 /** An answer whose pictures are in files. */
 interface PictureAnswer {
   readonly status: number;
-  /** The answer without its pictures; undefined where it is no JSON. */
+  /** The answer without its pictures; undefined where it is not JSON. */
   readonly value: unknown;
-  /** Its beginning, as it came, where the status is not 200. */
+  /** The body as text, where the status is not 200. */
   readonly text: string;
   readonly pictures: readonly JsonPicture[];
 }
 
 const TIMEOUT_MS = 30_000;
 const BYTES_MAX = 64 * 1024 * 1024;
-/** Of an answer that is an error, and of what stands beside the pictures of a good one. */
+/** Longest error answer, and longest answer without its pictures. */
 const REST_BYTES_MAX = 8 * 1024 * 1024;
 /** Largest picture that is taken from an engine: what a server takes from a node. */
 export const PICTURE_BYTES_MAX = 256 * 1024 * 1024;
 
-/** Calls one engine over HTTP, with a bound on time and size for everything. */
+/** Calls one engine over HTTP, with limits on time and size for everything. */
 export class EngineHttp {
   /** For every request, event sockets too: basic authentication where the URL has a name and a password. */
   readonly headers: Readonly<Record<string, string>>;
@@ -105,12 +109,12 @@ export class EngineHttp {
         const chunks: Buffer[] = [];
         for await (const chunk of bounded(path, answer.body, REST_BYTES_MAX)) chunks.push(chunk);
         const text = Buffer.concat(chunks).toString("utf8");
-        return { status, value: parsed(text), text, pictures: [] };
+        return { status, value: jsonOrUndefined(text), text, pictures: [] };
       }
       for await (const chunk of bounded(path, answer.body, call.bytesMax ?? PICTURE_BYTES_MAX))
         await reader.write(chunk);
       const { text, pictures } = await reader.end();
-      return { status, value: parsed(text), text, pictures };
+      return { status, value: jsonOrUndefined(text), text, pictures };
     } catch (error) {
       dropBody(answer.body);
       await reader.discard();
@@ -173,14 +177,6 @@ async function* bounded(path: string, chunks: AsyncIterable<Buffer>, bytesMax: n
     if (bytes > bytesMax)
       throw new EngineHttpError(`The engine's answer to ${path} is longer than ${bytesMax} bytes.`, "too-large");
     yield chunk;
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

@@ -19,9 +19,9 @@ export type JsonPicture =
   | { readonly type: "url"; readonly url: string; readonly path: readonly string[] };
 
 interface JsonPictureReaderOptions {
-  /** Whether the text at this place is a picture. A place is the keys that lead to it; `*` stands for a place in a list. */
+  /** Whether the string at this path is a picture. A path consists of the keys that lead to it; `*` stands for an index of a list. */
   readonly isPicture: (path: readonly string[]) => boolean;
-  /** Longest JSON beside its pictures, in bytes. */
+  /** Longest JSON without its pictures, in bytes. */
   readonly textBytesMax: number;
 }
 
@@ -33,15 +33,15 @@ const DEPTH_MAX = 1_000;
 const [QUOTE, BACKSLASH, SLASH, COLON, COMMA] = [0x22, 0x5c, 0x2f, 0x3a, 0x2c];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
-/** Reads JSON as it comes and takes pictures out of it: texts of base64, with or without the prefix of a data URL, into files; URLs as they
- *  are. An empty text stays in the place of each. What is left is small enough to be parsed. */
+/** Reads a stream of JSON and takes the pictures out of it: base64 strings, with or without the prefix of a data URL, are decoded into files; URLs are
+ *  kept as they are. Each is replaced by an empty string, so that the rest is small enough to be parsed. */
 export class JsonPictureReader {
   readonly #folder: string;
   readonly #options: JsonPictureReaderOptions;
   readonly #text: Buffer[] = [];
   #textBytes = 0;
   readonly #pictures: JsonPicture[] = [];
-  /** Lists and objects that are open, each with the key that is being read in it. */
+  /** The lists and objects being read, each with its current key. */
   readonly #open: { readonly isList: boolean; key: string }[] = [];
   #state: "outside" | "key" | "text" | "picture" = "outside";
   #expectsKey = false;
@@ -140,7 +140,7 @@ export class JsonPictureReader {
     return this.#open.map(({ key }) => key);
   }
 
-  /** Takes what belongs to the picture that begins or goes on at `at`, and gives the place after it. */
+  /** Reads the part of a picture that begins at `at`. Returns the position after it. */
   async #readPicture(chunk: Buffer, at: number): Promise<number> {
     if (this.#pictures.length >= PICTURES_MAX) throw wrong(`it holds more than ${PICTURES_MAX} pictures`);
     this.#sink ??= await PictureSink.open(this.#folder);
@@ -185,7 +185,7 @@ type PictureBody =
     }
   | { readonly type: "url"; readonly url: string };
 
-/** One picture on its way into a file. */
+/** One picture being written to a file. */
 class PictureSink {
   readonly #file: string;
   readonly #handle: FileHandle;

@@ -1,11 +1,11 @@
 import { EngineHttpError } from "./engine-http-error.ts";
 
 export interface WatchedCallOptions {
-  /** Between two looks at the engine while the call runs, in milliseconds. Default 1 000. */
+  /** Pause between two looks at the engine while the call runs, in milliseconds. Default 1 000. */
   readonly pollMs: number;
-  /** For one look, in milliseconds. Default 8 000: an engine that loads a model may answer nothing for seconds. */
+  /** Timeout of one look, in milliseconds. Default 8 000: an engine that loads a model may not answer for seconds. */
   readonly lookMs: number;
-  /** Without an answer to anything for so long the engine counts as down, in milliseconds. Default 20 000: with a look's time on top it is
+  /** How long the engine may answer nothing before it counts as down, in milliseconds. Default 20 000: with the timeout of a look on top this is
    *  noticed within 30 s. */
   readonly silenceMs: number;
   /** How long the call may go on after the engine was told to stop, in milliseconds. Default 10 000. */
@@ -14,8 +14,8 @@ export interface WatchedCallOptions {
 
 export const WATCH_DEFAULTS: WatchedCallOptions = { pollMs: 1_000, lookMs: 8_000, silenceMs: 20_000, cancelMs: 10_000 };
 
-/** One long call to an engine with somebody beside it who looks whether the engine still lives, and tells it to stop when the signal fires.
- *  Rejects as the call does; for a silent engine with {@link EngineHttpError}. */
+/** Makes one long call to an engine, and meanwhile checks that the engine is still alive and tells it to stop when the signal fires. Rejects as the
+ *  call does; with {@link EngineHttpError} if the engine is silent. */
 export async function watchedCall<T>(
   work: {
     readonly call: (signal: AbortSignal) => Promise<T>;
@@ -57,7 +57,7 @@ async function watch(
       if (signal.aborted) await interrupt(limit);
       heardAtMs = performance.now();
     } catch {
-      // Silence; how long it may last is decided below.
+      // No answer. How long that may last is decided below.
     }
     if (end.signal.aborted) return;
     const nowMs = performance.now();

@@ -1,25 +1,25 @@
 import { AttemptId, type HeldAttempt } from "@genai/protocol";
 import type { FinalFrame } from "./node-input.ts";
 
-/** An attempt that this node has: it runs, or its last word waits to be acknowledged. */
+/** An attempt that this node holds: it is running, or its result waits to be acknowledged. */
 export interface Held {
   readonly attemptId: string;
-  /** Given by a frame of v1: its pictures travel in its result, and nobody acknowledges it. */
+  /** Received over v1: its result contains its pictures and is not acknowledged. */
   readonly overV1: boolean;
-  /** Where its pictures go, with `{n}` for their number; the newest that the server gave. Null over v1. */
+  /** Where its pictures are uploaded, with `{n}` for their number; the latest URL from the server. Null over v1. */
   uploadUrl: string | null;
   state: "running" | "finished";
   /** 0 to 1, never falling. */
   progress: number;
   progressSentAtMs: number;
   final: FinalFrame | null;
-  /** Its pictures are on the server, or there are none. */
+  /** Its pictures have been uploaded, or there are none. */
   uploaded: boolean;
-  /** When its last word is to be said again on this socket; Infinity while nothing is due. */
+  /** When to send its result again on this socket; Infinity while nothing is due. */
   tellAtMs: number;
 }
 
-/** Everything that a node has from its server, by attempt id: the same attempt is never run twice. */
+/** The attempts that a node holds, by id, so that none is run twice. */
 export class HeldAttempts {
   readonly #byId = new Map<string, Held>();
 
@@ -38,13 +38,13 @@ export class HeldAttempts {
     });
   }
 
-  /** An earlier process of this node finished it. What came over v1 has no upload URL. */
+  /** Adds an attempt that an earlier process of this node finished. One received over v1 has no upload URL. */
   keep(final: FinalFrame, uploadUrl: string | null): void {
     this.take(final.attemptId, uploadUrl, uploadUrl === null);
     this.finish(final.attemptId, final);
   }
 
-  /** Its last word is on the disk. Null where it is not held. */
+  /** Its result is on disk. Null where it is not held. */
   finish(attemptId: string, final: FinalFrame): Held | null {
     const held = this.#byId.get(attemptId);
     if (held === undefined) return null;
@@ -84,7 +84,7 @@ export class HeldAttempts {
     return this.all().filter(({ state }) => state === "finished");
   }
 
-  /** A new socket, or none: nothing was said on it yet. */
+  /** Starts over for a new socket, on which nothing was sent yet. */
   forgetWhatWasTold(): void {
     for (const held of this.#byId.values()) held.tellAtMs = Number.POSITIVE_INFINITY;
   }
@@ -95,7 +95,7 @@ export class HeldAttempts {
     return nextMs;
   }
 
-  /** For `register`: what runs first, then the newest that are finished, at most `countMax`. */
+  /** For `register`: the running attempts, then the most recently finished ones, at most `countMax`. */
   list(countMax: number): HeldAttempt[] {
     return [...this.allRunning(), ...this.allFinished().toReversed()]
       .filter(({ overV1 }) => !overV1)

@@ -1,27 +1,27 @@
 import { fraction, reconnectDelayMs } from "./reconnect-backoff.ts";
 
-/** How the way to the server stands. */
+/** State of the connection to the server. */
 export type LinkPhase = "idle" | "waiting" | "connecting" | "registering" | "registered" | "v1" | "over";
 
-/** Without `registered` for this long the server speaks only v1. */
+/** How long to wait for `registered` before assuming a server that speaks only v1. */
 const REGISTER_MS = 3_000;
-/** Without a byte for this long the socket is dead, whatever TCP believes. */
+/** How long the socket may be silent before it counts as dead, whatever TCP believes. */
 const SILENCE_MS = 25_000;
 /** A v1 server may never say anything by itself: a ping asks whether it is there. */
 const PING_MS = 10_000;
-/** A connection that held for so long was a good one: the next try comes soon. */
+/** A connection that lasted this long was a good one, so the first retry after it comes soon. */
 const GOOD_MS = 10_000;
-/** Somebody else has our node id, or the server can't take us now: longer than any backoff. */
+/** Wait when another node has our id or the server can't accept us: longer than any backoff. */
 const SENT_AWAY_MS = 60_000;
 
 const POLICY = 1008;
 const TRY_LATER = 1013;
 const REPLACED = 4001;
 
-/** What is due on the link. */
+/** What has to be done on the link. */
 export type LinkDue = "connect" | "speakV1" | "ping" | "giveUp" | null;
 
-/** The way to the server and its times: when to connect, how long to wait for whom, when a silent socket is dead. */
+/** The connection to the server over time: when to connect, how long to wait for answers, when a silent socket is dead. */
 export class Link {
   readonly #salt: string;
   #phase: LinkPhase = "idle";
@@ -32,7 +32,7 @@ export class Link {
   #connectAtMs = 0;
   #speaksV1Next = false;
 
-  /** `salt` decides the jitter of its waits. */
+  /** `salt` determines the jitter. */
   constructor(salt: string) {
     this.#salt = salt;
   }
@@ -84,7 +84,7 @@ export class Link {
     this.wait(nowMs, sentAway ? sentAwayMs : reconnectDelayMs(this.#failures, this.#salt));
   }
 
-  /** Stays away for so long, then connects again. */
+  /** Waits for `forMs`, then connects again. */
   wait(nowMs: number, forMs: number): void {
     this.#connectAtMs = nowMs + forMs;
     this.#enter("waiting", nowMs);

@@ -1,7 +1,7 @@
 import type { NodeFrame } from "@genai/protocol";
 import type { AttemptOrder, PreviewMime } from "./node-input.ts";
 
-/** What the session asks of its shell, in order. */
+/** What the session asks its shell to do, in order. */
 export type NodeEffect =
   /** Open a socket to the server. */
   | { readonly type: "connect" }
@@ -29,7 +29,7 @@ export type NodeEffect =
       readonly uploadUrl: string | null;
       readonly missing: readonly number[] | null;
     }
-  /** The server has it, or nobody wants it: remove it from the disk. */
+  /** It is delivered or no longer wanted: remove it from disk. */
   | { readonly type: "forget"; readonly attemptId: string }
-  /** The session is over: nothing runs, nothing is kept that could be delivered now. */
+  /** The session is over: nothing is running, and nothing is left that could be delivered now. */
   | { readonly type: "exit" };

@@ -19,7 +19,7 @@ export interface NodeSessionOptions {
   readonly kept: readonly { readonly final: FinalFrame; readonly uploadUrl: string | null }[];
 }
 
-/** An answer that was not acked is sent again after this long; a server whose disk is away acks nothing. */
+/** A result that was not acknowledged is sent again after this long. A server whose store is unavailable acknowledges nothing. */
 const RESEND_MS = 30_000;
 /** An upload that failed is tried again after this long. */
 const UPLOAD_AGAIN_MS = 5_000;
@@ -27,11 +27,11 @@ const UPLOAD_AGAIN_MS = 5_000;
 const PROGRESS_EVERY_MS = 200;
 /** Attempts that one heartbeat may list. */
 const HEARTBEAT_RUNNING_MAX = 64;
-/** v1 tells no limit; the server aborts by itself. */
+/** v1 has no limit in its frames; the server aborts by itself. */
 const V1_LIMIT_MS = 3_600_000;
 
-/** A node's side of the conversation with its server: what it holds, what it says when, and when it tries again. Pure: it knows no socket,
- *  no clock and no disk. The caller feeds inputs with the time, carries out the effects in order, and comes back at the next deadline. */
+/** The node's side of the protocol: which attempts it holds, what it sends when, and when it tries again. Pure, without socket, clock or disk. The
+ *  caller feeds inputs with the time, carries out the effects in order, and feeds a `tick` at the next deadline. */
 export class NodeSession {
   readonly #options: NodeSessionOptions;
   readonly #held = new HeldAttempts();
@@ -43,7 +43,7 @@ export class NodeSession {
   #seq = 0;
   /** Longest frame that this server reads. */
   #frameBytesMax = 0;
-  /** The server wants to give nothing more on this connection. */
+  /** The server said that it will give nothing more on this connection. */
   #drained = false;
   #leaving: "no" | "whenDone" | "now" = "no";
   #effects: NodeEffect[] = [];
@@ -56,7 +56,7 @@ export class NodeSession {
     for (const { final, uploadUrl } of options.kept) this.#held.keep(final, uploadUrl);
   }
 
-  /** Hears an input and says what to do. An earlier time counts as the last seen one. */
+  /** Handles one input and returns what to do. An earlier time counts as the last one seen. */
   step(nowMs: number, input: NodeInput): readonly NodeEffect[] {
     this.#nowMs = Math.max(this.#nowMs, nowMs);
     this.#effects = [];
@@ -153,8 +153,6 @@ export class NodeSession {
     }
   }
 
-  // ── the socket ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
   #connect(): void {
     this.#link.connecting(this.#nowMs);
     this.#effects.push({ type: "connect" });
@@ -219,8 +217,6 @@ export class NodeSession {
     }
     for (const held of this.#held.allFinished()) if (this.#nowMs >= held.tellAtMs) this.#tell(held);
   }
-
-  // ── what the server says ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #frame(frame: ServerFrame): void {
     if (frame.type === "registered") {
@@ -315,7 +311,7 @@ export class NodeSession {
     this.#effects.push({ type: "run", order });
   }
 
-  /** Stops what runs, forgets what is finished: nobody wants it. */
+  /** Stops a running attempt or forgets a finished one, because it is no longer wanted. */
   #abort(attemptId: string): void {
     if (this.#held.running(attemptId)) this.#effects.push({ type: "abort", attemptId });
     else this.#forget(attemptId);
@@ -335,8 +331,6 @@ export class NodeSession {
     held.tellAtMs = Number.POSITIVE_INFINITY;
     this.#effects.push({ type: "upload", attemptId, uploadUrl, missing });
   }
-
-  // ── what the engine does ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #progressed(attemptId: string, value: number, stage: string): void {
     const held = this.#held.running(attemptId);
@@ -378,7 +372,7 @@ export class NodeSession {
     if (held !== undefined && !held.uploaded) held.tellAtMs = this.#nowMs + UPLOAD_AGAIN_MS;
   }
 
-  /** Says the last word on an attempt, or has its pictures uploaded first. Without a connection it waits for one. */
+  /** Sends the result of an attempt, or has its pictures uploaded first. Does nothing without a connection. */
   #tell(held: Held): void {
     const { attemptId, final, uploadUrl } = held;
     if (final === null) return;
@@ -400,8 +394,6 @@ export class NodeSession {
       this.#send(final);
     }
   }
-
-  // ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #drain(): void {
     if (this.#leaving !== "no") return;
@@ -427,14 +419,12 @@ export class NodeSession {
     this.#effects.push({ type: "close", code: 1000, reason: "leaving" }, { type: "exit" });
   }
 
-  /** Something runs, or can be delivered now; without a server what is finished stays on the disk for the next start. */
+  /** Whether something is running, or can be delivered now. Without a server, finished results stay on disk for the next start. */
   #isBusy(): boolean {
     if (this.#held.allRunning().length > 0) return true;
     if (!this.#link.isOpen) return false;
     return this.#held.allFinished().some(({ overV1 }) => overV1 || this.#link.phase === "registered");
   }
-
-  // ── v1 ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #speakV1(): void {
     this.#link.speaksV1(this.#nowMs);
@@ -460,8 +450,6 @@ export class NodeSession {
     );
   }
 
-  // ── small words ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
   #send(frame: NodeFrame): void {
     this.#effects.push({ type: "send", frame, droppable: false });
   }
@@ -471,7 +459,7 @@ export class NodeSession {
   }
 }
 
-/** What came by a frame of protocol 2 has its form. */
+/** Ids received over protocol 2 are valid. */
 function idOf(attemptId: string): AttemptId {
   return AttemptId.parse(attemptId);
 }

@@ -25,8 +25,8 @@ export interface SpooledArtifact {
 
 const RECORD = "record.json";
 
-/** Finished attempts on the node's disk, until the server has them. One folder for each; the record is written last, so a folder without
- *  one is of a process that died in between, and is swept. */
+/** Finished attempts on the node's disk, until the server has them. Each has a folder, in which the record is written last: a folder without one was left
+ *  by a process that died in between, and is removed. */
 export class Spool {
   readonly #root: string;
 
@@ -66,7 +66,7 @@ export class Spool {
     return { sha256: hash.digest("hex"), bytes };
   }
 
-  /** Writes the last word on an attempt. From here on it survives the process. */
+  /** Writes the record of an attempt. From here on it survives the process. */
   async writeRecord(attemptId: string, record: SpoolRecord): Promise<void> {
     const folder = this.#folder(attemptId);
     await mkdir(folder, { recursive: true });
@@ -81,7 +81,7 @@ export class Spool {
     return join(this.#folder(attemptId), String(n));
   }
 
-  /** Where input pictures of an attempt may lie while it runs. Without a record beside it the next start sweeps it. */
+  /** Folder for the input pictures of an attempt while it runs. Without a record beside it, the next start removes it. */
   inputFolder(attemptId: string): string {
     return join(this.#folder(attemptId), "inputs");
   }

@@ -14,13 +14,20 @@ async function setup(version: AutomaticVersion = "forge", credentials = "") {
   const fake = await FakeAutomatic.start(version);
   const scratch = mkdtempSync(join(tmpdir(), "genai-automatic-"));
   const engine = new AutomaticEngine({
-    ...{ url: fake.url.replace("//", `//${credentials}`), scratch },
-    ...{ pollMs: 10, lookMs: 500, silenceMs: 400, cancelMs: 300 },
+    url: fake.url.replace("//", `//${credentials}`),
+    scratch,
+    pollMs: 10,
+    lookMs: 500,
+    silenceMs: 400,
+    cancelMs: 300,
     fetchInput: () => Promise.reject(new Error("nothing is fetched here")),
   });
   const progress: number[] = [];
   return {
-    ...{ fake, engine, scratch, progress },
+    fake,
+    engine,
+    scratch,
+    progress,
     run: (pipeline: Pipeline, signal = new AbortController().signal) =>
       engine.run(
         { attemptId: crypto.randomUUID(), pipeline, limitMs: 60_000 },
@@ -41,8 +48,17 @@ test("txt2img gets the prompt, size, steps, scale, seed, count and model of the 
   const [posted] = bundle.fake.posted;
   expect(posted?.path).toBe("/sdapi/v1/txt2img");
   expect(posted?.body).toMatchObject({
-    ...{ prompt: "a fox", negative_prompt: "blur", width: 64, height: 48, steps: 3, cfg_scale: 4, seed: 7 },
-    ...{ batch_size: 1, n_iter: 2, send_images: true, save_images: false },
+    prompt: "a fox",
+    negative_prompt: "blur",
+    width: 64,
+    height: 48,
+    steps: 3,
+    cfg_scale: 4,
+    seed: 7,
+    batch_size: 1,
+    n_iter: 2,
+    send_images: true,
+    save_images: false,
     override_settings: { sd_model_checkpoint: "sdxl_base.safetensors [31e35c80fc]" },
     override_settings_restore_afterwards: false,
     force_task_id: expect.stringMatching(/^task\(genai-[0-9a-f-]{36}\)$/),

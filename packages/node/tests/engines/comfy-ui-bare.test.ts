@@ -91,7 +91,8 @@ describe.each(TARGETS)("ComfyUI without models, %s", (target) => {
       "2": { class_type: "SaveImage", inputs: { images: ["1", 0], filename_prefix: "x" } },
     };
     expect(await bundle.run({ type: "comfy", workflow: missing })).toMatchObject({
-      ...{ type: "failed", fault: "task" },
+      type: "failed",
+      fault: "task",
       message: expect.stringContaining("Node 1 (LoadImage)"),
     });
     const unknown = { "1": { class_type: "NoSuchNode", inputs: {} } };

@@ -25,7 +25,13 @@ async function setup(version: ComfyVersion, faults: ComfyFaults = {}, absentMs =
   Object.assign(comfy.faults, faults);
   const scratch = mkdtempSync(join(tmpdir(), "genai-comfy-"));
   const engine = new ComfyUiEngine({
-    ...{ url: comfy.url, scratch, pollMs: 50, lookMs: 500, silenceMs: 300, cancelMs: 1_000, absentMs },
+    url: comfy.url,
+    scratch,
+    pollMs: 50,
+    lookMs: 500,
+    silenceMs: 300,
+    cancelMs: 1_000,
+    absentMs,
     fetchInput: () => Promise.reject(new Error("nothing is fetched here")),
   });
   await engine.probe(AbortSignal.timeout(5_000));
@@ -38,7 +44,11 @@ async function setup(version: ComfyVersion, faults: ComfyFaults = {}, absentMs =
       signal,
     );
   return {
-    ...{ comfy, engine, progress, previews, run },
+    comfy,
+    engine,
+    progress,
+    previews,
+    run,
     async [Symbol.asyncDispose]() {
       await engine.free();
       await comfy[Symbol.asyncDispose]();
@@ -127,8 +137,16 @@ describe.each(["new", "old"] as const)("ComfyUI, %s", (version) => {
   test("a standard task becomes a graph with its model, size, steps, and a sampler for each seed", async () => {
     await using bundle = await setup(version);
     const outcome = await bundle.run({
-      ...{ type: "standard", prompt: "a fox", negativePrompt: "blur", model: "dreamshaper_8", seed: 7 },
-      ...{ width: 640, height: 384, steps: 4, guidanceScale: 5, count: 2 },
+      type: "standard",
+      prompt: "a fox",
+      negativePrompt: "blur",
+      model: "dreamshaper_8",
+      seed: 7,
+      width: 640,
+      height: 384,
+      steps: 4,
+      guidanceScale: 5,
+      count: 2,
     });
     expect(outcome).toMatchObject({ type: "succeeded", artifacts: [{ seed: 7 }, { seed: 8 }] });
     const graph = Object.values(bundle.comfy.posted[0] ?? {});
@@ -155,7 +173,9 @@ describe.each(["new", "old"] as const)("ComfyUI, %s", (version) => {
     await using bundle = await setup(version);
     const workflow = { ...GRAPH, "1": { class_type: "LoadImage", inputs: { image: "corrupt.png" } } };
     expect(await bundle.run({ type: "comfy", workflow })).toEqual({
-      ...{ type: "failed", fault: "task", code: "task_invalid" },
+      type: "failed",
+      fault: "task",
+      code: "task_invalid",
       message: "Node 1 (LoadImage): PIL.UnidentifiedImageError: cannot identify image file '/input/corrupt.png'",
       detail: '  File "/nodes.py", line 1, in load_image\n',
     });
@@ -166,7 +186,8 @@ describe.each(["new", "old"] as const)("ComfyUI, %s", (version) => {
     const workflow = { "1": { class_type: "NoSuchNode", inputs: {} } };
     const words = version === "new" ? "node NoSuchNode does not exist.: Node ID '#1'" : "ComfyUI answered 500";
     expect(await bundle.run({ type: "comfy", workflow })).toMatchObject({
-      ...{ type: "failed", fault: "task" },
+      type: "failed",
+      fault: "task",
       message: expect.stringContaining(words),
     });
   });
@@ -202,7 +223,8 @@ describe.each(["new", "old"] as const)("ComfyUI, %s", (version) => {
     await using bundle = await setup(version);
     const workflow = { ...GRAPH, "9": { class_type: "SaveImage", inputs: { filename_prefix: "bad" } } };
     expect(await bundle.run({ type: "comfy", workflow })).toMatchObject({
-      ...{ type: "succeeded", artifacts: { length: 1 } },
+      type: "succeeded",
+      artifacts: { length: 1 },
       warnings: "Node 9 (SaveImage): Required input is missing: images",
     });
   });

@@ -235,7 +235,9 @@ describe.each(REMOTE_ENGINES)("$name, in trouble", (harness) => {
     await using bundle = await setupEngine(harness);
     bundle.under.server?.faults.push({ path: bundle.under.picturePath, kind: "huge", times: 1 });
     expect(await bundle.run(STANDARD)).toMatchObject({
-      ...{ type: "failed", fault: "task", code: "result_too_large" },
+      type: "failed",
+      fault: "task",
+      code: "result_too_large",
       message: expect.stringContaining("longer than 33554432 bytes"),
     });
     expect(bundle.under.server?.hugeBytes).toBeLessThan(256 * 1024 * 1024);

@@ -27,7 +27,10 @@ async function setup(version: ComfyVersion) {
     return { status: answer.status, text: await answer.text() };
   };
   return {
-    ...{ comfy, frames, greeting, post },
+    comfy,
+    frames,
+    greeting,
+    post,
     /** Runs a graph and gives its id and all frames from the post to the end. */
     async run(prompt: unknown) {
       frames.length = 0;

@@ -14,14 +14,22 @@ async function setup() {
   const scratch = mkdtempSync(join(tmpdir(), "genai-volta-"));
   const picture = await plainPng(16, 16);
   const engine = new VoltaEngine({
-    ...{ url: fake.url, scratch, pollMs: 10, lookMs: 500, silenceMs: 400, cancelMs: 300 },
+    url: fake.url,
+    scratch,
+    pollMs: 10,
+    lookMs: 500,
+    silenceMs: 400,
+    cancelMs: 300,
     fetchInput: (url) =>
       url === "https://r2.example/picture.png"
         ? Promise.resolve(picture)
         : Promise.reject(new Error("that is not fetched")),
   });
   return {
-    ...{ fake, engine, scratch, picture },
+    fake,
+    engine,
+    scratch,
+    picture,
     run: (pipeline: Pipeline) =>
       engine.run(
         { attemptId: crypto.randomUUID(), pipeline, limitMs: 60_000 },
@@ -42,8 +50,16 @@ test("txt2img gets the task's prompt, size, steps, scale and a seed for each pic
   expect(bundle.fake.posted.map(({ path }) => path)).toEqual(["/api/generate/txt2img", "/api/generate/txt2img"]);
   expect(bundle.fake.posted.map(({ body }) => body.data)).toMatchObject(
     [7, 8].map((seed) => ({
-      ...{ prompt: "a fox", negative_prompt: "blur", width: 64, height: 48, steps: 3, guidance_scale: 4, seed },
-      ...{ batch_size: 1, batch_count: 1, id: expect.stringMatching(/^[0-9a-f]{32}$/) },
+      prompt: "a fox",
+      negative_prompt: "blur",
+      width: 64,
+      height: 48,
+      steps: 3,
+      guidance_scale: 4,
+      seed,
+      batch_size: 1,
+      batch_count: 1,
+      id: expect.stringMatching(/^[0-9a-f]{32}$/),
     })),
   );
 });

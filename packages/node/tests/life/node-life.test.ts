@@ -219,8 +219,13 @@ test("--dry-run prints what the node would offer, with the GPUs that nvidia-smi 
   await using node = new NodeProcess([...TEST, "--dry-run", "--models", "m1", "m2"], { env });
   expect(await node.ended()).toBe(0);
   expect(JSON.parse(node.program.stdout)).toMatchObject({
-    ...{ engine: "test", ready: true, models: ["m1", "m2"], slots: 1 },
-    ...{ gpuType: "NVIDIA GeForce RTX 4090", gpuCount: 2, vramBytes: 24_564 * 1024 * 1024 },
+    engine: "test",
+    ready: true,
+    models: ["m1", "m2"],
+    slots: 1,
+    gpuType: "NVIDIA GeForce RTX 4090",
+    gpuCount: 2,
+    vramBytes: 24_564 * 1024 * 1024,
   });
   await using onCpu = new NodeProcess([...TEST, "--dry-run"], { env: { ...env, CPU: "true" } });
   expect(await onCpu.ended()).toBe(0);

@@ -54,8 +54,14 @@ export function objectInfo(isNew: boolean): unknown {
       {
         input: { required },
         ...(isNew ? { input_order: { required: Object.keys(required) }, python_module: "nodes" } : {}),
-        ...{ output: [], output_is_list: [], output_name: [], name, display_name: name, description: "" },
-        ...{ category: "image", output_node: output },
+        output: [],
+        output_is_list: [],
+        output_name: [],
+        name,
+        display_name: name,
+        description: "",
+        category: "image",
+        output_node: output,
       },
     ]),
   );
@@ -153,13 +159,17 @@ function problemsOf(
       const list = kind.map((each) => `'${each}'`).join(", ");
       found.push(
         problem("value_not_in_list", "Value not in list", `${name}: '${value}' not in [${list}]`, {
-          ...{ input_name: name, input_config: spec, received_value: value },
+          input_name: name,
+          input_config: spec,
+          received_value: value,
         }),
       );
     } else if (kind === "INT" && typeof value === "number" && options?.max !== undefined && value > options.max) {
       found.push(
         problem("value_bigger_than_max", `Value ${value} bigger than max of ${options.max}`, name, {
-          ...{ input_name: name, input_config: spec, received_value: value },
+          input_name: name,
+          input_config: spec,
+          received_value: value,
         }),
       );
     }

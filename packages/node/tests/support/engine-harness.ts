@@ -53,13 +53,20 @@ function comfyUi(version: ComfyVersion): EngineHarness {
     async start({ scratch }) {
       const fake = await FakeComfyUi.start(version);
       const engine = new ComfyUiEngine({
-        ...{ url: fake.url, scratch, fetchInput, answerBytesMax: ANSWER_BYTES_MAX, absentMs: 200 },
+        url: fake.url,
+        scratch,
+        fetchInput,
+        answerBytesMax: ANSWER_BYTES_MAX,
+        absentMs: 200,
         ...PACE,
       });
       const graphNodes = (name: string) =>
         fake.posted.flatMap((graph) => Object.values(graph).filter(({ class_type }) => class_type === name));
       return {
-        ...{ engine, server: fake.server, runPath: /^\/prompt$/, picturePath: /^\/view$/ },
+        engine,
+        server: fake.server,
+        runPath: /^\/prompt$/,
+        picturePath: /^\/view$/,
         models: () => graphNodes("CheckpointLoaderSimple").map(({ inputs }) => String(inputs?.ckpt_name)),
         inputImages: () => [...fake.uploads].filter(([name]) => name.startsWith("genai-")).map(([, bytes]) => bytes),
         hang: () => {
@@ -88,7 +95,10 @@ function automatic(version: AutomaticVersion): EngineHarness {
         ...PACE,
       });
       return {
-        ...{ engine, server: fake.server, runPath: /2img$/, picturePath: /2img$/ },
+        engine,
+        server: fake.server,
+        runPath: /2img$/,
+        picturePath: /2img$/,
         models: () =>
           fake.posted.flatMap(({ body }) => {
             const model = (body.override_settings as { sd_model_checkpoint?: string } | undefined)?.sd_model_checkpoint;
@@ -119,7 +129,10 @@ function voltaml(suffix: "" | "/api"): EngineHarness {
       const url = `${fake.url}${suffix}`;
       const engine = new VoltaEngine({ url, scratch, fetchInput, answerBytesMax: ANSWER_BYTES_MAX, ...PACE });
       return {
-        ...{ engine, server: fake.server, runPath: /2img$/, picturePath: /2img$/ },
+        engine,
+        server: fake.server,
+        runPath: /2img$/,
+        picturePath: /2img$/,
         models: () => fake.posted.map(({ body }) => body.model),
         inputImages: () =>
           fake.posted.flatMap(({ body }) =>
@@ -173,7 +186,10 @@ function testEngine(): EngineHarness {
         },
       };
       return Promise.resolve({
-        ...{ engine, server: null, runPath: /^$/, picturePath: /^$/ },
+        engine,
+        server: null,
+        runPath: /^$/,
+        picturePath: /^$/,
         models: () => used,
         inputImages: () => images,
         hang: () => {
@@ -210,7 +226,12 @@ export async function setupEngine(harness: EngineHarness) {
   const previews: string[] = [];
   const controller = new AbortController();
   return {
-    ...{ under, engine: under.engine, scratch, progress, previews, controller },
+    under,
+    engine: under.engine,
+    scratch,
+    progress,
+    previews,
+    controller,
     run: (pipeline: Pipeline): Promise<EngineOutcome> =>
       under.engine.run(
         { attemptId: "3f0c1f1e-55a4-4e0f-9a53-0c6f2a3e9f10", pipeline, limitMs: 60_000 },

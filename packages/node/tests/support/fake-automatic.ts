@@ -153,8 +153,12 @@ export class FakeAutomatic {
     if (this.refusal !== null) return sendJson(response, this.refusal.status, this.refusal.body);
     if (this.grid && count > 1) images.unshift((await plainPng(8, 8)).toString("base64"));
     const info = {
-      ...{ prompt: body.prompt, seed: firstSeed, all_seeds: images.map((_, n) => firstSeed + n) },
-      ...{ sd_model_name: this.checkpoint, sd_model_hash: "879db523c3", infotexts: [] },
+      prompt: body.prompt,
+      seed: firstSeed,
+      all_seeds: images.map((_, n) => firstSeed + n),
+      sd_model_name: this.checkpoint,
+      sd_model_hash: "879db523c3",
+      infotexts: [],
       index_of_first_image: this.grid && count > 1 ? 1 : 0,
     };
     sendJson(response, 200, { images, parameters: {}, info: JSON.stringify(info) });
@@ -168,17 +172,14 @@ export class FakeAutomatic {
   #globalProgress(skipImage: boolean): unknown {
     const job = this.#running;
     const state = {
-      ...{
-        skipped: false,
-        interrupted: job?.interrupted ?? this.#interruptedLast,
-        job: job === null ? "" : "scripts_txt2img",
-      },
-      ...{
-        job_count: job === null ? 0 : Number(job.body.n_iter),
-        job_timestamp: "20261124150000",
-        job_no: job?.picture ?? 0,
-      },
-      ...{ sampling_step: job?.step ?? 0, sampling_steps: Number(job?.body.steps ?? 0) },
+      skipped: false,
+      interrupted: job?.interrupted ?? this.#interruptedLast,
+      job: job === null ? "" : "scripts_txt2img",
+      job_count: job === null ? 0 : Number(job.body.n_iter),
+      job_timestamp: "20261124150000",
+      job_no: job?.picture ?? 0,
+      sampling_step: job?.step ?? 0,
+      sampling_steps: Number(job?.body.steps ?? 0),
     };
     const image = job === null || skipImage ? null : JPEG_HEAD.toString("base64");
     return {
@@ -197,8 +198,14 @@ export class FakeAutomatic {
     if (job === null || job.id !== id_task) return { active: false, queued, completed: false, ...none };
     const live_preview = `data:image/jpeg;base64,${JPEG_HEAD.toString("base64")}`;
     return {
-      ...{ active: true, queued: false, completed: false, progress: this.#shareOf(job), eta: 1 },
-      ...{ live_preview, id_live_preview: job.step, textinfo: null },
+      active: true,
+      queued: false,
+      completed: false,
+      progress: this.#shareOf(job),
+      eta: 1,
+      live_preview,
+      id_live_preview: job.step,
+      textinfo: null,
     };
   }
 }

@@ -223,9 +223,15 @@ export class FakeComfyUi {
     this.posted.push(graph);
     const id = this.#isNew && body.prompt_id !== undefined ? body.prompt_id : randomUUID();
     const run: Run = {
-      ...{ id, number, graph, outputs: validation.outputs, clientId: body.client_id },
+      id,
+      number,
+      graph,
+      outputs: validation.outputs,
+      clientId: body.client_id,
       extraData: { ...body.extra_data, ...(body.client_id === undefined ? {} : { client_id: body.client_id }) },
-      ...{ frames: 0, interrupted: false, wake: () => {} },
+      frames: 0,
+      interrupted: false,
+      wake: () => {},
     };
     const answer = (): void => sendJson(response, 200, { prompt_id: id, number, node_errors: validation.nodeErrors });
     this.#pending.push(run);

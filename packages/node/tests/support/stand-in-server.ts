@@ -109,8 +109,13 @@ export class StandInServer {
       switch (frame.type) {
         case "register":
           this.send({
-            ...{ type: "registered", protocol: 2, leaseMs: 30_000, heartbeatMs: 10_000, frameBytesMax: 1_048_576 },
-            ...{ keep: frame.held.map(({ attemptId }) => attemptId), stop: [] },
+            type: "registered",
+            protocol: 2,
+            leaseMs: 30_000,
+            heartbeatMs: 10_000,
+            frameBytesMax: 1_048_576,
+            keep: frame.held.map(({ attemptId }) => attemptId),
+            stop: [],
           });
           break;
         case "heartbeat":

@@ -1,4 +1,4 @@
-/** Work whose answer must be newer than the question, asked by many at once: who asks while a run is under way shares the next one. */
+/** Work whose result must not be older than the request for it. Requests made during a run share the next run. */
 export class FreshWork<T> {
   readonly #work: () => Promise<T>;
   #running: Promise<T> | null = null;
@@ -8,7 +8,7 @@ export class FreshWork<T> {
     this.#work = work;
   }
 
-  /** The answer of a run that began after this call. */
+  /** The result of a run that began after this call. */
   run(): Promise<T> {
     if (!this.#running) return this.#start();
     this.#next ??= this.#running.then(

@@ -7,8 +7,8 @@ export type NodeChange =
   | { readonly type: "added" | "changed" | "removed"; readonly node: PlatformNode }
   | { readonly type: "synced" };
 
-/** Where one watcher's changes go. `ready` is asked before each round: a reader that has not taken the last one is told the
- *  newest state later, so nothing piles up. */
+/** Receives the changes for one watcher. `ready` is asked before each round: a reader that has not consumed the last one gets the newest state
+ *  later, so nothing piles up. */
 export interface NodeWatcher {
   ready(): boolean;
   next(change: NodeChange): void;
@@ -21,7 +21,7 @@ interface Watching {
   synced: boolean;
 }
 
-/** Tells watchers how the list changes. It looks at the list only while somebody watches: each `intervalMs`, and at once after
+/** Reports changes of the list to watchers. It polls the list only while there are watchers: every `intervalMs`, and immediately after
  *  {@link refresh}. */
 export class NodeFeed {
   readonly #list: () => Promise<readonly PlatformNode[]>;

@@ -39,7 +39,7 @@ const OfferFilter = z.object({
 export type OfferFilter = z.infer<typeof OfferFilter>;
 
 /** Names that the scaler itself sets; the rest of a node's environment is the caller's. */
-const reservedEnvNames = ["BACKEND_SERVER", "PROVISIONING_SCRIPT", "NODE_TOKEN"] as const;
+const RESERVED_ENV_NAMES = ["BACKEND_SERVER", "PROVISIONING_SCRIPT", "NODE_TOKEN"] as const;
 
 const text = (charactersMax: number) =>
   z
@@ -50,7 +50,7 @@ const text = (charactersMax: number) =>
 
 const EnvName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "is no name of an environment variable");
 
-const envBytesMax = 32 * 1024;
+const ENV_BYTES_MAX = 32 * 1024;
 
 const Backend = z
   .string()
@@ -83,12 +83,12 @@ export const NodeSpec = z.object({
     .record(EnvName, text(8 * 1024))
     .refine((env) => Object.keys(env).length <= 64, "has more than 64 names")
     .refine(
-      (env) => Object.entries(env).reduce((sum, [name, value]) => sum + name.length + value.length, 0) <= envBytesMax,
+      (env) => Object.entries(env).reduce((sum, [name, value]) => sum + name.length + value.length, 0) <= ENV_BYTES_MAX,
       "is larger than 32 KiB",
     )
     .refine(
-      (env) => reservedEnvNames.every((name) => !(name in env)),
-      `sets one of ${reservedEnvNames.join(", ")}, which have fields of their own`,
+      (env) => RESERVED_ENV_NAMES.every((name) => !(name in env)),
+      `sets one of ${RESERVED_ENV_NAMES.join(", ")}, which have fields of their own`,
     ),
   labels: z
     .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/, "is no label name"), text(256))

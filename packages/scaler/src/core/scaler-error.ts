@@ -1,5 +1,5 @@
 /** Everything that a caller can be told, one row each; `grpc/status.ts` maps the codes to gRPC's own. */
-const scalerErrorCodes = {
+const SCALER_ERROR_CODES = {
   invalid: "the request is wrong; its sentence names the field",
   unauthenticated: "no credential, or a wrong one",
   image_not_allowed: "the image is outside the allow-list",
@@ -15,9 +15,9 @@ const scalerErrorCodes = {
   canceled: "the caller went away and what was begun was undone",
 } as const;
 
-export type ScalerErrorCode = keyof typeof scalerErrorCodes;
+export type ScalerErrorCode = keyof typeof SCALER_ERROR_CODES;
 
-/** What the caller is told: a code from {@link scalerErrorCodes} and one sentence that names the thing and its value. */
+/** What the caller is told: a code from {@link SCALER_ERROR_CODES} and one sentence that names the thing and its value. */
 export class ScalerError extends Error {
   readonly code: ScalerErrorCode;
 

@@ -21,7 +21,7 @@ export interface ScalerOptions {
 }
 
 /** Offers vanish while one looks at them, and some machines never start: so many are tried before the caller is told. */
-const offersTriedMax = 5;
+const OFFERS_TRIED_MAX = 5;
 
 /** What a creation would make, and the node that has its key already. */
 export interface PlannedNode {
@@ -158,7 +158,7 @@ export class Scaler {
       } catch (error) {
         // The platform remembers what failed, so the next plan is another one.
         const again = error instanceof ScalerError && error.code === "offer_gone" && spec.offerId === null;
-        if (!again || tries === offersTriedMax) throw error;
+        if (!again || tries === OFFERS_TRIED_MAX) throw error;
       }
     }
   }

@@ -6,8 +6,8 @@ interface Running<T> {
   callers: number;
 }
 
-/** Work by key: who asks for what is under way already shares it. It is aborted when the last of its callers has gone, and keeps its key
- *  until it has ended: a new caller then waits for that, for the next work would find what the aborted one is about to undo. */
+/** Runs work once per key: callers that ask for work in progress share it. Work is aborted when the last of its callers has gone, and keeps its key until
+ *  it has ended. A caller that arrives in between waits for that end, because new work would find what the aborted work is about to undo. */
 export class SharedWork<T> {
   readonly #running = new Map<string, Running<T>>();
 

@@ -2,8 +2,8 @@ import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 import type { Authenticator } from "./authenticator.ts";
 import { toServiceError } from "./status.ts";
 
-/** Turns away calls of the service at `pathPrefix` that show no token, by their headers alone: who is a stranger must not get a message
- *  of 4 MiB held for him, on as many streams as he likes. Other services, as health, ask for none. */
+/** Rejects calls of the service at `pathPrefix` without a valid token, by their headers alone. Otherwise anyone could make the scaler hold messages
+ *  of 4 MiB on any number of streams. Other services, such as health, need no token. */
 export function authentication(authenticator: Authenticator, pathPrefix: string): ServerInterceptor {
   return ({ path }, call) => {
     if (!path.startsWith(pathPrefix)) return new ServerInterceptingCall(call);

@@ -22,10 +22,10 @@ export interface TlsFiles {
 }
 
 /** Largest request: 4 MiB, gRPC's own default, stated because it is part of what keeps the scaler up. */
-const requestBytesMax = 4 * 1024 ** 2;
-const closeMs = 10_000;
+const REQUEST_BYTES_MAX = 4 * 1024 ** 2;
+const CLOSE_MS = 10_000;
 /** A connection on which nothing is asked for so long is ended. */
-const idleMs = 300_000;
+const IDLE_MS = 300_000;
 
 /** The listening service, with health, and with reflection where only this machine can ask. */
 export class ScalerServer {
@@ -36,11 +36,11 @@ export class ScalerServer {
   constructor(options: ScalerServerOptions) {
     this.#options = options;
     this.#server = new Server({
-      "grpc.max_receive_message_length": requestBytesMax,
+      "grpc.max_receive_message_length": REQUEST_BYTES_MAX,
       "grpc.max_concurrent_streams": 2_000,
       "grpc.keepalive_time_ms": 30_000,
       "grpc.keepalive_timeout_ms": 20_000,
-      "grpc.max_connection_idle_ms": idleMs,
+      "grpc.max_connection_idle_ms": IDLE_MS,
       interceptors: [authentication(options.authenticator, "/scaler_grpc.Scaler/")],
     });
     this.#server.addService(scalerService, createHandlers(options));
@@ -69,7 +69,7 @@ export class ScalerServer {
     this.#health.setStatus("", "NOT_SERVING");
     this.#health.setStatus("scaler_grpc.Scaler", "NOT_SERVING");
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => this.#server.forceShutdown(), closeMs);
+      const timer = setTimeout(() => this.#server.forceShutdown(), CLOSE_MS);
       this.#server.tryShutdown(() => {
         clearTimeout(timer);
         resolve();

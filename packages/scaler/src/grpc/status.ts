@@ -1,7 +1,7 @@
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { ScalerError, type ScalerErrorCode } from "../core/scaler-error.ts";
 
-const statusOf: Readonly<Record<ScalerErrorCode, status>> = {
+const STATUS_OF: Readonly<Record<ScalerErrorCode, status>> = {
   invalid: status.INVALID_ARGUMENT,
   unauthenticated: status.UNAUTHENTICATED,
   image_not_allowed: status.PERMISSION_DENIED,
@@ -21,6 +21,6 @@ const statusOf: Readonly<Record<ScalerErrorCode, status>> = {
 export function toServiceError(error: unknown): ServiceError {
   const known = error instanceof ScalerError;
   const details = known ? error.message : "The scaler met an error of its own; its log has more.";
-  const code = known ? statusOf[error.code] : status.INTERNAL;
+  const code = known ? STATUS_OF[error.code] : status.INTERNAL;
   return Object.assign(new Error(details), { code, details, metadata: new Metadata() });
 }

@@ -57,7 +57,7 @@ export function toFilter(filter: ScalerOfferFilter__Output | null): OfferFilter 
   };
 }
 
-const stateNames = {
+const STATE_NAMES = {
   starting: "NODE_STATE_STARTING",
   running: "NODE_STATE_RUNNING",
   stopping: "NODE_STATE_STOPPING",
@@ -70,7 +70,7 @@ export function toNodeInfo(node: PlatformNode): NodeInfo {
     platform: node.platform,
     backend: node.backend,
     image: node.image,
-    state: stateNames[node.state],
+    state: STATE_NAMES[node.state],
     createdAt: node.createdAtMs === 0 ? null : toTimestamp(node.createdAtMs),
     pricePerHour: node.pricePerHour,
     labels: { ...node.labels },
@@ -83,14 +83,14 @@ export function toNodeInfo(node: PlatformNode): NodeInfo {
   };
 }
 
-const changeNames = { added: "TYPE_ADDED", changed: "TYPE_CHANGED", removed: "TYPE_REMOVED" } as const;
+const CHANGE_NAMES = { added: "TYPE_ADDED", changed: "TYPE_CHANGED", removed: "TYPE_REMOVED" } as const;
 
 export function toWireChange(change: NodeChange): WireNodeChange {
   if (change.type === "synced") return { type: "TYPE_SYNCED" };
-  return { type: changeNames[change.type], node: toNodeInfo(change.node) };
+  return { type: CHANGE_NAMES[change.type], node: toNodeInfo(change.node) };
 }
 
-const stageNames = {
+const STAGE_NAMES = {
   planned: "STAGE_PLANNED",
   pulling: "STAGE_PULLING",
   creating: "STAGE_CREATING",
@@ -98,7 +98,7 @@ const stageNames = {
 } as const;
 
 export function toWireProgress({ stage, progress, message }: CreateProgress): CreateNodeProgress {
-  return { stage: stageNames[stage], message, ...(progress !== null && { progress }) };
+  return { stage: STAGE_NAMES[stage], message, ...(progress !== null && { progress }) };
 }
 
 export function toWireOffer(offer: Offer): ScalerOffer {

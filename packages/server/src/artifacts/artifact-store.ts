@@ -43,10 +43,10 @@ export interface ArtifactStore {
   redirectUrl(key: string, options: { readonly mime: string; readonly expiresInMs: number }): Promise<string | null>;
   /** Where a node may put these very bytes by itself (S3's presigned URL, bound to hash, length and type), or null: it uploads to us. */
   uploadTo(key: string, upload: DirectUpload, options: { readonly expiresInMs: number }): Promise<UploadTarget | null>;
-  /** A key that is not there is none the less gone. Rejects where one stays, after it tried them all or lost touch with the store. */
+  /** Deletes the keys; those that do not exist count as deleted. Rejects if one could not be deleted, after trying all of them or losing the store. */
   delete(keys: readonly string[]): Promise<void>;
-  /** What is below a folder (`attempts`; nothing for all), each once, in no order. Never more than a page of it stands in memory, and the
-   *  caller may take his time. What is put or deleted meanwhile may be among it or not. */
+  /** Lists everything below a folder (`attempts`; empty for all), each key once, in no particular order. Only one page is in memory at a time, and
+   *  the caller may consume it slowly. Keys put or deleted meanwhile may or may not be included. */
   list(folder: string): AsyncIterable<ListedArtifact>;
   close(): Promise<void>;
 }

@@ -1,16 +1,15 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 
-/** What a signature is for: a signature for one is none for another. */
+/** What a URL is signed for. A signature for one purpose is invalid for another. */
 type Purpose = "download" | "upload" | "pipeline";
 
-/** Signs the URLs that we hand out. All are paths on this server; whoever knows its public address puts that before them. */
+/** Signs the URLs that the server hands out. They are paths on this server; the caller prepends its public address. */
 export class ArtifactUrls {
   readonly #secret: string;
   readonly #wallMs: () => number;
-
   readonly #direct: boolean;
 
-  /** `direct`: nodes ask where to put a picture before they bring it. */
+  /** `direct`: nodes are to ask for a direct upload URL before they upload a picture. */
   constructor(secret: string, wallMs: () => number, direct = false) {
     this.#secret = secret;
     this.#wallMs = wallMs;

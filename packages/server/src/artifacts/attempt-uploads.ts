@@ -1,4 +1,4 @@
-/** What one attempt may bring. */
+/** What one attempt may upload. */
 export interface UploadLimits {
   /** Pictures of one attempt at a graph, which does not say how many it makes; and of any attempt of a legacy node, whose tasks can't
    *  say it. A standard task on a protocol-2 node is held to its own `count`. */
@@ -26,7 +26,7 @@ export class UploadRefused extends Error {
 /** How often a picture may be offered with other bytes: once, and again for each time that the server asks for it. */
 const OFFERS_PER_PICTURE = 4;
 
-/** What was brought for one attempt, and what may still be. While its result is looked at nothing is taken: what was checked is what stays. */
+/** What was uploaded for one attempt, and what may still be. While its result is checked no upload is accepted, so what was checked cannot change. */
 export class AttemptUploads {
   /** Pictures are numbered below this. */
   readonly picturesMax: number;
@@ -53,14 +53,14 @@ export class AttemptUploads {
     return this.#holds > 0 ? "busy" : null;
   }
 
-  /** The bytes of a picture begin to come. Ask {@link refusal} before. `stop` is called where they are to come no longer. */
+  /** Begins the upload of a picture. Ask {@link refusal} first. `stop` is called if the upload has to end early. */
   begin(key: string, stop: (why: UploadRefused) => void): Upload {
     const upload = new Upload(this, key, stop);
     this.#underWay.add(upload);
     return upload;
   }
 
-  /** Somebody is told where to put a picture by himself. Gives why not, or null. */
+  /** Reserves a picture that its node will upload directly to the artifact store. Returns why that is refused, or null. */
   offer(key: string, bytes: number): UploadRefusal | null {
     if (!this.#stored.has(key) && this.#stored.size >= this.picturesMax * OFFERS_PER_PICTURE) return "too_many";
     if (this.#bytesBeside(key) + bytes > this.bytesMax) return "too_large";
@@ -68,7 +68,7 @@ export class AttemptUploads {
     return null;
   }
 
-  /** Stops what is under way and resolves when nothing moves any more; nothing is taken until {@link release}. */
+  /** Stops uploads in progress and resolves once they have ended. No upload is accepted until {@link release}. */
   async hold(): Promise<void> {
     this.#holds += 1;
     const ends = [...this.#underWay].map((upload) => upload.ended);
@@ -80,8 +80,8 @@ export class AttemptUploads {
     this.#holds -= 1;
   }
 
-  /** The attempt is over: nothing is taken from now on. Resolves, when nothing moves any more, with the keys that were put and are not
-   *  among those to keep; null at once where nothing was ever put. */
+  /** Ends uploads for good, because the attempt is over. Resolves, once those in progress have ended, with the stored keys that are not in `kept`.
+   *  Returns null where nothing was ever uploaded. */
   close(kept: readonly (string | null)[]): Promise<readonly string[]> | null {
     this.#closed = true;
     return this.#underWay.size === 0 && this.#stored.size === 0 ? null : this.#leave(kept);

@@ -246,7 +246,10 @@ export class Admission {
     if (open.length === 0) startWait(tracing, live, task.handedBack ? null : task.createdAtMs);
     for (const { attemptId, attempt, nodeId } of open) {
       const one: LiveAttempt = newLiveAttempt({
-        ...{ attemptId, taskId: task.taskId, attempt, nodeId },
+        attemptId,
+        taskId: task.taskId,
+        attempt,
+        nodeId,
         uploads: uploadsFor(task, { legacy: false }, this.#state.uploadLimits),
       });
       attempts.add(one);

@@ -1,8 +1,8 @@
 import { IncomingMessage, type RequestListener, ServerResponse } from "node:http";
 import type { Express } from "express";
 
-/** The classes of a server's requests and answers that are born with the prototypes of its app. Express puts them under those with each
- *  request otherwise, and every place in Node that writes a field of theirs then looks it up anew: a fifth of what a task cost. */
+/** Classes for a server's requests and responses that have the prototypes of its Express app from the start. Otherwise Express changes the
+ *  prototype of each one, which makes V8 look up every field anew wherever Node writes it: a fifth of the cost of a task. */
 export class AppMessages {
   /** For `createServer`. Node calls both with `new`; neither is a class, whose prototype could not be set later. */
   readonly IncomingMessage = function (this: IncomingMessage, ...args: ConstructorParameters<typeof IncomingMessage>) {
@@ -13,12 +13,12 @@ export class AppMessages {
   } as unknown as typeof ServerResponse;
 
   constructor() {
-    // By their ancestors V8 knows how many fields they get. Without, answers outgrow their room and each field is looked up by hash.
+    // From the ancestors V8 learns how many fields to make room for. Without them, responses become dictionaries.
     Object.setPrototypeOf(this.IncomingMessage, IncomingMessage);
     Object.setPrototypeOf(this.ServerResponse, ServerResponse);
   }
 
-  /** The app that all requests go to. Before the first of them. */
+  /** Sets the app that handles all requests. Call it before the first request. */
   belongTo(app: Express): RequestListener {
     Object.assign(this.IncomingMessage, { prototype: app.request });
     Object.assign(this.ServerResponse, { prototype: app.response });

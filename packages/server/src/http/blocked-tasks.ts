@@ -2,7 +2,7 @@ import type { ReasonCode } from "@genai/dispatcher";
 import { requirementClassKey } from "@genai/dispatcher";
 import type { BlockingReasons, TaskStanding, TaskTerms } from "./fleet-readings.ts";
 
-/** How long a verdict counts, in milliseconds: clients look in tight loops, and a look costs as much as there are nodes. */
+/** How long a verdict is valid, in milliseconds: clients poll in tight loops, and each verdict costs time proportional to the number of nodes. */
 const FRESH_MS = 1_000;
 /** Verdicts remembered. */
 const VERDICTS_MAX = 1_000;
@@ -12,7 +12,7 @@ interface Verdict {
   readonly reasons: BlockingReasons | null;
 }
 
-/** Remembers for a moment what nothing in the fleet can run: that hangs on what a task asks for and pays, and on nothing else of it. */
+/** Caches for a moment which tasks nothing in the fleet can run. The verdict depends only on a task's requirements and its maximum cost. */
 export class BlockedTasks {
   readonly #explain: (task: TaskTerms) => TaskStanding | null;
   readonly #nowMs: () => number;
@@ -40,7 +40,7 @@ export class BlockedTasks {
   }
 }
 
-/** Each node's first reason, which is one that does not pass, counted. */
+/** How many nodes have each reason, counting the first of each node, which is a permanent one. */
 export function blockingReasons({ providers }: Pick<TaskStanding, "providers">): BlockingReasons {
   const counts = new Map<ReasonCode, number>();
   for (const { reasons } of providers) {

@@ -1,6 +1,7 @@
 import type { Request } from "express";
 import type { Authenticate, Caller } from "../identity/caller.ts";
 import { HttpRefusal } from "./http-refusal.ts";
+import { isLoopback } from "./is-loopback.ts";
 
 /** The token of the headers: `Authorization: Bearer`, else the header `token`; null where neither has one. */
 export function headerToken(request: Request): string | null {
@@ -29,12 +30,9 @@ export async function callerOf(authenticate: Authenticate, token: string | null)
   }
 }
 
-/** 127.0.0.0/8, also as IPv6 sockets write it, and ::1. */
-const LOOPBACK = /^(?:(?:::ffff:)?127(?:\.\d{1,3}){3}|::1)$/;
-
 /** True where the request comes from this machine. */
 export function isFromLoopback(request: Request): boolean {
   // Where no proxy speaks for anybody the socket knows, which is much cheaper to ask.
   const isDirect = request.headers["x-forwarded-for"] === undefined;
-  return LOOPBACK.test((isDirect ? request.socket.remoteAddress : request.ip) ?? "");
+  return isLoopback(isDirect ? request.socket.remoteAddress : request.ip);
 }

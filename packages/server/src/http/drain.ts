@@ -1,15 +1,15 @@
 import type { RequestListener, Server } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** No request for so long, in milliseconds: callers who send one after the other on one connection have heard that it closes. */
+/** How long no request must arrive, in milliseconds, to know that callers who reuse a connection have learned that it closes. */
 const QUIET_MS = 50;
-/** Longest wait for that. */
+/** Longest wait for that, in milliseconds. */
 const BUSY_MS = 500;
 const LOOK_MS = 10;
 
-/** Ends a server's HTTP in order, within `withinMs` milliseconds. What has come is answered, and each answer closes its connection; new
- *  connections are taken until it is quiet, since one that is cut while a request is on its way tells its caller nothing of the
- *  outcome. `openCount` tells how many connections there are, nodes' included, which are closed by their owner. */
+/** Shuts a server's HTTP down gracefully, within `withinMs` milliseconds. Requests that have arrived are answered, and each answer closes its
+ *  connection. New connections are accepted until no more requests arrive, because cutting one while a request is in transit would leave its
+ *  caller without an outcome. `openCount` is the number of open connections, including those of nodes, which their owner closes. */
 export async function drainHttp(
   http: Server,
   { close, openCount, withinMs }: { close(): void; openCount(): number; readonly withinMs: number },

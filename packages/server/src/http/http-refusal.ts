@@ -19,7 +19,7 @@ export interface HttpRefusalOptions {
   readonly cause?: unknown;
 }
 
-/** A request refused at the edge. Thrown by handlers, turned into v1's or v2's form by the one error handler of each. */
+/** A request refused at the edge. Thrown by handlers, turned into v1's or v2's form by the one error handler. */
 export class HttpRefusal extends Error {
   readonly code: ProblemCode;
   readonly fields: readonly FieldError[];
@@ -43,4 +43,13 @@ export class HttpRefusal extends Error {
   get status(): number {
     return PROBLEMS[this.code].status;
   }
+}
+
+/** Refuses a request for one of its fields; `message` is said of it, as in "must be in the future". */
+export function fieldRefusal(
+  field: string,
+  message: string,
+  code: Extract<ProblemCode, "invalid_request" | "upload_not_an_image" | "workflow_not_api_format"> = "invalid_request",
+): HttpRefusal {
+  return new HttpRefusal(code, { detail: `${field}: ${message}`, fields: [{ field, message }] });
 }

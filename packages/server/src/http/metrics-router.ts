@@ -1,5 +1,5 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import express, { type Request, type Router } from "express";
+import { isSameSecret } from "../identity/is-same-secret.ts";
 import { callerOf, headerToken, isFromLoopback } from "./caller-of.ts";
 import type { HttpAppOptions } from "./http-options.ts";
 import { HttpRefusal } from "./http-refusal.ts";
@@ -26,11 +26,6 @@ async function mayLook(
   // A proxy on this machine speaks for others, trusted or not: what it forwards is theirs.
   if (metricsToken === null && isFromLoopback(request) && !isForwarded(request)) return true;
   if (given === null) return false;
-  if (metricsToken !== null && isSame(given, metricsToken)) return true;
+  if (metricsToken !== null && isSameSecret(given, metricsToken)) return true;
   return (await callerOf(authenticate, given)).role === "admin";
-}
-
-function isSame(given: string, wanted: string): boolean {
-  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(given), digest(wanted));
 }

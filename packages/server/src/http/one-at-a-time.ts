@@ -1,16 +1,15 @@
 import type { RequestListener } from "node:http";
 import type { Socket } from "node:net";
 
-/** Most requests of one connection that may wait behind the one that is being answered. Hardly any client sends one before the last answer
- *  is here; proxies don't. */
+/** How many requests of one connection may wait behind the one being answered. Hardly any client pipelines requests, and proxies do not. */
 const WAITING_MAX = 32;
 
-/** Gives a listener one request of each connection at a time. Node gives it all that have come (pipelining, RFC 9112, 9.3.2) and holds their
- *  answers back; such an answer never hears that its connection is gone, so whatever waits for that would never end. */
+/** Passes a listener one request per connection at a time. Node passes all pipelined requests (RFC 9112, 9.3.2) at once and holds back their answers.
+ *  A held-back answer never gets an event when its connection closes, so anything waiting for that event would wait forever. */
 export function oneAtATime(listener: RequestListener): RequestListener {
   const waiting = new WeakMap<Socket, number>();
   return (request, response) => {
-    // An answer gets the connection when its turn comes.
+    // An answer is assigned its connection when its turn comes.
     if (response.socket !== null) {
       listener(request, response);
       return;

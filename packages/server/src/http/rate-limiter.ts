@@ -1,5 +1,5 @@
-/** Keys in a generation. Two are kept, so that what is forgotten was not met for longest; at most some 20 MB in both. Generations,
- *  since taking single old keys out of a large Map costs a walk over those that were taken out before. */
+/** Keys per generation. Two generations are kept, so that the keys forgotten are those not seen for longest; together they take at most some 20 MB.
+ *  Evicting single keys instead would be slow: finding the oldest in a large Map walks over all those deleted before it. */
 const GENERATION_KEYS_MAX = 50_000;
 
 export interface RateLimiterOptions {

@@ -2,7 +2,7 @@ import { StoreUnavailable } from "../tasks/task-store.ts";
 import { HttpRefusal } from "./http-refusal.ts";
 
 /** Callers are asked to come back after this long while the store is away, in milliseconds. */
-const STORE_RETRY_MS = 2_000;
+export const STORE_RETRY_MS = 2_000;
 
 /** What a handler's error means to the caller. What nobody foresaw is `internal`, with its cause for the log. */
 export function refusalOf(error: unknown): HttpRefusal {

@@ -7,8 +7,8 @@ import { HttpRefusal } from "./http-refusal.ts";
 
 /** What a caller is told to wait whose body had to make room, in milliseconds. */
 const CROWDED_RETRY_MS = 2_000;
-/** A compressed body may grow to so many times of what was sent, once it is over this many bytes. Pictures in JSON hardly shrink, graphs to a
- *  twentieth; zeros to a thousandth, and whoever sends them would have a server read for a second what took them a millisecond. */
+/** How many times its compressed size a body may inflate to, once it exceeds the free bytes. Pictures in JSON hardly compress and graphs compress
+ *  to a twentieth, but zeros to a thousandth: a millisecond of sending would cost the server a second of reading. */
 const INFLATION_MAX = 64;
 const INFLATION_FREE_BYTES = 1_048_576;
 /** How long the rest of a refused body may come in before the connection is cut, in milliseconds. */
@@ -24,12 +24,13 @@ export async function readJsonBody(request: Request, budget: BodyBudget): Promis
   return reading.value;
 }
 
-/** Reads a request's body whole, inflated, and lets nodes and the store go first. Refused beyond the budget's limit as soon as that is seen. */
+/** Reads a request's whole body, inflated, after letting nodes and the store go first ({@link giveWay}). A body over the budget's limit is refused
+ *  as soon as that is known. */
 export function readBody(request: Request, budget: BodyBudget): Promise<Buffer> {
   const bytesMax = budget.bodyBytesMax;
   const declared = Number(request.headers["content-length"] ?? 0);
   if (declared > bytesMax) return Promise.reject(bodyTooLarge(bytesMax));
-  // Whose token took a while to be verified may have left.
+  // The caller may have left while its token was verified.
   if (request.destroyed && !request.readableEnded) return Promise.reject(cutOff());
   return new Promise((resolve, reject) => {
     const body = inflated(request);
@@ -64,9 +65,9 @@ export function readBody(request: Request, budget: BodyBudget): Promise<Buffer> 
       const [only] = chunks;
       resolve(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, bytes));
     };
-    // Until its turn comes the body counts to the budget, and can be refused.
+    // While it waits for its turn, the body counts against the budget and can still be refused.
     const onEnd = (): void => giveWay(whole);
-    // Also what has come whole is only half read then, where it is being inflated.
+    // A body that has arrived in full may still be in the middle of being inflated.
     const onClose = (): void => {
       if (!request.readableEnded) refuse(cutOff());
     };
@@ -78,7 +79,7 @@ export function readBody(request: Request, budget: BodyBudget): Promise<Buffer> 
       request.off("close", onClose);
       if (body !== request) {
         request.unpipe();
-        // Whatever a broken stream still has to say is said to nobody.
+        // A broken stream may still emit errors.
         body.on("error", () => {}).destroy();
       }
       request.pause();
@@ -140,7 +141,7 @@ export function discardRest(request: Request, bytesMax: number): void {
     socket.off("close", done);
   };
   request.once("end", done);
-  // A request whose answer is out does not hear of its socket's end itself.
+  // A request that has been answered gets no event of its own when its socket closes.
   socket.once("close", done);
   request.resume();
 }

@@ -1,15 +1,11 @@
 import { createHash } from "node:crypto";
+import type { Idempotency } from "../coordinator/submissions.ts";
 import type { SubmitOutcome, TaskService } from "../coordinator/task-service.ts";
 import type { NewTask, StoredTask } from "../tasks/stored-task.ts";
-import { HttpRefusal } from "./http-refusal.ts";
+import { fieldRefusal, HttpRefusal } from "./http-refusal.ts";
 
 /** Longest idempotency key, in characters. */
 const KEY_CHARS_MAX = 255;
-
-export interface Idempotency {
-  readonly key: string;
-  readonly bodyHash: string;
-}
 
 /** What an `Idempotency-Key` header and the request's own words come to, or null without the header. The hash is taken over
  *  the parsed body with sorted keys, so that spaces and the order of fields do not make another request. */
@@ -54,10 +50,7 @@ function refusalOfSubmit(outcome: Exclude<SubmitOutcome, { type: "stored" | "rep
     case "queue_full":
       return new HttpRefusal("queue_full", { detail: outcome.message, retryAfterMs: outcome.retryAfterMs });
     case "refused":
-      return new HttpRefusal("invalid_request", {
-        detail: `${outcome.field}: ${outcome.message}`,
-        fields: [{ field: outcome.field, message: outcome.message }],
-      });
+      return fieldRefusal(outcome.field, outcome.message);
     case "unavailable":
       return new HttpRefusal("unavailable", {
         detail: "the store is away at present; the task was not stored",

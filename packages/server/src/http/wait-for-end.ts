@@ -2,11 +2,11 @@ import type { Response } from "express";
 import type { StoredTask } from "../tasks/stored-task.ts";
 import type { HttpAppOptions } from "./http-options.ts";
 
-/** Who gives up when a server stops, by what tells that: one listener for all of them, since to add one for each call and take it away
- *  again costs more than the wait itself. */
+/** The waits to give up when a server stops, by its stop signal. All of them share one listener, because adding and removing one per call costs
+ *  more than the wait itself. */
 const waiting = new WeakMap<AbortSignal, Set<Wait>>();
 
-/** Emptied when it is over: what a `Set` held may be kept by it for long (see `SlotMap`). */
+/** Emptied when the wait is over, because a `Set` may keep what it once held alive for long (see `SlotMap`). */
 interface Wait {
   giveUp: (() => void) | null;
 }
@@ -23,7 +23,7 @@ export async function waitForEnd(
   const place: Wait = { giveUp: wait.giveUp };
   waits.add(place);
   response.once("close", wait.giveUp);
-  // Who has hung up by now is not heard to.
+  // No event comes from a caller that has hung up already.
   if (stopping.aborted || response.destroyed) wait.giveUp();
   try {
     return await wait.ended;

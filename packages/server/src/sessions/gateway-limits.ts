@@ -4,31 +4,31 @@ export interface GatewayLimits {
   readonly frameBytesMax: number;
   /** Longest message of a protocol-2 node, either way. */
   readonly protocol2FrameBytesMax: number;
-  /** All that a socket may send before it has registered, counted as it comes over the wire. */
+  /** What a socket may send in total before it has registered, as counted on the wire. */
   readonly beforeRegisterBytesMax: number;
-  /** The same for a compressed message: deflate packs a thousandfold, and 16 KiB can't unpack to more than 17 MB. */
+  /** The same for a compressed message. Deflate compresses at most a thousandfold, so 16 KiB can't inflate to more than 17 MB. */
   readonly beforeRegisterCompressedBytesMax: number;
-  /** A socket that has not registered by then is closed. */
+  /** How long a socket has to register before it is closed. */
   readonly registerMs: number;
   readonly pingMs: number;
-  /** Without a byte received, or progress of a write of ours, for so long, a socket is ended. */
+  /** How long a socket may go without a byte received, or progress of a write of ours, before it is ended. */
   readonly silenceMs: number;
-  /** A socket whose waiting bytes have not moved for so long is ended, whatever it sends. */
+  /** How long bytes waiting to be sent may make no progress before the socket is ended, whatever it sends meanwhile. */
   readonly writeStallMs: number;
-  /** Bytes that may wait for a socket beyond the newest frame. */
+  /** Bytes that may wait to be sent to a socket, beyond the newest frame. */
   readonly unsentBytesMax: number;
-  /** How often sockets are looked at. */
+  /** How often sockets are checked. */
   readonly tickMs: number;
   /** How long a peer has to answer our close frame. */
   readonly closeMs: number;
-  /** So many frames within a minute that can't be read close the socket with 1008. */
+  /** Unreadable frames within a minute at which the socket is closed with 1008. */
   readonly badFramesPerMinute: number;
   /** Unregistered sockets of one address; loopback is exempt. */
   readonly unregisteredPerAddressMax: number;
   readonly unregisteredMax: number;
-  /** So many replacements of one node id within a minute: the newest stays, others are sent away for a minute. */
+  /** Replacements of one node id within a minute; after that the newest connection stays, and others are turned away for a minute. */
   readonly replacementsPerMinute: number;
-  /** How often a node is asked to upload the pictures of one attempt again before it counts as its fault. */
+  /** How often a node is asked to upload the pictures of one attempt again before that counts as the node's fault. */
   readonly uploadRoundsMax: number;
   readonly leaseMs: number;
   readonly heartbeatMs: number;

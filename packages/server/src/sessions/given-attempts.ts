@@ -3,7 +3,7 @@ import type { HeartbeatFrame } from "@genai/protocol";
 
 type Stop = { readonly attemptId: string; readonly reason: AbortReason };
 
-/** The attempts that a session's node has from us. A heartbeat is held against it, so that an abort that got lost is said again. */
+/** The attempts that this session has given to its node. Heartbeats are compared with them, so that an abort that got lost is repeated. */
 export class GivenAttempts {
   /** By attempt the reason to stop it, or null while it is wanted. */
   readonly #stops = new Map<string, AbortReason | null>();

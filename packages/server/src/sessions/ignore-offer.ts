@@ -1,12 +1,12 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 
-/** What offers another protocol, and what belongs to such an offer. `Connection` names them and says no more: the answer keeps the connection. */
+/** The headers of an offer to upgrade. `Connection` only names them, so dropping it keeps the connection alive. */
 const OFFER = new Set(["upgrade", "connection", "http2-settings"]);
 
-/** Serves a request that offers a protocol other than a node's as if it offered none, as RFC 9110, 7.8 has it: Java's HTTP client offers
- *  h2c with each call. Where anybody listens for upgrades, Node 20 takes every offer for one and stops reading HTTP there; so the
- *  request is put back in front of what came after it, without its offer, and the connection begins anew. */
+/** Serves a request that offers to upgrade to some other protocol as if it had not, as RFC 9110, 7.8 allows: Java's HTTP client offers h2c with
+ *  every call. Once there is a listener for upgrades, Node 20 treats every such offer as an upgrade and stops parsing HTTP on the connection.
+ *  So the request is put back in front of what follows it, without the offer, and the connection is handed to the server again. */
 export function ignoreOffer(http: Server, request: IncomingMessage, socket: Socket, rest: Buffer): void {
   const { method = "GET", url = "/", httpVersion, rawHeaders } = request;
   let head = `${method} ${url} HTTP/${httpVersion}\r\n`;

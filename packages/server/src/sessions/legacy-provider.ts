@@ -1,19 +1,18 @@
 import type { Provider } from "@genai/dispatcher";
 import type { V1RegisterFrame } from "@genai/protocol";
 
-/** What v1 has no words for, said for all legacy nodes by who runs the server. */
+/** What v1 cannot express, configured by the operator for all legacy nodes. */
 export interface LegacyTerms {
   /** Price of a task, in credits. */
   readonly cost: number;
-  /** Tasks that a node gets at once. It runs whatever it holds, several beside one another, so more than one is for nodes that are known
-   *  to bear it. */
+  /** Tasks that a node gets at once. A legacy node runs all of them concurrently, so more than one is for nodes known to cope with it. */
   readonly slots: number;
 }
 
-/** Where nobody says more. */
+/** The default. */
 export const LEGACY_TERMS: LegacyTerms = { cost: 0, slots: 1 };
 
-/** A legacy node as the dispatcher sees it: what it does not say counts as good enough. */
+/** A legacy node as the dispatcher sees it. What the node does not state counts as sufficient. */
 export function legacyProvider({ node_id, metadata }: V1RegisterFrame, { cost, slots }: LegacyTerms): Provider {
   return {
     providerId: node_id,

@@ -12,7 +12,7 @@ import type { SessionDeps } from "./session-deps.ts";
 /** Longest error text that is kept of a node's own words, in characters. */
 const ERROR_CHARS_MAX = 2_000;
 
-/** A node that knows only v1: it takes a task, is silent, and answers once. It hears no aborts and gets no acks. */
+/** The session of a node that speaks only v1. Such a node takes a task, is silent, and answers once. It ignores aborts and gets no acks. */
 export class LegacySession implements NodeSession {
   readonly protocol = 1;
   readonly bootId = null;
@@ -34,7 +34,7 @@ export class LegacySession implements NodeSession {
   }
 
   joined(): void {
-    // It waits for no answer, and a frame that is no task is nothing to it.
+    // v1 has no answer to a registration.
   }
 
   frame(text: string): void | Promise<void> {
@@ -64,14 +64,14 @@ export class LegacySession implements NodeSession {
   }
 
   acknowledge(): void {
-    // Its result is gone from it as soon as it is sent.
+    // v1 has no acknowledgements.
   }
 
   reconnect(): void {
-    // It comes back by itself, about a second after its socket is closed.
+    // A legacy node reconnects by itself, about a second after its socket is closed.
   }
 
-  /** What it runs is gone with its connection: the result would go to the dead socket. */
+  /** Its running tasks are lost with the connection, because it would send their results to the dead socket. */
   departure(): Departure {
     return "left";
   }
@@ -89,7 +89,7 @@ export class LegacySession implements NodeSession {
     const attemptId = AttemptId.safeParse(taskId);
     if (!attemptId.success) return this.#deps.badFrame("a result of no attempt");
     const { events, logger } = this.#deps;
-    // Nothing is written for a stranger. The node has answered all the same, which frees its slot.
+    // Nothing is stored for an attempt that is not this node's. The node has answered nevertheless, which frees its slot.
     const uploads = events.uploadsOf(this.#nodeId, attemptId.data);
     if (uploads === null) return this.#failed(taskId, "not_open", "The attempt was over.");
     try {

@@ -1,10 +1,10 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Logger } from "pino";
 import { isForwarded } from "../http/is-forwarded.ts";
+import { isLoopback } from "../http/is-loopback.ts";
 import { tokenHash } from "../identity/api-keys.ts";
 import { type Credentials, isNodeKey } from "../identity/credentials.ts";
-import { isLoopback } from "./is-loopback.ts";
+import { isSameSecret } from "../identity/is-same-secret.ts";
 
 /** What came of a node's credentials. */
 export type NodeAuthentication =
@@ -63,7 +63,7 @@ export function sharedTokenAuthentication(options: {
     if (token !== null) {
       const given = joinTokenOf(request);
       if (given === null) return { ok: false, status: 401, error: "a join token is needed" };
-      return isSame(given, token)
+      return isSameSecret(given, token)
         ? { ok: true, credential: "shared token" }
         : { ok: false, status: 401, error: "the join token is wrong" };
     }
@@ -91,12 +91,6 @@ export function sharedTokenAuthentication(options: {
     return { ok: true, credential: "none" };
   };
   return (request) => Promise.resolve(check(request));
-}
-
-/** In a time that tells nothing of where they differ, nor of the length. */
-function isSame(given: string, wanted: string): boolean {
-  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(given), digest(wanted));
 }
 
 function isOwnOrigin(origin: string, host: string | undefined): boolean {

@@ -8,6 +8,7 @@ import type { ArtifactUrls } from "../artifacts/artifact-urls.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { NodeEvents } from "../coordinator/node-events.ts";
 import type { NodeSessions } from "../coordinator/node-sessions.ts";
+import { baseUrlOver } from "../http/base-url.ts";
 import { hasTwoHosts } from "../http/one-host.ts";
 import { CLOSE_CODES } from "./close-codes.ts";
 import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from "./gateway-limits.ts";
@@ -168,7 +169,8 @@ class WebSocketGateway implements NodeGateway {
   ): void {
     const limits = this.#limits;
     const clock = this.#clock;
-    const baseUrl = baseUrlOf(request, this.#options.publicUrl ?? null);
+    const scheme = "encrypted" in request.socket ? "https" : "http";
+    const baseUrl = baseUrlOver(scheme, request, this.#options.publicUrl ?? null);
     let taken = false;
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       taken = true;
@@ -226,14 +228,4 @@ function webSocketOptions(limits: GatewayLimits): ServerOptions & { readonly clo
     perMessageDeflate: { serverNoContextTakeover: true, clientNoContextTakeover: true, concurrencyLimit: 4 },
     closeTimeout: limits.closeMs,
   };
-}
-
-function baseUrlOf(request: IncomingMessage, publicUrl: string | null): string {
-  if (publicUrl !== null) return publicUrl.replace(/\/+$/, "");
-  const scheme = "encrypted" in request.socket ? "https" : "http";
-  const { host = "" } = request.headers;
-  const isHost = /^(?:\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{1,5})?$/i.test(host);
-  const { localAddress = "127.0.0.1", localPort = 80 } = request.socket;
-  const own = `${localAddress.includes(":") ? `[${localAddress}]` : localAddress}:${localPort}`;
-  return `${scheme}://${isHost ? host : own}`;
 }

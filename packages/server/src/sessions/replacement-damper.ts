@@ -1,9 +1,9 @@
 const WINDOW_MS = 60_000;
 
-/** Ends the fight of two machines over one node id: each would replace the other for ever. */
+/** Stops two machines from replacing each other forever under one node id. */
 export class ReplacementDamper {
   readonly #countMax: number;
-  /** By node id the times of its newest replacements, only while a minute has not passed. */
+  /** By node id, the times of its replacements within the last minute. */
   readonly #replacedAtMs = new Map<string, number[]>();
 
   constructor(countMax: number) {

@@ -1,13 +1,13 @@
-/** What a queue has in hand: the job that runs, unless it was done at once, and those that wait. */
+/** The work of a queue: the job that is running, unless it finished synchronously, and those that wait. */
 export interface InHand {
   readonly waiting: number;
-  /** Of all of them together, the one that runs included. */
+  /** The total size, including the job that is running. */
   readonly size: number;
 }
 
 type Job = () => void | Promise<void>;
 
-/** Runs jobs one after the other, in the order of their coming. A job that needs no waiting runs at once when nothing is before it. */
+/** Runs jobs one after the other, in order of arrival. With nothing ahead of it, a job starts synchronously. */
 export class SerialQueue {
   readonly #waiting: { readonly job: Job; readonly size: number }[] = [];
   readonly #onChange: (inHand: InHand) => void;
@@ -15,7 +15,7 @@ export class SerialQueue {
   #busy = false;
   #size = 0;
 
-  /** `onChange` hears each time that what is in hand changes, `onError` what a job threw; the next one runs all the same. */
+  /** `onChange` is called whenever the work in hand changes, `onError` with what a job threw; the next job runs regardless. */
   constructor(onChange: (inHand: InHand) => void, onError: (error: unknown) => void) {
     this.#onChange = onChange;
     this.#onError = onError;
@@ -26,7 +26,7 @@ export class SerialQueue {
     return this.#busy;
   }
 
-  /** `size`: what the job keeps in memory until it is done, in a unit of the caller's. */
+  /** `size` is what the job keeps in memory until it is done, in a unit of the caller's choice. */
   run(job: Job, size = 0): void {
     if (this.#busy) {
       this.#waiting.push({ job, size });
@@ -37,7 +37,7 @@ export class SerialQueue {
     if (unfinished !== null) void this.#continueAfter(unfinished, size);
   }
 
-  /** Null where the job was done at once. */
+  /** Null where the job finished synchronously. */
   #start(job: Job): Promise<void> | null {
     try {
       return job() ?? null;

@@ -1,20 +1,20 @@
 import { ReplacementDamper } from "./replacement-damper.ts";
 
-/** What the registry has to know of a connection. */
+/** What the registry needs to know about a connection. */
 export interface RegisteredConnection {
-  /** Who it is, as far as another may take its place. */
+  /** Only a connection with the same credential may replace it. */
   readonly credential: string;
   readonly isOnline: boolean;
 }
 
 export type Admission<Connection> =
   | { readonly type: "admitted"; readonly replaced: Connection | null }
-  /** The id is fought over; the one that has it keeps it for a minute. */
+  /** The id was replaced too often; the connection that has it keeps it for a minute. */
   | { readonly type: "damped" }
   /** The id is held by a connection with other credentials. */
   | { readonly type: "foreign" };
 
-/** Which connection speaks for which node id: the newest. */
+/** Maps each node id to its newest connection. */
 export class SessionRegistry<Connection extends RegisteredConnection> {
   readonly #byNodeId = new Map<string, Connection>();
   readonly #damper: ReplacementDamper;
@@ -37,7 +37,7 @@ export class SessionRegistry<Connection extends RegisteredConnection> {
     return this.#byNodeId.get(nodeId) ?? null;
   }
 
-  /** Takes the connection out, unless a newer one stands for its id. */
+  /** Removes the connection, unless a newer one has taken over its id. */
   remove(nodeId: string, connection: Connection): void {
     if (this.#byNodeId.get(nodeId) === connection) this.#byNodeId.delete(nodeId);
   }

@@ -1,6 +1,6 @@
-import { isLoopback } from "./is-loopback.ts";
+import { isLoopback } from "../http/is-loopback.ts";
 
-/** Counts sockets that have not registered, in all and by address, so that nobody can fill the server with silent ones. */
+/** Counts sockets that have not registered, in total and per address, so that nobody can fill the server with silent ones. */
 export class UnregisteredSockets {
   readonly #perAddressMax: number;
   readonly #max: number;
@@ -21,7 +21,7 @@ export class UnregisteredSockets {
     return isLoopback(address) || (this.#byAddress.get(address) ?? 0) < this.#perAddressMax;
   }
 
-  /** Counts one until the function that comes back is called. */
+  /** Counts one more, until the returned function is called. */
   enter(address: string): () => void {
     this.#count++;
     this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);

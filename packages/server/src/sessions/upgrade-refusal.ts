@@ -1,7 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 
-/** Answers an upgrade that is not to be, in the form of v1's refusals, and ends the connection. */
+/** Refuses an upgrade, in the form of v1's errors, and ends the connection. */
 export function refuseUpgrade(
   socket: Duplex,
   status: number,

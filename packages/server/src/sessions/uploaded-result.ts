@@ -5,7 +5,7 @@ import type { ArtifactStore } from "../artifacts/artifact-store.ts";
 import { describeArtifact } from "../artifacts/describe-artifact.ts";
 import type { TaskArtifact } from "../tasks/stored-task.ts";
 
-/** Pictures that are looked at side by side. */
+/** Pictures that are checked concurrently. */
 const AT_ONCE = 8;
 
 export type UploadedResult =
@@ -13,14 +13,14 @@ export type UploadedResult =
   /** Numbers of the pictures that are not there, or are not what the node says. */
   | { readonly type: "incomplete"; readonly missing: readonly number[] };
 
-/** Holds a result against what was uploaded for its attempt: hash, size and type of each picture must be equal,
- *  and it must have pixels, though not too many. */
+/** Compares a result with what was uploaded for its attempt. Hash, size and type of each picture must be equal, and it must have a usable number of
+ *  pixels. */
 export async function checkUploadedResult(
   store: ArtifactStore,
   attemptId: string,
   declared: readonly ResultArtifact[],
 ): Promise<UploadedResult> {
-  // No engine that did its work made nothing; and who waits for a picture is not told that all went well without one.
+  // A result without pictures is not a success: no engine that worked produces none.
   if (declared.length === 0) return { type: "incomplete", missing: [0] };
   const found: (TaskArtifact | null)[] = [];
   for (let at = 0; at < declared.length; at += AT_ONCE) {
@@ -38,7 +38,7 @@ async function check(
   index: number,
   declared: ResultArtifact,
 ): Promise<TaskArtifact | null> {
-  // It came through the server, or was put by the node itself where pictures are kept.
+  // It was uploaded to the server, or directly to the artifact store.
   const keys = [artifactKey(attemptId, index), directArtifactKey(attemptId, index, declared.sha256)];
   for (const key of keys) {
     const found = await checkAt(store, key, index, declared);

@@ -7,11 +7,11 @@ interface StreamHandle {
   readonly writeQueueSize?: number;
 }
 
-/** How far our writes to a socket have come. */
+/** The progress of our writes to a socket. */
 export interface WriteProgress {
   /** Bytes that the kernel has taken since the socket was opened. */
   readonly takenBytes: number;
-  /** Bytes that the kernel has not taken of what it was given. */
+  /** Bytes handed to the kernel that it has not taken yet. */
   readonly waitingBytes: number;
 }
 

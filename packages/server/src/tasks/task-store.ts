@@ -217,7 +217,7 @@ export interface TaskStore {
   /** While it runs: takes over what servers held that are gone and never came back, in batches like those of a start. A batch whose takeover
    *  was broken off comes with the next call, if it came about. Calls do not overlap. Nothing where a store has one server. */
   takeOver(): AsyncIterable<readonly (ClaimedTask & { readonly open: readonly StoredAttempt[] })[]>;
-  /** Users whose tasks passed their deadline while in no window are settled by the sweep. */
+  /** Removes what is kept no longer, and settles waiting tasks that passed their deadline while they were in no window. */
   sweep(options: {
     readonly taskTtlMs: number;
     readonly artifactTtlMs: number;

@@ -134,8 +134,12 @@ test("a download whose client hangs up while the picture is opened leaves no fil
   let body: Readable | null = null;
   await using gateway = await setup({
     before: (real) => ({
-      ...{ put: real.put.bind(real), head: real.head.bind(real), delete: real.delete.bind(real) },
-      ...{ redirectUrl: real.redirectUrl.bind(real), uploadTo: real.uploadTo.bind(real), list: real.list.bind(real) },
+      put: real.put.bind(real),
+      head: real.head.bind(real),
+      delete: real.delete.bind(real),
+      redirectUrl: real.redirectUrl.bind(real),
+      uploadTo: real.uploadTo.bind(real),
+      list: real.list.bind(real),
       close: () => real.close(),
       get: async (key, range) => {
         entered = true;

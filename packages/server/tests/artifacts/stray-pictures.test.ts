@@ -44,7 +44,9 @@ async function setup({ tasks = "SQLite", pictures = "a folder" }: Places = {}) {
     /** The sweep of a server that looks at it after so long. */
     sweepAfter: (ms: number, on: ServerStore = store) =>
       new StrayPictures({
-        ...{ store: on, artifacts, artifactTtlMs: 24 * HOUR_MS },
+        store: on,
+        artifacts,
+        artifactTtlMs: 24 * HOUR_MS,
         wallMs: () => Date.now() + ms,
         logger: pino({ level: "silent" }),
       }),

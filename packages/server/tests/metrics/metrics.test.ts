@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { until } from "@genai/testing";
 import { expect, test } from "@jest/globals";
 import { Peer } from "../sessions/support/peer.ts";
 import { registerFrame } from "../sessions/support/setup.ts";
@@ -79,6 +80,18 @@ test("every figure that the dashboard and the alerts ask for is exported, with t
     queries.flatMap((query) => [...query.matchAll(/(?:by \(|\{)(\w+)/g)].map((match) => match[1] ?? "")),
   );
   expect([...labels].sort()).toEqual(["job", "le", "outcome", "pipeline", "protocol", "state", "status"]);
+});
+
+test("an attempt that is lost with its node is counted as the alert on lost attempts asks for it", async () => {
+  await using server = await RealServer.start();
+  const node = await Peer.connect(server.url.replace("http", "ws"));
+  node.say({ type: "register", node_id: "n", metadata: {} });
+  await postJson(`${server.url}/v2/tasks`, { pipeline: { type: "standard", prompt: "a fox" } });
+  await node.next();
+  node.terminate();
+  const alerts = readFileSync(join(MONITORING, "alerts.yml"), "utf8");
+  const [asked = ""] = /genai_attempts_closed_total\{[^}]+\}/.exec(alerts) ?? [];
+  await until("the lost attempt is counted", async () => (await scrape(server)).includes(`${asked} 1`), 10_000);
 });
 
 test("figures are for the token, for administrators, and without a token for this machine alone", async () => {

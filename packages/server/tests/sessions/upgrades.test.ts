@@ -4,8 +4,8 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { handshake } from "@genai/protocol/conformance";
 import { expect, test } from "@jest/globals";
 import { pino } from "pino";
+import { isLoopback } from "../../src/http/is-loopback.ts";
 import { ignoreOffer } from "../../src/sessions/ignore-offer.ts";
-import { isLoopback } from "../../src/sessions/is-loopback.ts";
 import { nodeKeyAuthentication, sharedTokenAuthentication } from "../../src/sessions/node-authentication.ts";
 import { UnregisteredSockets } from "../../src/sessions/unregistered-sockets.ts";
 import { RealServer } from "../support/real-server.ts";
@@ -52,13 +52,13 @@ async function upgrade(
 }
 
 test.each([
-  ["no token", {}, 401],
-  ["a wrong bearer token", { headers: { Authorization: "Bearer wrong" } }, 401],
-  ["a wrong token in the URL", { path: "/?token=wrong" }, 401],
-  ["an empty token", { path: "/?token=" }, 401],
-  ["the right bearer token", { headers: { Authorization: `Bearer ${TOKEN}` } }, 101],
-  ["the right token in the URL", { path: `/?token=${TOKEN}` }, 101],
-])("where a join token is configured an upgrade with %s gets %3$i", async (_name, options, status) => {
+  ["no token", 401, {}],
+  ["a wrong bearer token", 401, { headers: { Authorization: "Bearer wrong" } }],
+  ["a wrong token in the URL", 401, { path: "/?token=wrong" }],
+  ["an empty token", 401, { path: "/?token=" }],
+  ["the right bearer token", 101, { headers: { Authorization: `Bearer ${TOKEN}` } }],
+  ["the right token in the URL", 101, { path: `/?token=${TOKEN}` }],
+])("where a join token is configured an upgrade with %s gets %i", async (_name, status, options) => {
   await using gateway = await setup(withToken);
   const answer = await upgrade(gateway.port, options);
   expect(answer.status).toBe(status);

@@ -35,8 +35,12 @@ test("check 35: while a result is looked at, no upload takes the place of what i
   });
   await using gateway = await setup({
     before: (real) => ({
-      ...{ put: real.put.bind(real), get: real.get.bind(real), delete: real.delete.bind(real) },
-      ...{ redirectUrl: real.redirectUrl.bind(real), uploadTo: real.uploadTo.bind(real), list: real.list.bind(real) },
+      put: real.put.bind(real),
+      get: real.get.bind(real),
+      delete: real.delete.bind(real),
+      redirectUrl: real.redirectUrl.bind(real),
+      uploadTo: real.uploadTo.bind(real),
+      list: real.list.bind(real),
       close: () => real.close(),
       head: async (key) => {
         const head = await real.head(key);

@@ -8,7 +8,7 @@ import {
 } from "@genai/protocol/scaler";
 import { ChannelCredentials, Metadata, type requestCallback, status } from "@grpc/grpc-js";
 
-const answerMs = 60_000;
+const ANSWER_MS = 60_000;
 /** A scaler that is being started is waited for. */
 const patient = new Metadata({ waitForReady: true });
 
@@ -23,18 +23,20 @@ export class ScalerCalls implements Disposable {
 
   async create(request: CreateNodeRequest): Promise<string> {
     const answer = await this.#call<CreateNodeResponse__Output>((done) =>
-      this.#client.createNode(request, patient, { deadline: Date.now() + answerMs }, done),
+      this.#client.createNode(request, patient, { deadline: Date.now() + ANSWER_MS }, done),
     );
     return answer.nodeId;
   }
 
   async remove(nodeId: string): Promise<void> {
-    await this.#call((done) => this.#client.deleteNode({ nodeId }, patient, { deadline: Date.now() + answerMs }, done));
+    await this.#call((done) =>
+      this.#client.deleteNode({ nodeId }, patient, { deadline: Date.now() + ANSWER_MS }, done),
+    );
   }
 
   async list(): Promise<readonly NodeInfo__Output[]> {
     const answer = await this.#call<ListNodesResponse__Output>((done) =>
-      this.#client.listNodes({}, patient, { deadline: Date.now() + answerMs }, done),
+      this.#client.listNodes({}, patient, { deadline: Date.now() + ANSWER_MS }, done),
     );
     return answer.nodes;
   }

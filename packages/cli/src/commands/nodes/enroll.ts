@@ -1,11 +1,12 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { CliContext } from "../../cli-context.ts";
+import { decimal, integer } from "../../flag-values.ts";
 import { connectServer } from "../../server/connect-server.ts";
 
 interface EnrollFlags {
   readonly nodeId?: string;
-  readonly uses: string;
-  readonly hours: string;
+  readonly uses: number;
+  readonly hours: number;
 }
 
 export function addNodesEnroll(nodes: Command, context: CliContext): void {
@@ -13,8 +14,8 @@ export function addNodesEnroll(nodes: Command, context: CliContext): void {
     .command("enroll")
     .description("make a token that a node turns into a key of its own; prints it, once; for administrators")
     .option("--node-id <id>", "good for this node only")
-    .option("--uses <n>", "how many nodes it is good for", "1")
-    .option("--hours <n>", "how long it is good", "24")
+    .addOption(new Option("--uses <n>", "how many nodes it is good for").argParser(integer).default(1))
+    .addOption(new Option("--hours <n>", "how long it is good").argParser(decimal).default(24))
     .addHelpText(
       "after",
       `
@@ -24,7 +25,7 @@ Examples:
     )
     .action(async ({ nodeId, uses, hours }: EnrollFlags, command: Command) => {
       const { client, settings } = connectServer(command, context);
-      const body = { nodeId, uses: Number(uses), validForMs: Math.round(Number(hours) * 3_600_000) };
+      const body = { nodeId, uses, validForMs: Math.round(hours * 3_600_000) };
       const { body: enrolment } = await client.createEnrolment({ body });
       if (settings.json) context.stdout.write(`${JSON.stringify(enrolment)}\n`);
       else {

@@ -2,8 +2,8 @@ import type { V2Node } from "@genai/protocol";
 import type { Command } from "commander";
 import type { CliContext } from "../../cli-context.ts";
 import { connectServer } from "../../server/connect-server.ts";
-import { timeText } from "../../terminal/lengths.ts";
 import { table } from "../../terminal/table.ts";
+import { timeText } from "../../terminal/units.ts";
 
 export function addNodesList(nodes: Command, context: CliContext): void {
   nodes

@@ -2,10 +2,10 @@ import type { V2TaskSummary } from "@genai/protocol";
 import type { Client } from "@genai/protocol/client";
 import { type Command, Option } from "commander";
 import type { CliContext } from "../../cli-context.ts";
-import { integer } from "../../scaler/create-request.ts";
+import { integer } from "../../flag-values.ts";
 import { connectServer } from "../../server/connect-server.ts";
-import { ageText } from "../../terminal/lengths.ts";
 import { table } from "../../terminal/table.ts";
+import { ageText } from "../../terminal/units.ts";
 
 interface ListFlags {
   readonly state?: string;

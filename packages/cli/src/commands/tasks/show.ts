@@ -3,8 +3,8 @@ import type { Command } from "commander";
 import type { CliContext } from "../../cli-context.ts";
 import { connectServer } from "../../server/connect-server.ts";
 import { facts } from "../../terminal/facts.ts";
-import { bytesText, timeText } from "../../terminal/lengths.ts";
 import { table } from "../../terminal/table.ts";
+import { bytesText, timeText } from "../../terminal/units.ts";
 
 export function addTasksShow(tasks: Command, context: CliContext): void {
   tasks

@@ -51,9 +51,3 @@ export function refusalText(status: number, body: unknown, text: string): string
     ? [...new Set(words)].join(": ").slice(0, 2_000)
     : `The engine answered ${status}: ${text.slice(0, 500)}`;
 }
-
-/** The picture of a data URL or of bare base64, or null. */
-export function previewBytes(text: string | null | undefined): Buffer | null {
-  if (text === null || text === undefined || text === "") return null;
-  return Buffer.from(text.replace(/^data:[^,]{0,100},/, ""), "base64");
-}

@@ -3,24 +3,18 @@ import type { Readable } from "node:stream";
 import type { StandardPipeline } from "@genai/protocol";
 import { discardPictures, drawnFiles } from "../drawn-files.ts";
 import type { Engine, EngineArtifact, EngineOutcome, EngineProbe, EngineReport, EngineTask } from "../engine.ts";
-import { GRAPH_UNSUPPORTED, outcomeOfError, taskFault } from "../failed-outcome.ts";
+import { GRAPH_UNSUPPORTED, nodeFault, outcomeOfError, taskFault } from "../failed-outcome.ts";
 import { findModel } from "../find-model.ts";
-import { EngineHttp } from "../http-client.ts";
+import { EngineHttp, JSON_POST } from "../http-client.ts";
+import { STRENGTH_DEFAULT } from "../image-strength.ts";
 import { type FetchInput, readInputImage } from "../input-image.ts";
 import { jsonBody, PICTURE_PLACE } from "../json-body.ts";
+import { jsonOrUndefined } from "../json-or-undefined.ts";
 import type { JsonPicture } from "../json-picture-reader.ts";
-import { pictureType } from "../picture-type.ts";
+import { reportPreview } from "../report-preview.ts";
 import { TaskRefused } from "../task-refused.ts";
 import { WATCH_DEFAULTS, type WatchedCallOptions, watchedCall } from "../watched-call.ts";
-import {
-  CheckpointList,
-  GlobalProgress,
-  Info,
-  JobProgress,
-  Options,
-  previewBytes,
-  refusalText,
-} from "./automatic-answers.ts";
+import { CheckpointList, GlobalProgress, Info, JobProgress, Options, refusalText } from "./automatic-answers.ts";
 
 export interface AutomaticEngineOptions extends Partial<WatchedCallOptions> {
   /** Base URL, such as `http://127.0.0.1:7860`; name and password in it are those of `--api-auth`. */
@@ -32,8 +26,6 @@ export interface AutomaticEngineOptions extends Partial<WatchedCallOptions> {
   readonly answerBytesMax?: number;
 }
 
-const JSON_POST = { method: "POST", contentType: "application/json" } as const;
-const DEFAULT_STRENGTH = 0.75;
 const ANSWER_BYTES_MAX = 1024 * 1024 * 1024;
 
 /** Drives Automatic1111 and Forge (started with `--api`): text to image, image to image, progress of the job itself where it is served. */
@@ -128,8 +120,11 @@ class AutomaticJob {
         // Without a limit of its own: the task's limit is the server's to watch, a dead engine the watch's.
         call: (end) =>
           this.#http.pictures(path, scratch, {
-            ...{ ...JSON_POST, body, signal: end },
-            ...{ timeoutMs: 0, bytesMax: answerBytesMax },
+            ...JSON_POST,
+            body,
+            signal: end,
+            timeoutMs: 0,
+            bytesMax: answerBytesMax,
           }),
         look: (end) => this.#look(end),
         interrupt: (end) => this.#interrupt(end),
@@ -146,10 +141,9 @@ class AutomaticJob {
     const pictures = await withoutGrid(answer.pictures, count, info);
     if (await this.#wasInterrupted()) {
       await discardPictures(pictures);
-      return interruptedByHand();
+      return nodeFault("interrupted", "The job was interrupted on the engine.");
     }
-    if (pictures.length === 0)
-      return { type: "failed", fault: "node", code: "engine_error", message: "The engine's answer holds no pictures." };
+    if (pictures.length === 0) return nodeFault("engine_error", "The engine's answer holds no pictures.");
     const files = await drawnFiles(pictures);
     const artifacts: EngineArtifact[] = files.map((file, n) => {
       const seed = info.all_seeds?.[n] ?? (info.seed === undefined ? undefined : info.seed + n);
@@ -170,7 +164,7 @@ class AutomaticJob {
         body: JSON.stringify({ id_task: this.id, id_live_preview: this.#previewId, live_preview: true }),
         signal,
       });
-      const progress = status === 200 ? JobProgress.safeParse(parse(text)) : null;
+      const progress = status === 200 ? JobProgress.safeParse(jsonOrUndefined(text)) : null;
       if (progress?.success && (progress.data.active || progress.data.queued || progress.data.completed)) {
         this.#known = true;
         this.#active = progress.data.active;
@@ -183,7 +177,7 @@ class AutomaticJob {
       if (progress === null || !progress.success) this.#known = false;
     }
     const { status, text } = await this.#http.call("/sdapi/v1/progress?skip_current_image=false", { signal });
-    const progress = status === 200 ? GlobalProgress.safeParse(parse(text)) : null;
+    const progress = status === 200 ? GlobalProgress.safeParse(jsonOrUndefined(text)) : null;
     if (progress === null || !progress.success) return;
     this.#active = progress.data.state.job_count > 0;
     if (this.#active) this.#tell(progress.data.progress, progress.data.current_image);
@@ -192,10 +186,7 @@ class AutomaticJob {
   #tell(progress: number, picture: string | null | undefined): void {
     if (this.#signal.aborted) return;
     this.#report.progress(progress, "sampling");
-    const bytes = previewBytes(picture);
-    const mime = bytes === null ? null : pictureType(bytes);
-    if (bytes !== null && (mime === "image/png" || mime === "image/jpeg" || mime === "image/webp"))
-      this.#report.preview(mime, bytes);
+    reportPreview(this.#report, picture);
   }
 
   /** Interrupts whatever runs, so only while ours does. */
@@ -223,10 +214,20 @@ function requestOf(
 ): { path: string; value: unknown } {
   const { prompt, negativePrompt = "", width = 512, height = 512, steps = 20, guidanceScale = 7, count = 1 } = pipeline;
   const value = {
-    ...{ prompt, negative_prompt: negativePrompt, width, height, steps, cfg_scale: guidanceScale },
+    prompt,
+    negative_prompt: negativePrompt,
+    width,
+    height,
+    steps,
+    cfg_scale: guidanceScale,
     // One after the other and not as one batch: each has the seed after the last one's, and needs the memory of one.
-    ...{ seed: pipeline.seed ?? -1, batch_size: 1, n_iter: count },
-    ...{ send_images: true, save_images: false, do_not_save_samples: true, do_not_save_grid: true },
+    seed: pipeline.seed ?? -1,
+    batch_size: 1,
+    n_iter: count,
+    send_images: true,
+    save_images: false,
+    do_not_save_samples: true,
+    do_not_save_grid: true,
     // Engines from before this field ignore it.
     force_task_id: id,
     // Not restored afterwards: the model stays warm for the next task that wants it.
@@ -235,7 +236,7 @@ function requestOf(
       : { override_settings: { sd_model_checkpoint: model }, override_settings_restore_afterwards: false }),
   };
   if (!hasImage) return { path: "/sdapi/v1/txt2img", value };
-  const denoising_strength = pipeline.strength ?? DEFAULT_STRENGTH;
+  const denoising_strength = pipeline.strength ?? STRENGTH_DEFAULT;
   return {
     path: "/sdapi/v1/img2img",
     value: { ...value, init_images: [PICTURE_PLACE], denoising_strength, include_init_images: false },
@@ -244,24 +245,17 @@ function requestOf(
 
 function failureOf(status: number, body: unknown, text: string): EngineOutcome {
   const message = refusalText(status, body, text);
-  if (/out ?of ?memory/i.test(message)) return { type: "failed", fault: "node", code: "out_of_memory", message };
+  if (/out ?of ?memory/i.test(message)) return nodeFault("out_of_memory", message);
   // FastAPI's own words for a route that isn't there: the engine was started without --api.
   if (status === 404 && message === "Not Found")
-    return {
-      ...{ type: "failed", fault: "node", code: "engine_error" },
-      message: "The engine serves no API; it must be started with --api.",
-    };
+    return nodeFault("engine_error", "The engine serves no API; it must be started with --api.");
   if (status === 400 || status === 404 || status === 422) return taskFault(message);
-  return { type: "failed", fault: "node", code: "engine_error", message };
-}
-
-function interruptedByHand(): EngineOutcome {
-  return { type: "failed", fault: "node", code: "interrupted", message: "The job was interrupted on the engine." };
+  return nodeFault("engine_error", message);
 }
 
 function infoOf(answer: unknown): Info {
   const text = (answer as { info?: unknown } | undefined)?.info;
-  const info = Info.safeParse(typeof text === "string" ? parse(text) : text);
+  const info = Info.safeParse(typeof text === "string" ? jsonOrUndefined(text) : text);
   return info.success ? info.data : {};
 }
 
@@ -274,12 +268,4 @@ async function withoutGrid(
   const grids = pictures.length > count ? (info.index_of_first_image ?? pictures.length - count) : 0;
   await discardPictures([...pictures.slice(0, grids), ...pictures.slice(grids + count)]);
   return pictures.slice(grids, grids + count);
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

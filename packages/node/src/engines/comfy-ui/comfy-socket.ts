@@ -1,6 +1,7 @@
 import { WebSocket } from "ws";
 import { EngineHttpError } from "../engine-http-error.ts";
 import type { EngineHttp } from "../http-client.ts";
+import { jsonOrUndefined } from "../json-or-undefined.ts";
 import { ComfyMessage, type ComfyPreview, readPreview } from "./messages.ts";
 
 export interface ComfySocketListener {
@@ -83,10 +84,6 @@ export class ComfySocket {
 }
 
 function readMessage(text: string): ComfyMessage | null {
-  try {
-    const parsed = ComfyMessage.safeParse(JSON.parse(text));
-    return parsed.success ? parsed.data : null;
-  } catch {
-    return null;
-  }
+  const parsed = ComfyMessage.safeParse(jsonOrUndefined(text));
+  return parsed.success ? parsed.data : null;
 }

@@ -7,10 +7,11 @@ import { FormData } from "undici";
 import { z } from "zod";
 import type { Engine, EngineArtifact, EngineOutcome, EngineProbe, EngineReport, EngineTask } from "../engine.ts";
 import { EngineHttpError } from "../engine-http-error.ts";
-import { outcomeOfError, taskFault } from "../failed-outcome.ts";
+import { nodeFault, outcomeOfError, taskFault } from "../failed-outcome.ts";
 import { findModel } from "../find-model.ts";
 import { EngineHttp, PICTURE_BYTES_MAX } from "../http-client.ts";
 import { type FetchInput, type InputPicture, mustBeOpenable, readInputImage } from "../input-image.ts";
+import { jsonOrUndefined } from "../json-or-undefined.ts";
 import { pictureType } from "../picture-type.ts";
 import { TaskRefused } from "../task-refused.ts";
 import { type ComfyRunOptions, runComfyGraph } from "./comfy-run.ts";
@@ -98,14 +99,12 @@ export class ComfyUiEngine implements Engine {
           // Versions of early 2024 answer 500 to an unknown node class; later ones do so only when they are in trouble themselves.
           return end.status < 500 || this.#version === null
             ? taskFault(end.message)
-            : { type: "failed", fault: "node", code: "engine_error", message: end.message };
+            : nodeFault("engine_error", end.message);
         case "vanished":
-          return {
-            type: "failed",
-            fault: "node",
-            code: "engine_lost_task",
-            message: "ComfyUI lost the prompt; it was restarted, or somebody cleared its queue.",
-          };
+          return nodeFault(
+            "engine_lost_task",
+            "ComfyUI lost the prompt; it was restarted, or somebody cleared its queue.",
+          );
         case "history":
           return await this.#outcome(order, end.entry, end.warnings, performance.now() - startedMs, signal);
       }
@@ -164,7 +163,7 @@ export class ComfyUiEngine implements Engine {
     form.set("overwrite", "true");
     const { status, text } = await this.#http.call("/upload/image", { method: "POST", body: form, signal });
     if (status === 413) throw new TaskRefused(`ComfyUI takes no image of ${blob.size} bytes: ${text.slice(0, 200)}`);
-    const answer = status === 200 ? UploadAnswer.safeParse(parse(text)) : null;
+    const answer = status === 200 ? UploadAnswer.safeParse(jsonOrUndefined(text)) : null;
     if (answer === null || !answer.success)
       throw new EngineHttpError(`ComfyUI answered ${status} to an upload: ${text.slice(0, 200)}`, "wrong");
     const { name, subfolder } = answer.data;
@@ -223,12 +222,4 @@ function gpuName(name: string): string {
 function extensionOf(head: Uint8Array): string {
   const type = pictureType(head);
   return type === "image/jpeg" ? "jpg" : (type?.slice("image/".length) ?? "png");
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,5 @@
 import type { EngineOutcome } from "../engine.ts";
-import { taskFault } from "../failed-outcome.ts";
+import { nodeFault, taskFault } from "../failed-outcome.ts";
 import { executionError } from "./error-text.ts";
 import { type HistoryEntry, OutputImage } from "./messages.ts";
 
@@ -17,8 +17,7 @@ export function failureOf(entry: HistoryEntry): EngineOutcome | null {
       : { type: "failed", fault: "task", code: "task_invalid", message, detail };
   }
   if (messages.some(([name]) => name === "execution_interrupted")) {
-    const message = "The prompt was interrupted on the engine.";
-    return { type: "failed", fault: "node", code: "interrupted", message };
+    return nodeFault("interrupted", "The prompt was interrupted on the engine.");
   }
   return entry.status?.status_str === "error" ? taskFault("ComfyUI says that the prompt failed, and not why.") : null;
 }

@@ -1,8 +1,7 @@
 import { randomInt } from "node:crypto";
 import type { StandardPipeline } from "@genai/protocol";
+import { STRENGTH_DEFAULT } from "../image-strength.ts";
 import type { Graph } from "./graph.ts";
-
-const DEFAULT_STRENGTH = 0.75;
 
 /** Text to image, or image to image where `image` names an uploaded file, as ComfyUI's own default workflow does it. A batch would draw the
  *  noise of all its pictures from one seed, so each picture has a sampler of its own, with the seed after the last one's. */
@@ -19,7 +18,7 @@ export function standardGraph(
     steps = 20,
     guidanceScale = 7,
     count = 1,
-    strength = DEFAULT_STRENGTH,
+    strength = STRENGTH_DEFAULT,
   } = pipeline;
   const firstSeed = pipeline.seed ?? randomInt(2 ** 47);
   const seeds = Array.from({ length: count }, (_, n) => firstSeed + n);

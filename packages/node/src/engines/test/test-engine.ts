@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Pipeline } from "@genai/protocol";
 import { decodeBase64 } from "../base64.ts";
 import type { Engine, EngineArtifact, EngineOutcome, EngineProbe, EngineReport, EngineTask } from "../engine.ts";
-import { outcomeOfError, taskFault } from "../failed-outcome.ts";
+import { nodeFault, outcomeOfError, taskFault } from "../failed-outcome.ts";
 import { findModel } from "../find-model.ts";
 import { Painting } from "./painting.ts";
 import { encodePng } from "./png.ts";
@@ -201,16 +201,11 @@ function graphOrder(pipeline: Extract<Pipeline, { type: "comfy" }>): Order | str
 async function runFault(fault: string | undefined, signal: AbortSignal): Promise<EngineOutcome | null> {
   switch (fault) {
     case "fail":
-      return { type: "failed", fault: "node", code: "engine_error", message: "The test engine was asked to fail." };
+      return nodeFault("engine_error", "The test engine was asked to fail.");
     case "refuse":
-      return { type: "failed", fault: "task", code: "task_invalid", message: "The test engine was asked to refuse." };
+      return taskFault("The test engine was asked to refuse.");
     case "oom":
-      return {
-        type: "failed",
-        fault: "node",
-        code: "out_of_memory",
-        message: "The test engine was asked to run out of memory.",
-      };
+      return nodeFault("out_of_memory", "The test engine was asked to run out of memory.");
     case "hang":
       if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
       return { type: "canceled" };

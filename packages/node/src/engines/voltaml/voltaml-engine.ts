@@ -6,13 +6,16 @@ import type { StandardPipeline } from "@genai/protocol";
 import { discardPictures, drawnFiles } from "../drawn-files.ts";
 import type { Engine, EngineArtifact, EngineOutcome, EngineProbe, EngineReport, EngineTask } from "../engine.ts";
 import { EngineHttpError } from "../engine-http-error.ts";
-import { GRAPH_UNSUPPORTED, outcomeOfError, taskFault } from "../failed-outcome.ts";
+import { GRAPH_UNSUPPORTED, nodeFault, outcomeOfError, taskFault } from "../failed-outcome.ts";
 import { findModel } from "../find-model.ts";
-import { EngineHttp } from "../http-client.ts";
+import { EngineHttp, JSON_POST } from "../http-client.ts";
+import { STRENGTH_DEFAULT } from "../image-strength.ts";
 import { type FetchInput, type InputPicture, readInputImage } from "../input-image.ts";
 import { jsonBody, PICTURE_PLACE } from "../json-body.ts";
+import { jsonOrUndefined } from "../json-or-undefined.ts";
 import type { JsonPicture } from "../json-picture-reader.ts";
 import { pictureType } from "../picture-type.ts";
+import { reportPreview } from "../report-preview.ts";
 import { TaskRefused } from "../task-refused.ts";
 import { WATCH_DEFAULTS, type WatchedCallOptions, watchedCall } from "../watched-call.ts";
 import { refusalText, type VoltaModel, VoltaModels } from "./voltaml-answers.ts";
@@ -28,8 +31,6 @@ export interface VoltaEngineOptions extends Partial<WatchedCallOptions> {
   readonly answerBytesMax?: number;
 }
 
-const JSON_POST = { method: "POST", contentType: "application/json" } as const;
-const DEFAULT_STRENGTH = 0.75;
 /** Number 8 of diffusers' list of schedulers: DPM-Solver++ multistep. The engine wants one to be named. */
 const SCHEDULER = 8;
 /** VoltaML keeps its seeds in 32 bits. */
@@ -85,7 +86,7 @@ export class VoltaEngine implements Engine {
       events = new VoltaEvents(this.#http, await this.#path("/websockets/master", signal), (progress, picture) => {
         if (signal.aborted) return;
         report.progress((artifacts.length + Math.min(1, progress)) / count, "sampling");
-        preview(report, picture);
+        reportPreview(report, picture);
       });
       await events.opened();
       const firstSeed = pipeline.seed ?? randomInt(SEED_MAX);
@@ -135,7 +136,7 @@ export class VoltaEngine implements Engine {
           ? "The run was interrupted on VoltaML."
           : `VoltaML's answer holds no pictures: ${answer.text.slice(0, 200) || "(nothing)"}`;
         const code = Array.isArray(value?.images) ? "interrupted" : "engine_error";
-        return { ended: { type: "failed", fault: "node", code, message } };
+        return { ended: nodeFault(code, message) };
       }
       const message = refusalText(answer.status, answer.value, answer.text);
       // Somebody unloaded it since we looked.
@@ -209,7 +210,7 @@ export class VoltaEngine implements Engine {
       { ...WATCH_DEFAULTS, ...this.#options },
     );
     if (status === 200) return;
-    const message = refusalText(status, parse(text), text);
+    const message = refusalText(status, jsonOrUndefined(text), text);
     throw new Ended(failureOf(Math.max(status, 500), `The model ${name} can't be loaded: ${message}`));
   }
 
@@ -244,9 +245,7 @@ export class VoltaEngine implements Engine {
     const bytes = await this.#options.fetchInput(picture.url, signal);
     const file = join(this.#options.scratch, randomUUID());
     await writeFile(file, bytes);
-    return [
-      { ...{ type: "file", file, bytes: bytes.length, mime: pictureType(bytes), isBase64: true }, path: picture.path },
-    ];
+    return [{ type: "file", file, bytes: bytes.length, mime: pictureType(bytes), isBase64: true, path: picture.path }];
   }
 }
 
@@ -263,35 +262,27 @@ class Ended extends Error {
 function requestOf(pipeline: StandardPipeline, model: string, seed: number, hasImage: boolean): unknown {
   const { prompt, negativePrompt = "", width = 512, height = 512, steps = 25, guidanceScale = 7 } = pipeline;
   const data = {
-    ...{ prompt, negative_prompt: negativePrompt, id: randomUUID().replaceAll("-", ""), scheduler: SCHEDULER },
-    ...{ width, height, steps, guidance_scale: guidanceScale, seed, batch_size: 1, batch_count: 1 },
-    ...(!hasImage ? {} : { image: PICTURE_PLACE, strength: pipeline.strength ?? DEFAULT_STRENGTH }),
+    prompt,
+    negative_prompt: negativePrompt,
+    id: randomUUID().replaceAll("-", ""),
+    scheduler: SCHEDULER,
+    width,
+    height,
+    steps,
+    guidance_scale: guidanceScale,
+    seed,
+    batch_size: 1,
+    batch_count: 1,
+    ...(!hasImage ? {} : { image: PICTURE_PLACE, strength: pipeline.strength ?? STRENGTH_DEFAULT }),
   };
   return { model, data, save_image: false };
 }
 
 function failureOf(status: number, message: string): EngineOutcome {
-  if (/out ?of ?memory/i.test(message)) return { type: "failed", fault: "node", code: "out_of_memory", message };
-  return status === 400 || status === 422
-    ? taskFault(message)
-    : { type: "failed", fault: "node", code: "engine_error", message };
-}
-
-function preview(report: EngineReport, picture: string | null): void {
-  if (picture === null || picture === "") return;
-  const bytes = Buffer.from(picture.replace(/^data:[^,]{0,100},/, ""), "base64");
-  const mime = pictureType(bytes);
-  if (mime === "image/png" || mime === "image/jpeg" || mime === "image/webp") report.preview(mime, bytes);
+  if (/out ?of ?memory/i.test(message)) return nodeFault("out_of_memory", message);
+  return status === 400 || status === 422 ? taskFault(message) : nodeFault("engine_error", message);
 }
 
 async function discard(artifacts: readonly EngineArtifact[]): Promise<void> {
   for (const { body } of artifacts) if ("file" in body) await rm(body.file, { force: true });
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

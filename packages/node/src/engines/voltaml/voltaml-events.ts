@@ -1,5 +1,6 @@
 import { WebSocket } from "ws";
 import type { EngineHttp } from "../http-client.ts";
+import { jsonOrUndefined } from "../json-or-undefined.ts";
 import { VoltaProgress } from "./voltaml-answers.ts";
 
 const OPEN_MS = 5_000;
@@ -19,7 +20,7 @@ export class VoltaEvents {
     });
     this.#socket.on("message", (data, isBinary) => {
       if (isBinary) return;
-      const progress = VoltaProgress.safeParse(parse(String(data)));
+      const progress = VoltaProgress.safeParse(jsonOrUndefined(String(data)));
       if (progress.success) told(progress.data.data.progress / 100, progress.data.data.image ?? null);
     });
     this.#socket.on("error", () => {});
@@ -34,13 +35,5 @@ export class VoltaEvents {
 
   close(): void {
     this.#socket.terminate();
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }

@@ -3,7 +3,7 @@ import { specDigest } from "../../core/node-spec.ts";
 import { withoutQuery } from "../../core/without-query.ts";
 
 /** Labels by which the engine remembers for us. `genai.cluster` makes a container ours; without it we never touch one. */
-export const containerLabels = {
+export const CONTAINER_LABELS = {
   cluster: "genai.cluster",
   backend: "genai.backend",
   image: "genai.image",
@@ -15,23 +15,23 @@ export const containerLabels = {
 } as const;
 
 /** Label of our own node image, set in its Dockerfile: an image that has it runs with everything dropped. */
-export const ownImageLabel = "org.genai.node";
+export const OWN_IMAGE_LABEL = "org.genai.node";
 
 export function labelsOf(spec: NodeSpec, clusterId: string): Record<string, string> {
-  const own = Object.entries(spec.labels).map(([name, value]) => [`${containerLabels.user}${name}`, value]);
+  const own = Object.entries(spec.labels).map(([name, value]) => [`${CONTAINER_LABELS.user}${name}`, value]);
   return {
-    [containerLabels.cluster]: clusterId,
-    [containerLabels.backend]: withoutQuery(spec.backend),
-    [containerLabels.image]: spec.image,
-    [containerLabels.key]: spec.idempotencyKey,
-    [containerLabels.digest]: specDigest(spec),
-    [containerLabels.gpus]: String(spec.resources.gpus),
+    [CONTAINER_LABELS.cluster]: clusterId,
+    [CONTAINER_LABELS.backend]: withoutQuery(spec.backend),
+    [CONTAINER_LABELS.image]: spec.image,
+    [CONTAINER_LABELS.key]: spec.idempotencyKey,
+    [CONTAINER_LABELS.digest]: specDigest(spec),
+    [CONTAINER_LABELS.gpus]: String(spec.resources.gpus),
     ...Object.fromEntries(own),
   };
 }
 
 export function userLabelsOf(labels: Readonly<Record<string, string>>): Record<string, string> {
-  const { user } = containerLabels;
+  const { user } = CONTAINER_LABELS;
   const own = Object.entries(labels).filter(([name]) => name.startsWith(user));
   return Object.fromEntries(own.map(([name, value]) => [name.slice(user.length), value]));
 }

@@ -1,17 +1,17 @@
 import type { LogChunk } from "../../core/platform.ts";
 
 /** Length of the header before each piece in the engine's log stream: kind (1 = out, 2 = err), three zeros, length as 32 bits. */
-const headerBytes = 8;
+const HEADER_BYTES = 8;
 
 /** Takes the engine's multiplexed log apart. A terminal's log has no headers; our containers have no terminal. */
 export async function* splitLog(stream: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncIterable<LogChunk> {
   let rest: Buffer = Buffer.alloc(0);
   for await (const data of stream) {
     rest = rest.length === 0 ? data : Buffer.concat([rest, data]);
-    while (rest.length >= headerBytes) {
-      const end = headerBytes + rest.readUInt32BE(4);
+    while (rest.length >= HEADER_BYTES) {
+      const end = HEADER_BYTES + rest.readUInt32BE(4);
       if (rest.length < end) break;
-      yield { data: rest.subarray(headerBytes, end), stderr: rest[0] === 2 };
+      yield { data: rest.subarray(HEADER_BYTES, end), stderr: rest[0] === 2 };
       rest = rest.subarray(end);
     }
   }

@@ -1,13 +1,13 @@
 import type { ContainerInspectInfo } from "dockerode";
 import type { NodeState, PlatformNode } from "../../core/platform.ts";
-import { containerLabels, userLabelsOf } from "./container-labels.ts";
+import { CONTAINER_LABELS, userLabelsOf } from "./container-labels.ts";
 
 /** Prefix of the name that a container gets when it is deleted. Renaming is how the deletion is remembered: labels can't change,
  *  and the node's own name is free again for its idempotency key. */
-const deletedPrefix = "genai-deleted-";
+const DELETED_PREFIX = "genai-deleted-";
 
 export function deletedName(containerId: string, nowMs: number): string {
-  return `${deletedPrefix}${nowMs}-${containerId.slice(0, 12)}`;
+  return `${DELETED_PREFIX}${nowMs}-${containerId.slice(0, 12)}`;
 }
 
 /** When a container was deleted, by its name; null when it was not. */
@@ -32,22 +32,22 @@ export function toNode(info: ContainerInspectInfo, lastLogLines: readonly string
     nodeId: info.Id.slice(0, 12),
     platform: "local",
     name: info.Name.replace(/^\//, ""),
-    backend: labels[containerLabels.backend] ?? "",
-    image: labels[containerLabels.image] ?? info.Config.Image,
+    backend: labels[CONTAINER_LABELS.backend] ?? "",
+    image: labels[CONTAINER_LABELS.image] ?? info.Config.Image,
     state,
     createdAtMs: Date.parse(info.Created),
     pricePerHour: 0,
     labels: userLabelsOf(labels),
-    gpu: gpuOf(labels[containerLabels.gpus] ?? "0"),
+    gpu: gpuOf(labels[CONTAINER_LABELS.gpus] ?? "0"),
     resources: {
       memoryBytes: info.HostConfig.Memory || null,
       cpus: info.HostConfig.NanoCpus ? info.HostConfig.NanoCpus / 1e9 : null,
-      gpus: Number(labels[containerLabels.gpus] ?? 0),
+      gpus: Number(labels[CONTAINER_LABELS.gpus] ?? 0),
       pidsMax: info.HostConfig.PidsLimit || null,
       diskBytes: null,
     },
-    idempotencyKey: labels[containerLabels.key] ?? "",
-    digest: labels[containerLabels.digest] ?? "",
+    idempotencyKey: labels[CONTAINER_LABELS.key] ?? "",
+    digest: labels[CONTAINER_LABELS.digest] ?? "",
     message: messageOf(info, state),
     exitCode: over ? info.State.ExitCode : null,
     lastLogLines: state === "failed" ? lastLogLines : [],

@@ -1,6 +1,6 @@
 import type { ContainerCreateOptions, ImageInspectInfo } from "dockerode";
 import type { NodeSpec, Resources } from "../../core/node-spec.ts";
-import { labelsOf, ownImageLabel } from "./container-labels.ts";
+import { labelsOf, OWN_IMAGE_LABEL } from "./container-labels.ts";
 
 /** What the engine's machine has. */
 export interface EngineSize {
@@ -9,13 +9,13 @@ export interface EngineSize {
 }
 
 /** User of a container of our own image where the image names none; no account on any system. */
-const fallbackUser = "10001:10001";
+const FALLBACK_USER = "10001:10001";
 
 /** Our own image needs few processes; other people's run whole supervisors and thread pools. */
-const pidsMax = { own: 512, foreign: 4096 } as const;
+const PIDS_MAX = { own: 512, foreign: 4096 } as const;
 
 export function isOwnImage(image: ImageInspectInfo): boolean {
-  return ownImageLabel in (image.Config.Labels ?? {});
+  return OWN_IMAGE_LABEL in (image.Config.Labels ?? {});
 }
 
 /** Limits that a node gets: as asked; else our own image at most 4 GiB, other people's what the machine has. */
@@ -25,7 +25,7 @@ export function resourcesOf(spec: NodeSpec, own: boolean, engine: EngineSize): R
     memoryBytes: memoryBytes ?? (own ? Math.min(4 * 1024 ** 3, engine.memoryBytes) : engine.memoryBytes),
     cpus: cpus ?? engine.cpus,
     gpus,
-    pidsMax: pids ?? (own ? pidsMax.own : pidsMax.foreign),
+    pidsMax: pids ?? (own ? PIDS_MAX.own : PIDS_MAX.foreign),
     diskBytes: null,
   };
 }
@@ -49,11 +49,11 @@ export function containerOptions(
     Env: Object.entries({ ...env, ...token }).map(([key, value]) => `${key}=${value}`),
     Labels: labelsOf(spec, settings.clusterId),
     StopTimeout: Math.ceil(settings.stopGraceMs / 1000),
-    ...(own && isRoot(image.Config.User) && { User: fallbackUser }),
+    ...(own && isRoot(image.Config.User) && { User: FALLBACK_USER }),
     HostConfig: {
       NetworkMode: spec.network ?? settings.network,
       SecurityOpt: ["no-new-privileges"],
-      PidsLimit: resources.pidsMax ?? pidsMax.own,
+      PidsLimit: resources.pidsMax ?? PIDS_MAX.own,
       Memory: resources.memoryBytes ?? 0,
       NanoCpus: Math.round((resources.cpus ?? 1) * 1e9),
       LogConfig: { Type: "json-file", Config: { "max-size": "10m", "max-file": "3" } },

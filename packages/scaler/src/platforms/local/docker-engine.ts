@@ -11,7 +11,7 @@ import { dockerError, dockerStatus } from "./docker-errors.ts";
 import { pullImage } from "./image-pull.ts";
 
 /** Longest silence in one answer of the engine, pulls, stops and followed logs aside. A busy disk holds a creation up for many seconds. */
-const answerMs = 60_000;
+const ANSWER_MS = 60_000;
 
 /** The few calls of a Docker engine that nodes need: each with a time limit, each throwing ScalerError, each fit to be called twice. */
 export class DockerEngine {
@@ -22,7 +22,7 @@ export class DockerEngine {
 
   /** `connection` as dockerode takes it; what it leaves out comes from DOCKER_HOST and its kin. */
   constructor(connection: DockerOptions) {
-    this.#docker = new Docker({ ...connection, timeout: answerMs });
+    this.#docker = new Docker({ ...connection, timeout: ANSWER_MS });
     this.#patient = new Docker(connection);
   }
 
@@ -89,7 +89,7 @@ export class DockerEngine {
   stop(containerId: string, graceMs: number): Promise<void> {
     const stopped = this.#patient.getContainer(containerId).stop({
       t: Math.ceil(graceMs / 1000),
-      abortSignal: AbortSignal.timeout(graceMs + answerMs),
+      abortSignal: AbortSignal.timeout(graceMs + ANSWER_MS),
     });
     return settled(stopped, [304, 404], "Stopping the container");
   }

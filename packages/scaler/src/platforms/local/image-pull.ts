@@ -12,7 +12,7 @@ interface PullEvent {
 }
 
 /** Least pause between two progress reports: an engine tells of each layer many times a second. */
-const reportEveryMs = 250;
+const REPORT_EVERY_MS = 250;
 
 /** Fetches an image and tells how far it is, by the bytes of the layers known so far. Throws `not_found` when no registry has it, and
  *  `platform_away` when the registry can't be reached. */
@@ -24,7 +24,7 @@ export async function pullImage(docker: Docker, image: string, context: CreateCo
     if (event.id && total) layers.set(event.id, { current: current ?? 0, total });
     else if (event.id && event.status === "Pull complete") finishLayer(layers, event.id);
     const nowMs = performance.now();
-    if (nowMs - reportedAtMs < reportEveryMs) return;
+    if (nowMs - reportedAtMs < REPORT_EVERY_MS) return;
     reportedAtMs = nowMs;
     context.onProgress({ stage: "pulling", progress: shareOf(layers), message: `Pulling ${image}` });
   };

@@ -13,7 +13,7 @@ import type {
   RemoveOutcome,
 } from "../../core/platform.ts";
 import { ScalerError } from "../../core/scaler-error.ts";
-import { containerLabels } from "./container-labels.ts";
+import { CONTAINER_LABELS } from "./container-labels.ts";
 import { lastLines } from "./container-logs.ts";
 import { deletedAtMs, deletedName, isOver, toNode } from "./container-node.ts";
 import { containerOptions, isOwnImage, resourcesOf } from "./container-options.ts";
@@ -32,12 +32,12 @@ export interface LocalPlatformOptions {
 }
 
 /** A container that was made and not started for so long was left by a scaler that died in between: it takes milliseconds. */
-const abandonedMs = 60_000;
+const ABANDONED_MS = 60_000;
 /** Looks for the container that took a name, 5 s in all. */
-const namedLooks = 50;
-const namedPauseMs = 100;
-const failedLogLines = 20;
-const failedLogMs = 10_000;
+const NAMED_LOOKS = 50;
+const NAMED_PAUSE_MS = 100;
+const FAILED_LOG_LINES = 20;
+const FAILED_LOG_MS = 10_000;
 
 /** Nodes as containers of a Docker engine. The engine is the only memory: labels say what a container is, its name which key made it,
  *  and a new name that it was deleted. So a scaler that starts anew, or a second one, sees the same nodes and makes none twice. */
@@ -153,12 +153,12 @@ export class LocalPlatform implements Platform {
       return `Removed container ${nodeId}, which ended ${new Date(endedAtMs).toISOString()}.`;
     }
     if (info.State.Status === "created") {
-      if (nowMs - Date.parse(info.Created) < abandonedMs) return null;
+      if (nowMs - Date.parse(info.Created) < ABANDONED_MS) return null;
       await this.#engine.destroy(info.Id);
       return `Removed container ${nodeId}, which was made ${info.Created} and never started.`;
     }
     // Its stop was asked for and its grace is over: whoever waited for it is gone.
-    if (deleted !== null && nowMs - deleted > this.#options.stopGraceMs + abandonedMs) {
+    if (deleted !== null && nowMs - deleted > this.#options.stopGraceMs + ABANDONED_MS) {
       await this.#engine.stop(info.Id, 0);
       return `Ended container ${nodeId}, whose deletion was cut off half-way.`;
     }
@@ -166,12 +166,12 @@ export class LocalPlatform implements Platform {
   }
 
   #containerIds(): Promise<readonly string[]> {
-    return this.#engine.containerIds(`${containerLabels.cluster}=${this.#options.clusterId}`);
+    return this.#engine.containerIds(`${CONTAINER_LABELS.cluster}=${this.#options.clusterId}`);
   }
 
   /** Whether a container carries this cluster's label. Nothing else is ever stopped, renamed or removed. */
   #isOurs(info: ContainerInspectInfo): boolean {
-    return info.Config.Labels?.[containerLabels.cluster] === this.#options.clusterId;
+    return info.Config.Labels?.[CONTAINER_LABELS.cluster] === this.#options.clusterId;
   }
 
   async #node(containerId: string): Promise<PlatformNode | null> {
@@ -183,9 +183,9 @@ export class LocalPlatform implements Platform {
   async #lastLines(containerId: string): Promise<readonly string[]> {
     const known = this.#failedLogs.get(containerId);
     if (known) return known;
-    const options = { tail: failedLogLines, follow: false, signal: AbortSignal.timeout(failedLogMs) };
+    const options = { tail: FAILED_LOG_LINES, follow: false, signal: AbortSignal.timeout(FAILED_LOG_MS) };
     try {
-      const lines = await lastLines(this.#engine.logs(containerId, options), failedLogLines);
+      const lines = await lastLines(this.#engine.logs(containerId, options), FAILED_LOG_LINES);
       this.#failedLogs.set(containerId, lines);
       return lines;
     } catch (error) {
@@ -222,10 +222,10 @@ export class LocalPlatform implements Platform {
 
   /** The engine gives a name away a moment before the container that has it can be seen. */
   async #named(name: string): Promise<ContainerInspectInfo | null> {
-    for (let look = 1; look <= namedLooks; look += 1) {
+    for (let look = 1; look <= NAMED_LOOKS; look += 1) {
       const info = await this.#engine.container(name);
       if (info) return info;
-      await pause(namedPauseMs);
+      await pause(NAMED_PAUSE_MS);
     }
     return null;
   }

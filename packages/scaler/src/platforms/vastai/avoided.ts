@@ -1,4 +1,4 @@
-/** Machines and offers that failed us, each avoided for a time; as many as `entriesMax`, the oldest forgotten first. */
+/** Machines and offers that failed, each to be avoided for a time. Remembers at most `entriesMax`; the oldest are forgotten first. */
 export class Avoided {
   readonly #now: () => number;
   readonly #entriesMax: number;

@@ -3,7 +3,7 @@ import { type NodeSpec, specDigest } from "../../core/node-spec.ts";
 import { withoutQuery } from "../../core/without-query.ts";
 
 /** Name of the environment entry in which an instance carries what its label has no room for. */
-export const metaName = "GENAI_NODE_META";
+export const META_NAME = "GENAI_NODE_META";
 
 /** What a list must show of a node and vast.ai does not keep by itself. */
 export const InstanceMeta = z.object({
@@ -29,7 +29,7 @@ export function writeMeta(spec: NodeSpec): string {
 
 /** null when the instance carries none. `extraEnv` comes as an object, as pairs, or as text with docker's flags. */
 export function readMeta(extraEnv: unknown): InstanceMeta | null {
-  const encoded = new RegExp(`${metaName}["', =:]+([A-Za-z0-9_-]+)`).exec(JSON.stringify(extraEnv ?? ""))?.[1];
+  const encoded = new RegExp(`${META_NAME}["', =:]+([A-Za-z0-9_-]+)`).exec(JSON.stringify(extraEnv ?? ""))?.[1];
   if (encoded === undefined) return null;
   try {
     return InstanceMeta.parse(JSON.parse(Buffer.from(encoded, "base64url").toString("utf8")));

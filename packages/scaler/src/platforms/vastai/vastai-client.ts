@@ -30,13 +30,13 @@ export class VastaiRefused extends Error {
   }
 }
 
-const callMs = 30_000;
-const answerBytesMax = 8 * 1024 ** 2;
-const triesMax = 5;
-const pageSize = 25;
-const pagesMax = 200;
+const CALL_MS = 30_000;
+const ANSWER_BYTES_MAX = 8 * 1024 ** 2;
+const TRIES_MAX = 5;
+const PAGE_SIZE = 25;
+const PAGES_MAX = 200;
 
-/** What came of a call. `cut`: the connection broke, and another try may do. `silent`: nothing came for `callMs`, which is patience enough. */
+/** What came of a call. `cut`: the connection broke, and another try may do. `silent`: nothing came for `CALL_MS`, which is patience enough. */
 type Answer =
   | { readonly type: "answered"; readonly status: number; readonly text: string }
   | { readonly type: "cut" | "silent"; readonly error: ScalerError };
@@ -66,8 +66,8 @@ export class VastaiClient {
   async instances(): Promise<readonly VastaiInstance[]> {
     const all: VastaiInstance[] = [];
     let token: string | null = null;
-    for (let page = 0; page < pagesMax; page += 1) {
-      const query = new URLSearchParams({ limit: String(pageSize), ...(token !== null && { after_token: token }) });
+    for (let page = 0; page < PAGES_MAX; page += 1) {
+      const query = new URLSearchParams({ limit: String(PAGE_SIZE), ...(token !== null && { after_token: token }) });
       const answer: z.infer<typeof VastaiInstancePage> = await this.#call(
         "GET",
         `/api/v1/instances/?${query}`,
@@ -79,7 +79,7 @@ export class VastaiClient {
       if (!answer.next_token) return all;
       token = answer.next_token;
     }
-    throw new ScalerError("platform_refused", `vast.ai's list of instances has more than ${pagesMax} pages.`);
+    throw new ScalerError("platform_refused", `vast.ai's list of instances has more than ${PAGES_MAX} pages.`);
   }
 
   /** Tells an instance to stop; one that is gone is fine. */
@@ -125,7 +125,7 @@ export class VastaiClient {
       const answer = await this.#send(method, path, body);
       if (answer.type === "answered" && answer.status >= 200 && answer.status < 300)
         return schema ? parseAnswer(schema, answer.text, path) : undefined;
-      if (!retried(answer) || tries === triesMax)
+      if (!retried(answer) || tries === TRIES_MAX)
         throw answer.type === "answered" ? new VastaiRefused(answer.status, reasonIn(answer.text)) : answer.error;
       await pause(this.#options.backoffMs * 2 ** (tries - 1) * (0.75 + Math.random() / 2));
     }
@@ -142,7 +142,7 @@ export class VastaiClient {
         },
         body: body === null ? null : JSON.stringify(body),
         redirect: "error",
-        signal: AbortSignal.timeout(callMs),
+        signal: AbortSignal.timeout(CALL_MS),
       });
       return { type: "answered", status: response.status, text: await boundedText(response) };
     } catch (error) {
@@ -169,7 +169,7 @@ async function boundedText(response: Response): Promise<string> {
   let bytes = 0;
   for await (const piece of response.body ?? []) {
     bytes += piece.byteLength;
-    if (bytes > answerBytesMax) throw new Error(`its answer is larger than ${answerBytesMax} bytes`);
+    if (bytes > ANSWER_BYTES_MAX) throw new Error(`its answer is larger than ${ANSWER_BYTES_MAX} bytes`);
     pieces.push(piece);
   }
   return Buffer.concat(pieces).toString("utf8");

@@ -14,7 +14,7 @@ import type {
 import { RecentIds } from "../../core/recent-ids.ts";
 import { ScalerError } from "../../core/scaler-error.ts";
 import { Avoided } from "./avoided.ts";
-import { metaName, writeMeta } from "./instance-meta.ts";
+import { META_NAME, writeMeta } from "./instance-meta.ts";
 import { instanceState, toNode } from "./instance-node.ts";
 import { toOffer } from "./offer.ts";
 import { searchBody } from "./search-body.ts";
@@ -36,12 +36,14 @@ export interface VastaiPlatformOptions {
 }
 
 /** How long an instance may take to vanish after its destruction was asked for. */
-const destroyMs = 120_000;
+const DESTROY_MS = 120_000;
 /** How long a machine that did not start is avoided; an offer that was gone, a shorter time. */
-const badMachineMs = 24 * 3_600_000;
-const goneOfferMs = 10 * 60_000;
+const BAD_MACHINE_MS = 24 * 3_600_000;
+const GONE_OFFER_MS = 10 * 60_000;
 /** Offers fetched for one plan: enough to find a good one behind many bad ones. */
-const offersSearched = 64;
+const OFFERS_SEARCHED = 64;
+/** The least disk that vast.ai rents. */
+const DISK_GIGABYTES_MIN = 16;
 
 /** Nodes as rented instances of vast.ai. An instance's label is its node's name, and the account's own list is the only memory: what
  *  is rented is labelled by the very request that rents it, so that nothing can run on unseen. */
@@ -150,7 +152,7 @@ export class VastaiPlatform implements Platform {
       case "starting":
         return forMs > 2 * this.#options.startMs ? "never came to run" : null;
       case "stopping":
-        return forMs > this.#options.stopGraceMs + destroyMs ? "was stopped and not destroyed" : null;
+        return forMs > this.#options.stopGraceMs + DESTROY_MS ? "was stopped and not destroyed" : null;
       case "failed":
         return forMs > this.#options.keepStoppedMs ? "ended by itself" : null;
     }
@@ -186,7 +188,7 @@ export class VastaiPlatform implements Platform {
 
   async #search(filter: OfferFilter, spec: NodeSpec | null, limit: number): Promise<readonly Offer[]> {
     const found = await this.#wrapped(() =>
-      this.#client.search(searchBody(filter, spec, Math.max(offersSearched, limit))),
+      this.#client.search(searchBody(filter, spec, Math.max(OFFERS_SEARCHED, limit))),
     );
     const wanted = gpuWord(filter.gpuType ?? "");
     return found
@@ -214,14 +216,14 @@ export class VastaiPlatform implements Platform {
         // Keeps the image's own entry point.
         runtype: "args",
         args: spec.args,
-        env: { ...env, [metaName]: writeMeta(spec) },
-        disk: Math.max(diskGigabytesMin, gigabytes),
+        env: { ...env, [META_NAME]: writeMeta(spec) },
+        disk: Math.max(DISK_GIGABYTES_MIN, gigabytes),
         target_state: "running",
         cancel_unavail: true,
       });
     } catch (error) {
       if (error instanceof VastaiRefused && [404, 410].includes(error.status)) {
-        this.#avoided.add(`offer ${offer.offerId}`, goneOfferMs);
+        this.#avoided.add(`offer ${offer.offerId}`, GONE_OFFER_MS);
         throw new ScalerError("offer_gone", `vast.ai's offer ${offer.offerId} can't be rented any more.`, {
           cause: error,
         });
@@ -270,7 +272,7 @@ export class VastaiPlatform implements Platform {
     } catch (error) {
       if (error instanceof ScalerError && error.code === "offer_gone") {
         const machine = machineId ?? String(instance.machine_id ?? "");
-        this.#avoided.add(`machine ${machine}`, badMachineMs);
+        this.#avoided.add(`machine ${machine}`, BAD_MACHINE_MS);
       }
       await this.#destroyUntilGone(instanceId);
       throw error;
@@ -303,7 +305,7 @@ export class VastaiPlatform implements Platform {
   }
 
   async #destroyUntilGone(instanceId: string): Promise<void> {
-    const untilMs = this.#options.now() + destroyMs;
+    const untilMs = this.#options.now() + DESTROY_MS;
     for (;;) {
       await this.#destroy(instanceId);
       if (!(await this.#byId(instanceId))) return;
@@ -330,9 +332,6 @@ export class VastaiPlatform implements Platform {
     }
   }
 }
-
-/** vast.ai's least. */
-const diskGigabytesMin = 16;
 
 function toScalerError(refused: VastaiRefused): ScalerError {
   const sentence = `${refused.message}.`;

@@ -1,6 +1,6 @@
 import type { V2ApiKey, V2Operations } from "@genai/protocol";
 import type { ApiKey } from "../../identity/credentials.ts";
-import { HttpRefusal } from "../http-refusal.ts";
+import { fieldRefusal, HttpRefusal } from "../http-refusal.ts";
 import type { OperationHandler } from "./operation-router.ts";
 import type { V2Context } from "./v2-context.ts";
 import { instant } from "./v2-view.ts";
@@ -15,11 +15,7 @@ export function createKey({ options }: V2Context): OperationHandler<V2Operations
     const { user, expiresAt, name, role, weight = null, queuedMax = null, runningMax = null } = body;
     const expiresAtMs = expiresAt === undefined ? null : Date.parse(expiresAt);
     if (expiresAtMs !== null && expiresAtMs <= options.wallMs()) {
-      const message = "must be in the future";
-      throw new HttpRefusal("invalid_request", {
-        detail: `expiresAt: ${message}`,
-        fields: [{ field: "expiresAt", message }],
-      });
+      throw fieldRefusal("expiresAt", "must be in the future");
     }
     const details = { name, role, weight, queuedMax, runningMax };
     const { key, secret } = await options.credentials.createApiKey(user, details, expiresAtMs);

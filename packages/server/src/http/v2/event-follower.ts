@@ -23,8 +23,8 @@ export interface EventSource {
   isLast(event: TaskEvent): boolean;
 }
 
-/** Follows a log for one reader: every numbered event once and in order, read from the store wherever the live news might have
- *  a gap, and of the live news only the latest of each task. Holds a bounded amount however slow its reader is. */
+/** Follows a log for one reader. Sends every numbered event once and in order, reading from the store wherever the live news might have a gap;
+ *  of the unnumbered live news it sends only the latest of each task. Memory is bounded however slow the reader is. */
 export class EventFollower {
   readonly #source: EventSource;
   readonly #stream: EventStream;
@@ -85,7 +85,7 @@ export class EventFollower {
     if (!oldest.done) this.#live.delete(oldest.value);
   }
 
-  /** A state event makes what was said of the task before it old news. */
+  /** A state event supersedes the live news of its task. */
   #dropLive(taskId: string): void {
     this.#live.delete(`${taskId} progress`);
     this.#live.delete(`${taskId} preview`);
@@ -105,7 +105,7 @@ export class EventFollower {
     this.#pump().then(
       () => {
         this.#pumping = false;
-        // News that came while the pump was on its way out.
+        // News may have arrived while the pump was finishing.
         if (this.#hasWork()) this.#wake();
       },
       () => this.#stream.end(),

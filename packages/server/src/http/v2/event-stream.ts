@@ -1,17 +1,17 @@
 import type { Response } from "express";
 
-/** What a stream's life hangs on, beside its reader. */
+/** What ends a stream, apart from its reader. */
 export interface StreamLife {
   /** Fires when the server stops. */
   readonly stopping: AbortSignal;
-  /** A comment is sent this often, in milliseconds, so that proxies keep the connection and dead ones are found; and so often it is asked
-   *  whether the reader may still read. */
+  /** How often a comment is sent, so that proxies keep the connection and dead ones are found, and how often {@link isWelcome} is asked. In
+   *  milliseconds. */
   readonly keepAliveMs: number;
   /** False once the reader's token is not accepted any more: revoked or expired. Never rejects. */
   readonly isWelcome: () => Promise<boolean>;
 }
 
-/** A reader that took nothing for so many keep-alives is cut off. */
+/** A reader that has read nothing for this many keep-alives is cut off. */
 const STALLED_TICKS_MAX = 4;
 
 /** The writing end of a server-sent event stream: knows when its reader is slow, keeps it alive, ends with its connection. */
@@ -49,13 +49,13 @@ export class EventStream {
     };
     response.once("close", onOver);
     this.#timer = setInterval(() => this.#tick(), life.keepAliveMs);
-    // Who has gone by now is not heard to go.
+    // No event comes from a reader that has gone already.
     if (response.destroyed) setImmediate(onOver);
-    // Who asks for the head alone has it.
+    // A HEAD request is complete with its headers.
     else if (response.req.method === "HEAD") this.end();
   }
 
-  /** True while the reader has not taken what it was sent: nothing but what must not be lost is to be sent now. */
+  /** True while the reader has not read what it was sent. Send only what must not be lost then. */
   get blocked(): boolean {
     return this.#blocked;
   }
@@ -69,7 +69,7 @@ export class EventStream {
     this.#blocked = !this.#response.write(frame) || this.#blocked;
   }
 
-  /** What is under way still reaches a reader that takes it. */
+  /** Ends the stream. What was sent before still reaches a reader that reads it. */
   end(): void {
     this.#ended = true;
     this.#response.end();

@@ -1,7 +1,7 @@
 import type { V2GraphImage, V2InputImage, V2Pipeline } from "@genai/protocol";
 import { hasUsableSize, headerOfBase64, type ImageHeader, PIXELS_MAX, readImageHeader } from "@genai/protocol/pictures";
 import type { TaskInputs } from "../../tasks/new-task.ts";
-import { HttpRefusal } from "../http-refusal.ts";
+import { fieldRefusal, HttpRefusal } from "../http-refusal.ts";
 import type { Files } from "../multipart-body.ts";
 
 type ReadUpload = (uploadId: string) => Promise<Buffer | null>;
@@ -19,7 +19,7 @@ export async function readInputs(pipeline: V2Pipeline, files: Files, readUpload:
       ? { image: null, images: await graphImages(pipeline.images, read) }
       : { image: await standardImage(pipeline.image, read), images: null };
   const [surplus] = unused;
-  if (surplus !== undefined) throw wrongField(surplus, "is a part that the task does not name");
+  if (surplus !== undefined) throw fieldRefusal(surplus, "is a part that the task does not name");
   return inputs;
 }
 
@@ -55,14 +55,11 @@ async function graphImages(
 async function picture(image: Reference, field: string, files: Files, readUpload: ReadUpload): Promise<Picture> {
   const bytes = "part" in image ? files.get(image.part) : await readUpload(image.uploadId);
   if (bytes == null) {
-    if ("part" in image) throw wrongField(`${field}.part`, `the body has no part ${JSON.stringify(image.part)}`);
+    if ("part" in image) throw fieldRefusal(`${field}.part`, `the body has no part ${JSON.stringify(image.part)}`);
     throw new HttpRefusal("upload_not_found", { detail: `there is no upload ${image.uploadId}` });
   }
   const header = readImageHeader(bytes);
-  if (header === null) {
-    const message = "is no PNG, JPEG, WebP, GIF or AVIF";
-    throw new HttpRefusal("upload_not_an_image", { detail: `${field}: ${message}`, fields: [{ field, message }] });
-  }
+  if (header === null) throw fieldRefusal(field, "is no PNG, JPEG, WebP, GIF or AVIF", "upload_not_an_image");
   mustHaveUsableSize(header, field);
   return { base64: bytes.toString("base64"), mime: header.mime };
 }
@@ -70,10 +67,5 @@ async function picture(image: Reference, field: string, files: Files, readUpload
 /** A few bytes that claim more pixels than anybody can open would cost the node that opens them its memory. */
 function mustHaveUsableSize(header: ImageHeader | null, field: string): void {
   if (header === null || hasUsableSize(header)) return;
-  const message = `a picture may have 1 to ${PIXELS_MAX} pixels`;
-  throw new HttpRefusal("upload_not_an_image", { detail: `${field}: ${message}`, fields: [{ field, message }] });
-}
-
-function wrongField(field: string, message: string): HttpRefusal {
-  return new HttpRefusal("invalid_request", { detail: `${field}: ${message}`, fields: [{ field, message }] });
+  throw fieldRefusal(field, `a picture may have 1 to ${PIXELS_MAX} pixels`, "upload_not_an_image");
 }

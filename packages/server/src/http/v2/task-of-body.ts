@@ -2,7 +2,7 @@ import type { CreateTaskBody } from "@genai/protocol";
 import { newTaskFromV2, type SubmissionContext } from "../../tasks/new-task.ts";
 import type { NewTask } from "../../tasks/stored-task.ts";
 import type { HttpAppOptions } from "../http-options.ts";
-import { HttpRefusal } from "../http-refusal.ts";
+import { fieldRefusal } from "../http-refusal.ts";
 import type { Files } from "../multipart-body.ts";
 import { readInputs } from "./task-inputs.ts";
 import { refuseUiFormat } from "./workflow-format.ts";
@@ -17,7 +17,7 @@ export async function taskOfBody(
   const nowMs = wallMs();
   check(body, settings.promptCharsMax, nowMs);
   const objection = body.webhook === undefined ? null : webhooks.objection(body.webhook);
-  if (objection !== null) refuseField("webhook", objection);
+  if (objection !== null) throw fieldRefusal("webhook", objection);
   return newTaskFromV2(body, await readInputs(body.pipeline, files, (id) => uploads.read(userId, id)), {
     taskId: newTaskId(),
     userId,
@@ -34,14 +34,10 @@ function check(body: CreateTaskBody, promptCharsMax: number, nowMs: number): voi
   } else {
     for (const name of ["prompt", "negativePrompt"] as const) {
       if ((body.pipeline[name]?.length ?? 0) <= promptCharsMax) continue;
-      refuseField(`pipeline.${name}`, `must have at most ${promptCharsMax} characters`);
+      throw fieldRefusal(`pipeline.${name}`, `must have at most ${promptCharsMax} characters`);
     }
   }
   if (body.deadlineAt !== undefined && Date.parse(body.deadlineAt) <= nowMs) {
-    refuseField("deadlineAt", "must be in the future");
+    throw fieldRefusal("deadlineAt", "must be in the future");
   }
-}
-
-function refuseField(field: string, message: string): never {
-  throw new HttpRefusal("invalid_request", { detail: `${field}: ${message}`, fields: [{ field, message }] });
 }

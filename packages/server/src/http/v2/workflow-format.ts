@@ -1,4 +1,4 @@
-import { HttpRefusal } from "../http-refusal.ts";
+import { fieldRefusal, type HttpRefusal } from "../http-refusal.ts";
 
 /** Most nodes that a graph may have. */
 const GRAPH_NODES_MAX = 10_000;
@@ -22,5 +22,5 @@ export function refuseUiFormat(workflow: Readonly<Record<string, unknown>>, fiel
 }
 
 function refused(field: string, message: string): HttpRefusal {
-  return new HttpRefusal("workflow_not_api_format", { detail: `${field}: ${message}`, fields: [{ field, message }] });
+  return fieldRefusal(field, message, "workflow_not_api_format");
 }

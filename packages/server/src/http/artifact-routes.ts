@@ -1,15 +1,16 @@
 import { pipeline, Transform } from "node:stream";
 import { DirectUploadBody } from "@genai/protocol";
 import { type Request, type Response, Router } from "express";
+import { artifactKey, directArtifactKey } from "../artifacts/artifact-key.ts";
+import { type ArtifactStore, ArtifactTooLarge, isArtifactKey } from "../artifacts/artifact-store.ts";
+import type { ArtifactUrls } from "../artifacts/artifact-urls.ts";
+import { type AttemptUploads, type UploadRefusal, UploadRefused } from "../artifacts/attempt-uploads.ts";
 import type { NodeEvents } from "../coordinator/node-events.ts";
-import { BodyBudget } from "../http/body-budget.ts";
-import { HttpRefusal } from "../http/http-refusal.ts";
-import { readJsonBody } from "../http/request-body.ts";
 import type { TaskStore } from "../tasks/task-store.ts";
-import { artifactKey, directArtifactKey } from "./artifact-key.ts";
-import { type ArtifactStore, ArtifactTooLarge, isArtifactKey } from "./artifact-store.ts";
-import type { ArtifactUrls } from "./artifact-urls.ts";
-import { type AttemptUploads, type UploadRefusal, UploadRefused } from "./attempt-uploads.ts";
+import { BodyBudget } from "./body-budget.ts";
+import { HttpRefusal } from "./http-refusal.ts";
+import { STORE_RETRY_MS } from "./refusal-of.ts";
+import { readJsonBody } from "./request-body.ts";
 
 export interface ArtifactRoutesOptions {
   readonly artifacts: ArtifactStore;
@@ -28,13 +29,12 @@ interface RouteContext extends ArtifactRoutesOptions {
 }
 
 const STALL_MS = 30_000;
-/** How long a node has for an upload to where pictures are kept, and a client for a download from there, in milliseconds. */
+/** How long the URL is good by which a node uploads straight to S3, in milliseconds. */
 export const DIRECT_UPLOAD_MS = 15 * 60_000;
+/** How long the URL is good by which a client downloads from there, in milliseconds. */
 const REDIRECT_MS = 3_600_000;
 /** Longest question about an upload, in bytes. */
 const QUESTION_BYTES_MAX = 4_096;
-/** Nodes whose picture could not be stored come back after this long, in milliseconds. */
-const STORE_RETRY_MS = 2_000;
 
 /** Signed uploads by nodes, signed downloads by clients. Each URL is its own permission; no other is asked for. */
 export function artifactRoutes(given: ArtifactRoutesOptions): Router {

@@ -1,10 +1,10 @@
 import type { Dispatcher } from "@genai/dispatcher";
-import type { NodeEvents } from "../coordinator/node-events.ts";
-import type { NodeTally } from "../coordinator/node-tallies.ts";
-import { toDispatcherTask } from "../coordinator/to-dispatcher-task.ts";
-import type { NodeGateway } from "../sessions/node-gateway.ts";
-import { BlockedTasks } from "./blocked-tasks.ts";
-import type { FleetReadings, NodeReading, TaskStanding, TaskTerms } from "./fleet-readings.ts";
+import type { NodeEvents } from "./coordinator/node-events.ts";
+import type { NodeTally } from "./coordinator/node-tallies.ts";
+import { toDispatcherTask } from "./coordinator/to-dispatcher-task.ts";
+import { BlockedTasks } from "./http/blocked-tasks.ts";
+import type { FleetReadings, NodeReading, TaskStanding, TaskTerms } from "./http/fleet-readings.ts";
+import type { NodeGateway } from "./sessions/node-gateway.ts";
 
 /** The parts of a running server that know the fleet. */
 export interface RunningFleetOptions {
