@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -114,7 +114,18 @@ test("a backup taken while tasks are written is a whole store of one moment", as
   expect(await restored.task(bundle.tasks[0]?.taskId ?? "")).toMatchObject({ state: "succeeded" });
   await restored.close();
   await expect(backupStore(bundle.location, join(home, "tasks.db"))).rejects.toMatchObject({ code: "not_writable" });
-  expect(existsSync(join(home, "tasks.db.unfinished"))).toBe(false);
+  expect((await readdir(home)).filter((name) => name.endsWith(".unfinished"))).toEqual([]);
+});
+
+test("backups into one file at once leave one whole copy and nothing else", async () => {
+  await using bundle = await setup();
+  await bundle.store.commit(Array.from({ length: 2_000 }, () => inserted(newTask())));
+  const home = join(bundle.folder, "restored");
+  await mkdir(home);
+  const backups = Array.from({ length: 4 }, () => backupStore(bundle.location, join(home, "tasks.db")));
+  expect((await Promise.allSettled(backups)).map(({ status }) => status)).toContain("fulfilled");
+  expect(await readdir(home)).toEqual(["tasks.db"]);
+  expect(await checkStore({ databaseUrl: null, home }, null)).toEqual([]);
 });
 
 test.each([

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
@@ -21,10 +22,10 @@ export async function backupStore(location: StoreLocation, target: string): Prom
   const path = resolve(target);
   if (existsSync(path)) throw new StoreRefused("not_writable", `${path} exists, and a backup overwrites nothing.`);
   inspect(file);
-  const unfinished = `${path}.unfinished`;
+  // A name of its own: another backup into the same file must not finish this one.
+  const unfinished = `${path}.${randomUUID().slice(0, 8)}.unfinished`;
   let made = unfinished;
   try {
-    await rm(unfinished, { force: true });
     copy(file, unfinished);
     await sync(unfinished);
     await rename(unfinished, path);
