@@ -43,7 +43,7 @@ const COMMANDS = [
 export function createProgram(context: CliContext): Command {
   const program = new Command("genai-cli");
   program
-    .description("Pictures from the server, and nodes from the scaler, at a terminal.")
+    .description("Pictures from the server and nodes from the scaler, on the command line.")
     .version(VERSION)
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
@@ -57,7 +57,7 @@ export function createProgram(context: CliContext): Command {
     "after",
     `
 Settings come from flags, then from the environment, then from ~/.config/genai/config.json.
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused, 5 server or scaler away, 6 timeout, 130 interrupted.`,
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused, 5 server or scaler unavailable, 6 timeout, 130 interrupted.`,
   );
   return program;
 }

@@ -39,14 +39,14 @@ const NAMES = Object.keys(ENV_NAMES) as (keyof z.infer<typeof Settings>)[];
 /** Adds the flags that every command takes. */
 export function addSettingFlags(program: Command): void {
   program
-    .option("--json", "print JSON instead of words")
+    .option("--json", "print JSON instead of text")
     .option("--config <file>", "configuration file (default: ~/.config/genai/config.json)")
-    .option("--scaler <address>", "where the scaler listens, host:port or unix:/path (env GENAI_SCALER)")
-    .option("--scaler-token <token>", "the scaler's token (env SCALER_TOKEN)")
-    .option("--scaler-ca <file>", "authority of the scaler's certificate; turns TLS on (env SCALER_CA)")
-    .option("--scaler-cert <file>", "certificate to show the scaler (env SCALER_CERT)")
+    .option("--scaler <address>", "address of the scaler, host:port or unix:/path (env GENAI_SCALER)")
+    .option("--scaler-token <token>", "token for the scaler (env SCALER_TOKEN)")
+    .option("--scaler-ca <file>", "CA of the scaler's certificate; enables TLS (env SCALER_CA)")
+    .option("--scaler-cert <file>", "client certificate for the scaler (env SCALER_CERT)")
     .option("--scaler-key <file>", "key of that certificate (env SCALER_KEY)")
-    .option("--server <url>", "where the server is (env GENAI_SERVER)")
+    .option("--server <url>", "URL of the server (env GENAI_SERVER)")
     .option("--token <token>", "API key or JWT for the server (env GENAI_TOKEN)");
 }
 

@@ -14,7 +14,7 @@ const CREATE_MS = 45 * 60_000;
 
 export function addCreateNode(program: Command, context: CliContext): void {
   addCreateFlags(program.command("create-node"))
-    .description("make a node and print its id")
+    .description("create a node and print its id")
     .addHelpText(
       "after",
       `

@@ -11,9 +11,9 @@ const DELETE_MS = 15 * 60_000;
 export function addDeleteNode(program: Command, context: CliContext): void {
   program
     .command("delete-node")
-    .description("let nodes finish what they run, end them and take them off the list")
+    .description("drain and remove nodes")
     .argument("[ids...]", "ids of nodes")
-    .option("--all", "every node of the scaler")
+    .option("--all", "all nodes of the scaler")
     .addHelpText(
       "after",
       `

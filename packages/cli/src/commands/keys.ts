@@ -5,6 +5,6 @@ import { addKeysList } from "./keys/list.ts";
 import { addKeysRevoke } from "./keys/revoke.ts";
 
 export function addKeys(program: Command, context: CliContext): void {
-  const keys = program.command("keys").description("API keys of the server, for administrators");
+  const keys = program.command("keys").description("manage the server's API keys (administrators)");
   for (const add of [addKeysCreate, addKeysList, addKeysRevoke]) add(keys, context);
 }

@@ -10,8 +10,8 @@ import { table } from "../terminal/table.ts";
 export function addList(program: Command, context: CliContext): void {
   program
     .command("list")
-    .description("the scaler's nodes")
-    .option("--watch", "go on with every change, a line each")
+    .description("list the scaler's nodes")
+    .option("--watch", "keep printing changes, one line each")
     .addHelpText(
       "after",
       `

@@ -8,10 +8,10 @@ import { readSettings } from "../settings.ts";
 export function addLogs(program: Command, context: CliContext): void {
   program
     .command("logs")
-    .description("what a node printed")
-    .argument("<id>", "id of a node, also of one that was deleted not long ago")
-    .addOption(new Option("--tail <lines>", "last lines").argParser(integer).default(200))
-    .option("-f, --follow", "go on with what it prints from now on")
+    .description("print the output of a node")
+    .argument("<id>", "id of a node, including one that was deleted recently")
+    .addOption(new Option("--tail <lines>", "number of lines from the end").argParser(integer).default(200))
+    .option("-f, --follow", "keep printing new output")
     .addHelpText(
       "after",
       "\nExamples:\n  genai-cli logs 4e1f0a9c77d2\n  genai-cli logs 4e1f0a9c77d2 --tail 20 --follow",

@@ -6,7 +6,7 @@ import { table } from "../terminal/table.ts";
 export function addModels(program: Command, context: CliContext): void {
   program
     .command("models")
-    .description("the models that the nodes offer, and where they are in memory")
+    .description("list the models that the nodes offer, and which nodes have them in memory")
     .addHelpText("after", "\nExamples:\n  genai-cli models\n  genai-cli models --json | jq -r '.models[].name'")
     .action(async (_flags: unknown, command: Command) => {
       const { client, settings } = connectServer(command, context);

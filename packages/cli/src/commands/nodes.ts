@@ -6,6 +6,6 @@ import { addNodesList } from "./nodes/list.ts";
 import { addNodesRevoke } from "./nodes/revoke.ts";
 
 export function addNodes(program: Command, context: CliContext): void {
-  const nodes = program.command("nodes").description("the server's nodes: what they do, and who may join as one");
+  const nodes = program.command("nodes").description("manage the server's nodes and their keys");
   for (const add of [addNodesList, addNodesDrain, addNodesEnroll, addNodesRevoke]) add(nodes, context);
 }

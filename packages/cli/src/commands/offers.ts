@@ -12,13 +12,13 @@ const HEAD = ["OFFER", "GPU", "VRAM", "PRICE/H", "RELIABILITY", "LOCATION"] as c
 export function addOffers(program: Command, context: CliContext): void {
   program
     .command("offers")
-    .description("what a platform could rent now, cheapest first")
+    .description("list what a platform could rent right now, cheapest first")
     .argument("[platform]", "platform to ask", "vastai")
     .option("--gpu <type>", "GPU, like 'RTX 4090'")
-    .addOption(new Option("--vram <size>", "least GPU memory, like 24g").argParser(bytes))
-    .addOption(new Option("--max-price <dollars>", "most for an hour").argParser(decimal))
-    .addOption(new Option("--min-reliability <share>", "least reliability, 0 to 1").argParser(decimal))
-    .addOption(new Option("--limit <number>", "offers to show").argParser(integer).default(20))
+    .addOption(new Option("--vram <size>", "minimum GPU memory, like 24g").argParser(bytes))
+    .addOption(new Option("--max-price <dollars>", "maximum price per hour").argParser(decimal))
+    .addOption(new Option("--min-reliability <share>", "minimum reliability, 0 to 1").argParser(decimal))
+    .addOption(new Option("--limit <number>", "number of offers to show").argParser(integer).default(20))
     .addHelpText("after", "\nExamples:\n  genai-cli offers\n  genai-cli offers vastai --gpu 'RTX 4090' --max-price 0.5")
     .action(async (platform: string, flags: CreateFlags & { limit: number }, command: Command) => {
       const settings = readSettings(command, context);

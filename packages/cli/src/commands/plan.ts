@@ -9,7 +9,7 @@ import { printable } from "../terminal/table.ts";
 
 export function addPlan(program: Command, context: CliContext): void {
   addCreateFlags(program.command("plan"))
-    .description("what create-node would make and cost, with nothing made")
+    .description("show what create-node would create and cost, without creating it")
     .addHelpText("after", "\nExamples:\n  genai-cli plan vastai wss://gpu.example.org --gpu 'RTX 4090'")
     .action(async (platform: string, backend: string, args: string[], flags: CreateFlags, command: Command) => {
       const settings = readSettings(command, context);

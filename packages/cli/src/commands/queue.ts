@@ -9,7 +9,7 @@ import { timeText } from "../terminal/units.ts";
 export function addQueue(program: Command, context: CliContext): void {
   program
     .command("queue")
-    .description("what waits, and what there is to serve it; for administrators by class and user")
+    .description("show what is waiting and the slots to serve it; for administrators also by class and user")
     .addHelpText("after", "\nExamples:\n  genai-cli queue\n  genai-cli queue --json | jq .waiting")
     .action(async (_flags: unknown, command: Command) => {
       const { client, settings } = connectServer(command, context);

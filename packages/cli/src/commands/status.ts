@@ -8,7 +8,7 @@ import { timeText } from "../terminal/units.ts";
 export function addStatus(program: Command, context: CliContext): void {
   program
     .command("status")
-    .description("how the server, its nodes and its queue are; ends with 5 where the server takes no work")
+    .description("show the state of the server, its nodes and its queue; exit code 5 if the server accepts no work")
     .addHelpText("after", "\nExamples:\n  genai-cli status\n  genai-cli status --json | jq .ready")
     .action(async (_flags: unknown, command: Command) => {
       const { client, settings } = connectServer(command, context);

@@ -8,7 +8,7 @@ import { addTasksShow } from "./tasks/show.ts";
 import { addTasksWatch } from "./tasks/watch.ts";
 
 export function addTasks(program: Command, context: CliContext): void {
-  const tasks = program.command("tasks").description("your tasks on the server");
+  const tasks = program.command("tasks").description("manage your tasks on the server");
   for (const add of [addTasksList, addTasksShow, addTasksCancel, addTasksRetry, addTasksWatch, addTasksExplain]) {
     add(tasks, context);
   }

@@ -18,7 +18,7 @@ export function addUp(program: Command, context: CliContext): void {
     .description("run a server, a scaler and one node with the test engine in the foreground, for a first try")
     .addOption(new Option("--port <port>", "port of the server").argParser(integer).default(8080))
     .addOption(new Option("--scaler-port <port>", "port of the scaler").argParser(integer).default(51_075))
-    .option("--home <folder>", "where everything is kept", ".genai")
+    .option("--home <folder>", "folder for all data", ".genai")
     .addHelpText("after", "\nExamples:\n  genai-cli up\n  genai-cli up --port 9000 --home /tmp/try")
     .action(async ({ port, scalerPort, home }: UpFlags) => {
       // Somebody else's server would answer for ours.

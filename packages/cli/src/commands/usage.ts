@@ -7,8 +7,8 @@ import { timeText } from "../terminal/units.ts";
 export function addUsage(program: Command, context: CliContext): void {
   program
     .command("usage")
-    .description("what you have used")
-    .option("--user <id>", "another user, for administrators")
+    .description("show what you have used")
+    .option("--user <id>", "another user (administrators)")
     .addHelpText("after", "\nExamples:\n  genai-cli usage\n  genai-cli usage --user ann --json | jq .cost")
     .action(async ({ user }: { readonly user?: string }, command: Command) => {
       const { client, settings } = connectServer(command, context);

@@ -24,30 +24,28 @@ export interface CreateFlags {
 export function addCreateFlags(command: Command): Command {
   return command
     .argument("<platform>", "local or vastai")
-    .argument("<backend>", "WebSocket URL of the server, as the node reaches it")
-    .argument("[args...]", "arguments of the node's program, after --")
+    .argument("<backend>", "WebSocket URL of the server, as seen by the node")
+    .argument("[args...]", "arguments for the node's program, after --")
     .option("--image <image>", "image to run (default: the scaler's)")
     .option("--prov-script <script>", "provisioning script (default: the scaler's)")
     .addOption(new Option("--vastai-iid <offer>", "vast.ai offer to rent (default: the cheapest)").argParser(integer))
     .addOption(
-      new Option("--env <name=value>", "environment of the node; may be repeated")
+      new Option("--env <name=value>", "environment variable of the node; may be repeated")
         .argParser(nameValue)
         .default({}, "none"),
     )
     .addOption(
-      new Option("--label <name=value>", "label kept with the node; may be repeated")
-        .argParser(nameValue)
-        .default({}, "none"),
+      new Option("--label <name=value>", "label of the node; may be repeated").argParser(nameValue).default({}, "none"),
     )
-    .option("--node-token <token>", "token with which the node joins (default: the scaler's NODE_TOKEN)")
-    .option("--key <key>", "idempotency key: the same key makes one node, however often you ask")
+    .option("--node-token <token>", "join token for the node (default: the scaler's NODE_TOKEN)")
+    .option("--key <key>", "idempotency key: the same key creates only one node")
     .addOption(new Option("--memory <size>", "memory limit, like 8g").argParser(bytes))
     .addOption(new Option("--cpus <number>", "CPU limit").argParser(decimal))
     .addOption(new Option("--gpus <number>", "GPUs to give the node; -1 for all").argParser(integer))
     .option("--gpu <type>", "GPU to rent, like 'RTX 4090'")
-    .addOption(new Option("--vram <size>", "least GPU memory of an offer, like 24g").argParser(bytes))
-    .addOption(new Option("--max-price <dollars>", "most that an offer may cost an hour").argParser(decimal))
-    .addOption(new Option("--min-reliability <share>", "least reliability of an offer, 0 to 1").argParser(decimal))
+    .addOption(new Option("--vram <size>", "minimum GPU memory of an offer, like 24g").argParser(bytes))
+    .addOption(new Option("--max-price <dollars>", "maximum price of an offer per hour").argParser(decimal))
+    .addOption(new Option("--min-reliability <share>", "minimum reliability of an offer, 0 to 1").argParser(decimal))
     .option("--network <name>", "Docker network of the node");
 }
 

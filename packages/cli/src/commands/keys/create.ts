@@ -17,13 +17,13 @@ interface CreateFlags {
 export function addKeysCreate(keys: Command, context: CliContext): void {
   keys
     .command("create <user>")
-    .description("make a key for a user; prints its secret, once")
-    .option("--name <name>", "for people, in the list (default: the user)")
-    .option("--admin", "a key that may do everything")
-    .addOption(new Option("--weight <n>", "the user's share beside others").argParser(decimal))
-    .addOption(new Option("--queued-max <n>", "most waiting tasks of the user").argParser(integer))
-    .addOption(new Option("--running-max <n>", "most running tasks of the user").argParser(integer))
-    .option("--expires <instant>", "when it ends, such as 2030-01-01T00:00:00Z")
+    .description("create a key for a user and print its secret; shown only once")
+    .option("--name <name>", "name shown in lists (default: the user)")
+    .option("--admin", "give the key administrator rights")
+    .addOption(new Option("--weight <n>", "the user's share relative to others").argParser(decimal))
+    .addOption(new Option("--queued-max <n>", "maximum number of waiting tasks of the user").argParser(integer))
+    .addOption(new Option("--running-max <n>", "maximum number of running tasks of the user").argParser(integer))
+    .option("--expires <instant>", "when it expires, such as 2030-01-01T00:00:00Z")
     .addHelpText("after", "\nExamples:\n  genai-cli keys create shop --weight 2 --expires 2030-01-01T00:00:00Z")
     .action(async (user: string, flags: CreateFlags, command: Command) => {
       const { client, settings } = connectServer(command, context);

@@ -7,7 +7,7 @@ import { table } from "../../terminal/table.ts";
 export function addKeysList(keys: Command, context: CliContext): void {
   keys
     .command("list")
-    .description("all keys, newest first, without their secrets")
+    .description("list all keys, newest first, without their secrets")
     .addHelpText("after", "\nExamples:\n  genai-cli keys list\n  genai-cli keys list --json | jq -r '.[].id'")
     .action(async (_flags: unknown, command: Command) => {
       const { client, settings } = connectServer(command, context);

@@ -3,8 +3,12 @@ import type { CliContext } from "../../cli-context.ts";
 import { connectServer } from "../../server/connect-server.ts";
 
 const WORDS = [
-  { name: "drain", call: "drainNode", description: "give a node no more work; what runs is finished" },
-  { name: "undrain", call: "undrainNode", description: "give a node work again" },
+  {
+    name: "drain",
+    call: "drainNode",
+    description: "give a node no more work; it finishes what is running (administrators)",
+  },
+  { name: "undrain", call: "undrainNode", description: "give a node work again (administrators)" },
 ] as const;
 
 /** `nodes drain` and `nodes undrain`, for administrators. */
@@ -13,7 +17,7 @@ export function addNodesDrain(nodes: Command, context: CliContext): void {
     nodes
       .command(name)
       .description(description)
-      .argument("<node>", "its id")
+      .argument("<node>", "id of the node")
       .addHelpText("after", `\nExamples:\n  genai-cli nodes ${name} gpu-7`)
       .action(async (nodeId: string, _flags: unknown, command: Command) => {
         const { client, settings } = connectServer(command, context);

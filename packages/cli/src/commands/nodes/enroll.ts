@@ -12,10 +12,10 @@ interface EnrollFlags {
 export function addNodesEnroll(nodes: Command, context: CliContext): void {
   nodes
     .command("enroll")
-    .description("make a token that a node turns into a key of its own; prints it, once; for administrators")
-    .option("--node-id <id>", "good for this node only")
-    .addOption(new Option("--uses <n>", "how many nodes it is good for").argParser(integer).default(1))
-    .addOption(new Option("--hours <n>", "how long it is good").argParser(decimal).default(24))
+    .description("print a token that a node exchanges for its own key; shown only once (administrators)")
+    .option("--node-id <id>", "valid only for this node")
+    .addOption(new Option("--uses <n>", "number of nodes it is valid for").argParser(integer).default(1))
+    .addOption(new Option("--hours <n>", "how long it is valid, in hours").argParser(decimal).default(24))
     .addHelpText(
       "after",
       `

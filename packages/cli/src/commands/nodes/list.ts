@@ -8,7 +8,7 @@ import { timeText } from "../../terminal/units.ts";
 export function addNodesList(nodes: Command, context: CliContext): void {
   nodes
     .command("list")
-    .description("what they offer, cost and do (the scaler's own list is genai-cli list)")
+    .description("list the connected nodes (for the scaler's nodes see genai-cli list)")
     .addHelpText(
       "after",
       "\nExamples:\n  genai-cli nodes list\n  genai-cli nodes list --json | jq -r '.[] | select(.state == \"idle\").id'",

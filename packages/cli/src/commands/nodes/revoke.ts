@@ -5,7 +5,7 @@ import { connectServer } from "../../server/connect-server.ts";
 export function addNodesRevoke(nodes: Command, context: CliContext): void {
   nodes
     .command("revoke <node-id>")
-    .description("end a node's own key; the node is disconnected at once; for administrators")
+    .description("revoke a node's key and disconnect the node (administrators)")
     .addHelpText("after", "\nExamples:\n  genai-cli nodes revoke gpu-7")
     .action(async (nodeId: string, _flags: object, command: Command) => {
       await connectServer(command, context).client.revokeNodeKey({ params: { nodeId } });

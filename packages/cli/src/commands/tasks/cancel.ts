@@ -5,8 +5,8 @@ import { connectServer } from "../../server/connect-server.ts";
 export function addTasksCancel(tasks: Command, context: CliContext): void {
   tasks
     .command("cancel")
-    .description("cancel tasks; one that has ended stays as it is")
-    .argument("<tasks...>", "their ids")
+    .description("cancel tasks; those that have ended are left unchanged")
+    .argument("<tasks...>", "ids of the tasks")
     .addHelpText(
       "after",
       `

@@ -9,8 +9,8 @@ import { timeText } from "../../terminal/units.ts";
 export function addTasksExplain(tasks: Command, context: CliContext): void {
   tasks
     .command("explain")
-    .description("why a task is where it is, and how every node stands to it")
-    .argument("<task>", "its id")
+    .description("explain where a task stands, and for each node why it does or does not run it")
+    .argument("<task>", "id of the task")
     .addHelpText(
       "after",
       `

@@ -20,11 +20,11 @@ const PAGE = 200;
 export function addTasksList(tasks: Command, context: CliContext): void {
   tasks
     .command("list")
-    .description("your tasks, newest first")
-    .option("--state <states>", "only these: queued, running, succeeded, failed, canceled; several by commas")
-    .option("--model <name>", "only tasks of this model")
-    .option("--metadata <key:value>", "only tasks with this in their metadata")
-    .addOption(new Option("--limit <number>", "at most so many").argParser(integer).default(50))
+    .description("list your tasks, newest first")
+    .option("--state <states>", "only these states, comma-separated: queued, running, succeeded, failed, canceled")
+    .option("--model <name>", "only tasks with this model")
+    .option("--metadata <key:value>", "only tasks with this metadata")
+    .addOption(new Option("--limit <number>", "maximum number of tasks").argParser(integer).default(50))
     .addHelpText(
       "after",
       `

@@ -6,8 +6,8 @@ import { connectServer } from "../../server/connect-server.ts";
 export function addTasksRetry(tasks: Command, context: CliContext): void {
   tasks
     .command("retry")
-    .description("do an ended task again, as a new one; prints the new id")
-    .argument("<task>", "its id")
+    .description("repeat an ended task as a new one, and print the new id")
+    .argument("<task>", "id of the task")
     .addHelpText(
       "after",
       "\nExamples:\n  genai-cli tasks watch $(genai-cli tasks retry 0199a0b0-0000-7000-8000-000000000000)",

@@ -9,8 +9,8 @@ import { bytesText, timeText } from "../../terminal/units.ts";
 export function addTasksShow(tasks: Command, context: CliContext): void {
   tasks
     .command("show")
-    .description("everything that is known of a task")
-    .argument("<task>", "its id")
+    .description("show everything about a task")
+    .argument("<task>", "id of the task")
     .addHelpText("after", "\nExamples:\n  genai-cli tasks show 0199a0b0-0000-7000-8000-000000000000")
     .action(async (taskId: string, _flags: unknown, command: Command) => {
       const { client, settings } = connectServer(command, context);

@@ -8,12 +8,12 @@ import { printable } from "../../terminal/table.ts";
 export function addTasksWatch(tasks: Command, context: CliContext): void {
   tasks
     .command("watch")
-    .description("a line for each event, of one task to its end, or of all your tasks until Ctrl-C")
-    .argument("[task]", "its id; without it all")
+    .description("print a line per event: of one task until it ends, or of all your tasks until Ctrl-C")
+    .argument("[task]", "id of the task (default: all your tasks)")
     .addHelpText(
       "after",
       `
-Ends with 1 where the task failed or was canceled.
+The exit code is 1 if the task failed or was canceled.
 
 Examples:
   genai-cli tasks watch
