@@ -11,6 +11,8 @@ export interface ClientOptions {
   readonly token?: string | null;
   /** For the head of an answer, in milliseconds. Default 60 000. */
   readonly timeoutMs?: number;
+  /** Ends every call when aborted, with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 const TABLE = { ...SERVER_OPERATIONS, ...V2_OPERATIONS };
@@ -40,8 +42,8 @@ export interface Client extends Calls {
 const TIMEOUT_MS_DEFAULT = 60_000;
 const ARTIFACT_BYTES_MAX = 512 * 1_024 * 1_024;
 
-export function createClient({ server, token = null, timeoutMs = TIMEOUT_MS_DEFAULT }: ClientOptions): Client {
-  const sender = new Sender({ server, token, timeoutMs });
+export function createClient({ server, token = null, timeoutMs = TIMEOUT_MS_DEFAULT, signal }: ClientOptions): Client {
+  const sender = new Sender({ server, token, timeoutMs, ...(signal !== undefined && { signal }) });
   const calls = Object.fromEntries(
     Object.entries(TABLE)
       .filter(([id]) => id !== "taskEvents" && id !== "userEvents")

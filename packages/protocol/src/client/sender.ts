@@ -10,6 +10,8 @@ export interface SenderOptions {
   readonly token: string | null;
   /** For the head of an answer, in milliseconds. */
   readonly timeoutMs: number;
+  /** Ends every request when aborted. */
+  readonly signal?: AbortSignal;
 }
 
 /** Longest answer of JSON, in bytes. */
@@ -66,6 +68,7 @@ export class Sender {
   ): Promise<Response> {
     const url = new URL(path, this.#base);
     const { token } = this.#options;
+    const given = [this.#options.signal, signal].filter((each) => each !== undefined);
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), timeoutMs);
     try {
@@ -76,13 +79,13 @@ export class Sender {
           ...headers,
         },
         body,
-        signal: signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]),
+        signal: AbortSignal.any([...given, late.signal]),
       });
       if (expected(response.status)) return response;
       throw await this.#refusal(response, `${method} ${url.pathname}`);
     } catch (error) {
       if (error instanceof ApiProblem || error instanceof UnexpectedAnswer) throw error;
-      if (signal?.aborted) throw signal.reason;
+      for (const each of given) each.throwIfAborted();
       if (late.signal.aborted) throw new ApiTimeout(url.origin, timeoutMs);
       throw error instanceof ApiUnreachable ? error : new ApiUnreachable(url.origin, { cause: error });
     } finally {
