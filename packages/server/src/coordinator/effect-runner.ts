@@ -24,15 +24,15 @@ const FAILURE_SENTENCES = {
  *  listeners only after their commit. */
 export class EffectRunner {
   readonly #state: CoordinatorState;
-  readonly #window: Pick<Admission, "left" | "withdraw" | "reclaim">;
+  readonly #admission: Pick<Admission, "left" | "withdraw" | "reclaim">;
   /** Steps of open attempts (sent, accepted, running, lost) that are not on the disk yet; nothing hangs on them, so they are
    *  written about once a second, and never where the attempt closes before. */
   readonly #steps = new SlotMap<string, StoreChange>();
 
-  /** `window`: what tasks leave by their end, before that is on the disk, and when they turn out to be somebody else's. */
-  constructor(state: CoordinatorState, window: Pick<Admission, "left" | "withdraw" | "reclaim">) {
+  /** `admission`: tasks leave the window by their end, before that is on the disk, and when they turn out to be somebody else's. */
+  constructor(state: CoordinatorState, admission: Pick<Admission, "left" | "withdraw" | "reclaim">) {
     this.#state = state;
-    this.#window = window;
+    this.#admission = admission;
   }
 
   run(effects: readonly DispatcherEffect[]): void {
@@ -260,7 +260,7 @@ export class EffectRunner {
     task.stored.settledAtMs = atMs;
     task.stored.artifacts = artifacts;
     task.stored.error = error;
-    this.#window.left(task);
+    this.#admission.left(task);
     task.waitSpan.end();
     const result = startResult(this.#state.tracing, task, attempt);
     commits.change({
@@ -305,8 +305,8 @@ export class EffectRunner {
     if (outcome.type === "conflict") {
       const { taskId } = task.stored;
       this.#state.logger.warn({ taskId }, "task was taken or ended elsewhere");
-      this.#window.withdraw(task);
-      this.#window.reclaim(taskId, { ...task.stored });
+      this.#admission.withdraw(task);
+      this.#admission.reclaim(taskId, { ...task.stored });
       void this.#state.waiters.lookUp(taskId);
       return false;
     }

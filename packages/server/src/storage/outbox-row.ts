@@ -1,4 +1,4 @@
-import type { OutboxEntry } from "../tasks/task-store.ts";
+import type { OutboxEntry } from "../webhooks/delivery-store.ts";
 import { decodeTask, type TaskRow } from "./task-row.ts";
 import { webhookBody } from "./webhook-body.ts";
 

@@ -1,6 +1,5 @@
 import type { AbortReason, AttemptState } from "@genai/dispatcher";
 import type { Pipeline } from "@genai/protocol";
-import type { TryOutcome } from "../webhooks/delivery-store.ts";
 import type {
   NewTask,
   StoredAttempt,
@@ -158,18 +157,6 @@ export interface Usage {
   readonly cost: number;
 }
 
-/** A webhook that is to be delivered. */
-export interface OutboxEntry {
-  readonly outboxId: string;
-  readonly taskId: string;
-  readonly userId: string;
-  readonly url: string;
-  /** Body as it will be sent. */
-  readonly body: string;
-  readonly createdAtMs: number;
-  readonly tries: number;
-}
-
 /** Where tasks live. The store is the queue and the truth; one contract suite holds for every adapter.
  *  Instants are the store's own clock where a decision hangs on them, the caller's `atMs` where they are only shown.
  *  Every call may reject with {@link StoreUnavailable}. */
@@ -236,11 +223,6 @@ export interface TaskStore {
     /** There may be more to take out behind what it looked at. */
     readonly more: boolean;
   }>;
-
-  /** Webhooks that are due, leased to this server for `leaseMs`. */
-  outboxDue(limit: number, leaseMs: number): Promise<readonly OutboxEntry[]>;
-  /** Logs a try. */
-  outboxTried(outboxId: string, outcome: TryOutcome): Promise<void>;
 
   /** Small named documents of the server itself (the dispatcher's estimates, for one). Text of up to 16 MiB. */
   readDocument(name: string): Promise<string | null>;

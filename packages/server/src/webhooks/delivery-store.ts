@@ -1,3 +1,15 @@
+/** A webhook that is to be delivered. */
+export interface OutboxEntry {
+  readonly outboxId: string;
+  readonly taskId: string;
+  readonly userId: string;
+  readonly url: string;
+  /** Body as it will be sent. */
+  readonly body: string;
+  readonly createdAtMs: number;
+  readonly tries: number;
+}
+
 /** A webhook and how far it has come. Its id is its task's: a task ends once. */
 export interface Delivery {
   readonly deliveryId: string;
@@ -43,8 +55,13 @@ export interface WebhookBacklog {
 /** Tries that are kept of each webhook, the newest. */
 export const TRIES_KEPT_MAX = 30;
 
-/** What is known of webhooks beside the outbox itself. */
+/** The outbox of webhooks, and what became of them. A task's is entered in the change that ends it. */
 export interface DeliveryStore {
+  /** Webhooks that are due, leased to this server for `leaseMs`. */
+  outboxDue(limit: number, leaseMs: number): Promise<readonly OutboxEntry[]>;
+  /** Logs a try. */
+  outboxTried(outboxId: string, outcome: TryOutcome): Promise<void>;
+
   delivery(deliveryId: string): Promise<Delivery | null>;
   /** Newest first; `before` is the id of the last one of the page before. */
   deliveriesOf(

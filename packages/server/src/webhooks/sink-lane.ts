@@ -1,4 +1,4 @@
-import type { OutboxEntry } from "../tasks/task-store.ts";
+import type { OutboxEntry } from "./delivery-store.ts";
 
 /** What is known of a host by one user's webhooks: nothing yet, that it answers, or that it was away or overloaded since its last 2xx. */
 export type SinkHealth = "new" | "good" | "bad";

@@ -2,10 +2,9 @@ import { createHash } from "node:crypto";
 import type { Logger } from "pino";
 import { Webhook } from "standardwebhooks";
 import type { Egress } from "../egress/guarded-fetch.ts";
-import type { OutboxEntry, TaskStore } from "../tasks/task-store.ts";
 import { StoreUnavailable } from "../tasks/task-store.ts";
 import { Counts } from "./counts.ts";
-import type { DeliveryStore, TryOutcome } from "./delivery-store.ts";
+import type { DeliveryStore, OutboxEntry, TryOutcome } from "./delivery-store.ts";
 import { readRetryAfterMs, retryDelayMs } from "./retry-schedule.ts";
 import { type SinkHealth, SinkLane } from "./sink-lane.ts";
 import type { WebhookSecrets } from "./webhook-secrets.ts";
@@ -35,7 +34,7 @@ const PUT_OFF_MS: Readonly<Record<SinkHealth, number>> = { new: 2_000, good: 2_0
 
 export interface WebhookDelivererOptions {
   readonly store: Pick<
-    TaskStore & DeliveryStore,
+    DeliveryStore,
     "outboxDue" | "outboxTried" | "outboxDeferred" | "sinkIsStopped" | "setSinkStopped"
   >;
   readonly egress: Egress;

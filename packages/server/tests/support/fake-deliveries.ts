@@ -18,6 +18,8 @@ export function fakeDeliveries(tasks: FakeTasks): DeliveryStore {
     },
     triesOf: async () => [{ number: 1, atMs: 0, durationMs: 15_000, httpStatus: null, note: "No answer." }],
     webhookBacklog: async () => ({ waiting: 0, dead: 0, oldestAtMs: null }),
+    outboxDue: async () => [],
+    outboxTried: async () => {},
     outboxDeferred: async () => {},
     replayDelivery: async () => true,
     replayDeliveries: async () => 0,

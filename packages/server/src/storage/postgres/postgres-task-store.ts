@@ -8,7 +8,6 @@ import {
   type ClaimedTask,
   type ClaimRequest,
   type ClassBacklog,
-  type OutboxEntry,
   type StoreChange,
   StoreUnavailable,
   type TaskListFilter,
@@ -19,6 +18,7 @@ import type {
   Delivery,
   DeliveryState,
   DeliveryTry,
+  OutboxEntry,
   TryOutcome,
   WebhookBacklog,
 } from "../../webhooks/delivery-store.ts";

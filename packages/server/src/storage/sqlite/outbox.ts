@@ -1,6 +1,5 @@
 import type { Database, Statement } from "better-sqlite3";
-import type { OutboxEntry } from "../../tasks/task-store.ts";
-import { TRIES_KEPT_MAX, type TryOutcome } from "../../webhooks/delivery-store.ts";
+import { type OutboxEntry, TRIES_KEPT_MAX, type TryOutcome } from "../../webhooks/delivery-store.ts";
 import { TASK_COLUMNS, TASK_TABLES } from "../columns.ts";
 import { statusesOf } from "../delivery-row.ts";
 import { type OutboxRow, outboxEntry } from "../outbox-row.ts";

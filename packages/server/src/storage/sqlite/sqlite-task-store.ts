@@ -9,7 +9,6 @@ import {
   type ClaimedTask,
   type ClaimRequest,
   type ClassBacklog,
-  type OutboxEntry,
   type StoreChange,
   StoreUnavailable,
   type TaskListFilter,
@@ -20,6 +19,7 @@ import type {
   Delivery,
   DeliveryState,
   DeliveryTry,
+  OutboxEntry,
   TryOutcome,
   WebhookBacklog,
 } from "../../webhooks/delivery-store.ts";

@@ -1,6 +1,6 @@
 import type { NewCredential } from "../../identity/credential-store.ts";
-import type { ClaimedTask, ClaimRequest, OutboxEntry, StoreChange } from "../../tasks/task-store.ts";
-import type { TryOutcome } from "../../webhooks/delivery-store.ts";
+import type { ClaimedTask, ClaimRequest, StoreChange } from "../../tasks/task-store.ts";
+import type { OutboxEntry, TryOutcome } from "../../webhooks/delivery-store.ts";
 import type { AppliedChange } from "../applied-change.ts";
 import type { RecoveredBatch } from "../recovered-task.ts";
 import type { SweepOptions, SweepResult } from "../sweep-result.ts";

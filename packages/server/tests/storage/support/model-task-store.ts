@@ -10,12 +10,11 @@ import type {
   ChangeOutcome,
   ClaimedTask,
   ClaimRequest,
-  OutboxEntry,
   StoreChange,
   TaskListFilter,
   TaskStore,
 } from "../../../src/tasks/task-store.ts";
-import type { TryOutcome } from "../../../src/webhooks/delivery-store.ts";
+import type { DeliveryStore, OutboxEntry, TryOutcome } from "../../../src/webhooks/delivery-store.ts";
 import { storedTask } from "../../support/stored-task.ts";
 
 interface Held {
@@ -33,7 +32,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const CONFLICT: ChangeOutcome = { type: "conflict", taskId: null };
 
 /** What a store is, said as plainly as possible: maps and loops, no disk, no index, no speed. */
-export class ModelTaskStore implements TaskStore {
+export class ModelTaskStore implements TaskStore, Pick<DeliveryStore, "outboxDue" | "outboxTried"> {
   readonly tasks = new Map<string, Held>();
   readonly attempts = new Map<string, StoredAttempt>();
   readonly #events: TaskEvent[] = [];

@@ -1,15 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import type { ChangeOutcome, NewTask, TaskEvent, TaskStore } from "../../../src/storage/index.ts";
+import type { DeliveryStore } from "../../../src/webhooks/delivery-store.ts";
 import { artifact, changed, inserted, newTask, opened, requeued, settled } from "./builders.ts";
 
 const standard = { type: "standard", model: "sdxl" } as const;
 
+type Store = TaskStore & Pick<DeliveryStore, "outboxDue" | "outboxTried">;
+
 /** What a suite needs of an adapter. Each test gets an empty store of its own. */
 export interface StoreUnderTest {
-  readonly store: TaskStore;
+  readonly store: Store;
   /** Ends the store as a crash of the server would leave it for its next start, and opens it again. */
-  reopen(): Promise<TaskStore>;
+  reopen(): Promise<Store>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 

@@ -1,5 +1,4 @@
-import type { OutboxEntry } from "../../../src/tasks/task-store.ts";
-import type { TryOutcome } from "../../../src/webhooks/delivery-store.ts";
+import type { OutboxEntry, TryOutcome } from "../../../src/webhooks/delivery-store.ts";
 import type { WebhookDelivererOptions } from "../../../src/webhooks/webhook-deliverer.ts";
 
 /** An outbox over a clock that a test moves: what the adapters' contract says of theirs, without a disk. */
