@@ -33,6 +33,7 @@ try {
     [program("cli"), "generate", "a red fox in the snow, golden hour", "--size", "512x512", "--steps", "20"].concat([
       "--out",
       picture,
+      "--force",
       "--server",
       server,
     ]),

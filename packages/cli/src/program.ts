@@ -49,10 +49,10 @@ export function createProgram(context: CliContext): Command {
       writeOut: (text) => context.stdout.write(text),
       writeErr: (text) => context.stderr.write(text),
     })
-    .exitOverride()
-    .showHelpAfterError("Try genai-cli --help.");
+    .exitOverride();
   addSettingFlags(program);
   for (const add of COMMANDS) add(program, context);
+  adviseHelp(program, "genai-cli");
   program.addHelpText(
     "after",
     `
@@ -60,4 +60,10 @@ Settings come from flags, then from the environment, then from ~/.config/genai/c
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused, 5 server or scaler unavailable, 6 timeout, 130 interrupted.`,
   );
   return program;
+}
+
+/** Has each command name its own help when it is used wrongly. */
+function adviseHelp(command: Command, called: string): void {
+  command.showHelpAfterError(`Try ${called} --help.`);
+  for (const inner of command.commands) adviseHelp(inner, `${called} ${inner.name()}`);
 }

@@ -9,7 +9,10 @@ import { CliError } from "./cli-error.ts";
 /** Where the scaler and the server are, and what to show them. A flag wins over the environment, the environment over the file. */
 const Settings = z.strictObject({
   /** `host:port` or `unix:/path`. */
-  scaler: z.string().min(1).default("127.0.0.1:51075"),
+  scaler: z
+    .string()
+    .regex(/^(?:unix:.+|.+:\d{1,5})$/, "must be host:port or unix:/path")
+    .default("127.0.0.1:51075"),
   scalerToken: z.string().min(1).optional(),
   /** PEM files; the first alone asks for TLS, the other two show a certificate. */
   scalerCa: z.string().min(1).optional(),
@@ -71,7 +74,9 @@ export function readSettings(command: Command, context: CliContext): Settings {
     const must = "must begin with http:// or https://, such as http://127.0.0.1:8080";
     throw new CliError("usage", `The server's URL ${given} (${serverFrom}) ${must}.`);
   }
-  throw new CliError("usage", `Setting ${issue?.path.join(".") || "in the configuration file"}: ${issue?.message}.`);
+  const name = issue?.path.join(".");
+  const given = name === "scaler" ? ` is ${JSON.stringify(merged.scaler)}, but it` : ":";
+  throw new CliError("usage", `Setting ${name || "in the configuration file"}${given} ${issue?.message}.`);
 }
 
 function defaultPath(context: CliContext): string {

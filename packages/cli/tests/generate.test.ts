@@ -114,12 +114,14 @@ test.each([
 
 test("a picture that can't be saved is exit code 1, and its task is named", async () => {
   await using bundle = await setup();
-  const run = await genai(["generate", "a fox", "--force", "--out", bundle.folder, "--server", bundle.server.url]);
+  // It may have the name, and the file beside it that is written first may not.
+  const out = join(bundle.folder, "x".repeat(250));
+  const run = await genai(["generate", "a fox", "--out", out, "--server", bundle.server.url]);
   const id = "0199a0b0-0000-7000-8000-000000000000";
   expect(run).toMatchObject({
     exitCode: 1,
     stderr: expect.stringMatching(
-      new RegExp(`can't be written \\(EISDIR\\)\\. Task ${id} has the picture: genai-cli tasks show ${id}\\.\n$`),
+      new RegExp(`can't be written \\(ENAMETOOLONG\\)\\. Task ${id} has the picture: genai-cli tasks show ${id}\\.\n$`),
     ),
   });
 });
@@ -134,7 +136,8 @@ test("the key of a server on this machine is found, and shown to no other machin
   const refused = await genai([...args, bundle.server.url, "--force"]);
   expect(refused).toMatchObject({
     exitCode: 4,
-    stderr: "genai-cli: The server refused it: A token is missing. Give a token with --token or GENAI_TOKEN.\n",
+    stderr:
+      "genai-cli: The server refused it: A token is missing. Give a token with --token or GENAI_TOKEN, or set GENAI_HOME to the server's folder.\n",
   });
 });
 
@@ -179,6 +182,22 @@ test.each([
 ])("%j is refused before anything is asked", async (flags, sentence) => {
   const run = await genai(["generate", "a fox", ...flags, "--server", "http://127.0.0.1:1"]);
   expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(sentence) });
+});
+
+test("a folder in place of the file is refused before anything is asked, with --force too", async () => {
+  const out = mkdtempSync(join(tmpdir(), "generate-"));
+  const run = await genai(["generate", "a fox", "--out", out, "--force", "--server", "http://127.0.0.1:1"]);
+  rmSync(out, { recursive: true });
+  expect(run).toMatchObject({ exitCode: 2, stderr: `genai-cli: ${out} is a folder. Give --out the name of a file.\n` });
+});
+
+test("https to a server of http is told from a server that is away", async () => {
+  await using bundle = await setup();
+  const server = bundle.server.url.replace("http:", "https:");
+  expect(await genai(["queue", "--server", server, "--token", "t"])).toMatchObject({
+    exitCode: 5,
+    stderr: expect.stringMatching(/does not answer as the server does \(\w+\)\. Check --server: http or https/),
+  });
 });
 
 test("a server that is away is one sentence and exit code 5", async () => {

@@ -26,6 +26,15 @@ test("a server's address that is no URL is refused with a sentence that names wh
   }
 });
 
+test("a scaler's address that is none is refused, and the advice names the command", async () => {
+  expect(await genai(["list", "--scaler", "nowhere"])).toMatchObject({
+    exitCode: 2,
+    stderr: 'genai-cli: Setting scaler is "nowhere", but it must be host:port or unix:/path.\n',
+  });
+  const run = await genai(["keys", "create", "--role", "king"]);
+  expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("Try genai-cli keys create --help.") });
+});
+
 test("a configuration file that was named must be there", async () => {
   const run = await genai(["tasks", "list", "--config", "/nonexistent/config.json"]);
   expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("can't be read (ENOENT)") });

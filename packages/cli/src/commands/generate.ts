@@ -59,7 +59,7 @@ Examples:
       const { client, settings } = connectServer(command, context);
       if (flags.out !== "-") {
         await refuseClosedFolder(flags.out);
-        if (!flags.force) await refuseExisting(artifactPaths(flags.out, flags.count));
+        await refuseExisting(artifactPaths(flags.out, flags.count), { force: flags.force === true });
       }
       const body = await taskBody(prompt, flags);
       const progress = createProgress(context.stderr, settings.json);

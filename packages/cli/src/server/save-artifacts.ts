@@ -19,14 +19,12 @@ export function artifactPaths(out: string, count: number): readonly string[] {
   return Array.from({ length: count }, (_, index) => `${stem}-${index + 1}${extension}`);
 }
 
-/** Throws `usage` when a file is there already. */
-export async function refuseExisting(paths: readonly string[]): Promise<void> {
+/** Throws `usage` where a folder has the name of a file to write, or, without `force`, a file has. */
+export async function refuseExisting(paths: readonly string[], { force }: { readonly force: boolean }): Promise<void> {
   for (const path of paths) {
-    const there = await stat(path).then(
-      () => true,
-      () => false,
-    );
-    if (there)
+    const there = await stat(path).catch(() => null);
+    if (there?.isDirectory()) throw new CliError("usage", `${path} is a folder. Give --out the name of a file.`);
+    if (there !== null && !force)
       throw new CliError("usage", `${path} is there already. Choose another name with --out, or give --force.`);
   }
 }
@@ -89,7 +87,8 @@ async function writeWhole(path: string, picture: Uint8Array): Promise<void> {
     await writeFile(half, picture, { flag: "wx" });
     await rename(half, path);
   } catch (error) {
-    await rm(half, { force: true });
+    // Where there is nothing to remove, what was wrong before says more.
+    await rm(half, { force: true }).catch(() => {});
     throw new CliError("failed", `${path} can't be written (${(error as NodeJS.ErrnoException).code}).`, {
       cause: error,
     });

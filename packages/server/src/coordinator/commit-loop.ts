@@ -190,6 +190,11 @@ export class CommitLoop {
   }
 
   #takeTurn(): Entry[] {
+    if (this.#pending.length <= TURN_CHANGES_MAX) {
+      const all = this.#pending;
+      this.#pending = [];
+      return all;
+    }
     let changes = 0;
     const isEnd = (entry: Entry): boolean => {
       if (typeof entry !== "function") changes += 1;

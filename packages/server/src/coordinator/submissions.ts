@@ -93,12 +93,24 @@ export class Submissions {
     return stored === null ? this.#submitNew(task, idempotency, caller) : { type: "repeated", task: stored };
   }
 
-  /** A large input counts from here on, and no more where the task is not stored. */
-  async #submitNew(task: NewTask, idempotency: Idempotency | null, caller: Caller): Promise<SubmitOutcome> {
-    const { inputBytes, inputBytesMax } = this.#state;
-    const { userId, pipeline } = task;
-    const bytes = inputBytesMax === null || isSmall(pipeline) ? 0 : largeInputBytes(pipeline);
-    if (inputBytesMax === null || bytes === 0) return await this.#admit(task, idempotency, caller);
+  #submitNew(task: NewTask, idempotency: Idempotency | null, caller: Caller): Promise<SubmitOutcome> {
+    const { inputBytesMax } = this.#state;
+    if (inputBytesMax === null || isSmall(task.pipeline)) return this.#admit(task, idempotency, caller);
+    const bytes = largeInputBytes(task.pipeline);
+    if (bytes === 0) return this.#admit(task, idempotency, caller);
+    return this.#admitLarge(task, idempotency, caller, bytes, inputBytesMax);
+  }
+
+  /** The input counts from here on, and no more where the task is not stored. */
+  async #admitLarge(
+    task: NewTask,
+    idempotency: Idempotency | null,
+    caller: Caller,
+    bytes: number,
+    inputBytesMax: number,
+  ): Promise<SubmitOutcome> {
+    const { inputBytes } = this.#state;
+    const { userId } = task;
     await inputBytes.look(userId, inputBytesMax - bytes);
     const taken = inputBytes.peek(userId) ?? 0;
     if (taken + bytes > inputBytesMax) {
@@ -121,7 +133,7 @@ export class Submissions {
     const { userId } = task;
     const limits = userLimits(userId);
     const { queuedMax } = limits;
-    await queued.look(userId, queuedMax - 1);
+    if (!queued.isWithin(userId, queuedMax - 1)) await queued.look(userId, queuedMax - 1);
     if (!caller.waits || commits.away) return UNAVAILABLE;
     const waiting = queued.peek(userId) ?? 0;
     if (waiting >= queuedMax) {

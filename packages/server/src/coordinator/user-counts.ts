@@ -28,6 +28,12 @@ export class UserCounts {
     return this.#counts.get(userId) ?? null;
   }
 
+  /** Whether a user's count is known, and not over `most`: there is nothing to look for. */
+  isWithin(userId: string, most: number): boolean {
+    const count = this.#counts.get(userId);
+    return count !== undefined && count <= most;
+  }
+
   /** Reads a user's count where it is not known, and anew, behind everything that is on its way to the disk, where it is over `most`. */
   async look(userId: string, most: number): Promise<void> {
     if (this.peek(userId) === null) await this.#read(userId, () => this.#readOf(userId));
