@@ -1,20 +1,14 @@
 #!/usr/bin/env node
 import { pino } from "pino";
-import { ConfigError, ENVIRONMENT_NAMES, readConfig } from "./config.ts";
+import { ConfigError, readConfig } from "./config.ts";
+import { helpText } from "./help-text.ts";
 import { runScaler } from "./run.ts";
 import { VERSION } from "./version.ts";
-
-const HELP = `Usage: genai-scaler
-
-Makes and removes nodes through Docker and vast.ai, over gRPC, until SIGTERM or SIGINT. It takes no arguments; its settings
-come from the environment, secrets also from the file that <NAME>_FILE names. docs/scaler.md describes each:
-
-${ENVIRONMENT_NAMES.map((name) => `  ${name}\n`).join("")}`;
 
 const [argument] = process.argv.slice(2);
 if (argument === undefined) await serve();
 else if (argument === "--version") process.stdout.write(`${VERSION}\n`);
-else if (argument === "--help" || argument === "-h" || argument === "help") process.stdout.write(HELP);
+else if (argument === "--help" || argument === "-h" || argument === "help") process.stdout.write(helpText());
 else {
   process.stderr.write(
     `The scaler takes no arguments, and got ${JSON.stringify(argument)}. See genai-scaler --help.\n`,
@@ -26,7 +20,9 @@ async function serve(): Promise<void> {
   const stop = stopSignal();
   try {
     const config = readConfig(process.env);
-    const running = await runScaler(config, pino({ name: "scaler", level: config.LOG_LEVEL }));
+    // As the server and the node write theirs.
+    const log = pino({ level: config.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+    const running = await runScaler(config, log);
     await stop;
     await running.close();
   } catch (error) {

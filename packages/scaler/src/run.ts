@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { setLogger } from "@grpc/grpc-js";
 import type { Logger } from "pino";
 import { ConfigError, type ScalerConfig } from "./config.ts";
 import { createScaler } from "./create-scaler.ts";
@@ -30,7 +31,10 @@ export async function runScaler(config: ScalerConfig, log: Logger): Promise<Runn
     address: config.GRPC_SERVER_ADDR,
     tls: tlsFiles(config),
   });
+  // gRPC writes to standard error by itself. It is quiet until it listens, because what fails until then is told in our own sentence.
+  setLogger({ error: () => {} });
   const port = await listen(server, config.GRPC_SERVER_ADDR);
+  setLogger({ error: (reason: unknown) => log.warn({ reason: String(reason) }, "gRPC has met a problem") });
   const sweeper = new Sweeper(scaler, log, SWEEP_EVERY_MS);
   if (!config.local && config.TLS_CERT === undefined) {
     log.warn("Calls are not encrypted (SCALER_PLAINTEXT): whoever can listen on this network can read the token");
@@ -50,9 +54,10 @@ async function listen(server: ScalerServer, address: string): Promise<number> {
   try {
     return await server.listen();
   } catch (error) {
-    throw new ConfigError(
-      `GRPC_SERVER_ADDR ${address} can't be had: ${error instanceof Error ? error.message : error}.`,
-    );
+    const message = error instanceof Error ? error.message : String(error);
+    // gRPC puts what the system says in brackets behind a count of its own.
+    const [, reason = message] = /errors: \[(.+)\]$/.exec(message) ?? [];
+    throw new ConfigError(`GRPC_SERVER_ADDR is ${JSON.stringify(address)}, which can't be had: ${reason}.`);
   }
 }
 

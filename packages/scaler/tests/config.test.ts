@@ -1,10 +1,15 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { scalerService } from "@genai/protocol/scaler";
 import { expect, test } from "@jest/globals";
-import { ENVIRONMENT_NAMES, readConfig } from "../src/config.ts";
+import { readConfig } from "../src/config.ts";
+import { helpText } from "../src/help-text.ts";
+import { VARIABLES, type Variable } from "../src/variables.ts";
 
 const token = "0123456789abcdef";
 
@@ -35,12 +40,18 @@ test("beyond loopback only the default image may run unless more is allowed", ()
 });
 
 test.each([
-  [{ SCALER_TOKEN: "short" }, "SCALER_TOKEN is shorter than 16 characters."],
-  [{ STOP_GRACE: "soon" }, "STOP_GRACE is no duration like 30s, 15m, 1h or 7d."],
-  [{ MAX_NODES: "many" }, "MAX_NODES is no number."],
+  [{ SCALER_TOKEN: "short" }, "SCALER_TOKEN is (secret), but it must have 16 characters or more."],
+  [{ STOP_GRACE: "soon" }, 'STOP_GRACE is "soon", but it must be a duration such as 30s, 15m, 1h or 7d.'],
+  [{ MAX_NODES: "many" }, 'MAX_NODES is "many", but it must be a whole number from 0.'],
+  [{ MAX_NODES: "-1" }, 'MAX_NODES is "-1", but it must be a whole number from 0.'],
+  [{ MAX_PRICE_PER_HOUR: "a lot" }, 'MAX_PRICE_PER_HOUR is "a lot", but it must be a number from 0.'],
+  [{ SCALER_PLAINTEXT: "maybe" }, 'SCALER_PLAINTEXT is "maybe", but it must be true or false.'],
+  [{ VASTAI_URL: "vast" }, 'VASTAI_URL is "vast", but it must be an http:// or https:// URL.'],
+  [{ GRPC_SERVER_ADDR: "here" }, 'GRPC_SERVER_ADDR is "here", but it must be host:port or unix:/path.'],
+  [{ LOG_LEVEL: "loud" }, 'LOG_LEVEL is "loud", but it must be one of trace, debug, info, warn, error, fatal, silent.'],
   [{ TLS_CERT: "c" }, "TLS_CERT and TLS_KEY go together; one of them is missing."],
   [{ TLS_CLIENT_CA: "a" }, "TLS_CLIENT_CA needs TLS_CERT and TLS_KEY beside it."],
-  [{ CLUSTER_ID: "a b" }, "CLUSTER_ID is not 1 to 32 of a-z and 0-9."],
+  [{ CLUSTER_ID: "a b" }, 'CLUSTER_ID is "a b", but it must be 1 to 32 of a-z and 0-9.'],
   [{ SCALER_TOKEN_FILE: "/nonexistent" }, "SCALER_TOKEN_FILE: /nonexistent can't be read (ENOENT)."],
 ])("%j is one sentence", (env, sentence) => {
   expect(() => readConfig(env)).toThrow(sentence);
@@ -71,28 +82,74 @@ test("a program that may not start says why in one line and exits with 78", () =
   expect(run.status).toBe(78);
 });
 
-test("docs/scaler.md tells of every name of the environment and of every call, and of no other", () => {
-  const page = readFileSync(join(import.meta.dirname, "../../../docs/scaler.md"), "utf8");
-  const section = (title: string) => page.split(`\n## ${title}\n`)[1]?.split("\n## ")[0] ?? "";
-  const told = (text: string) =>
-    [...text.matchAll(/^\| (`[^|]+`)[^|]*\|/gm)].flatMap(([, names = ""]) => [...names.matchAll(/`(\w+)`/g)]);
-  expect(
-    told(section("Environment"))
-      .map(([, name]) => name)
-      .sort(),
-  ).toEqual([...ENVIRONMENT_NAMES].sort());
-  expect(
-    told(section("Calls"))
-      .map(([, name]) => name)
-      .sort(),
-  ).toEqual(Object.keys(scalerService).sort());
+const PAGE = join(import.meta.dirname, "../../../docs/scaler.md");
+const TABLE = /\| name \| unit \|[^\n]*\n(?:\|[^\n]*\n)+/;
+
+test("docs/scaler.md lists every variable with its unit, default and one line", () => {
+  const rows = (Object.entries(VARIABLES) as [string, Variable][]).map(([name, variable]) => {
+    const preset = variable.default === null || variable.default === "" ? " " : ` \`${variable.default}\` `;
+    return `| \`${name}\`${variable.secret ? " (secret)" : ""} | ${variable.unit} |${preset}| ${variable.line} |\n`;
+  });
+  const table = `| name | unit | default | what it does |\n|---|---|---|---|\n${rows.join("")}`;
+  const page = readFileSync(PAGE, "utf8");
+  if (process.env.UPDATE_DOCS === "1")
+    writeFileSync(
+      PAGE,
+      page.replace(TABLE, () => table),
+    );
+  expect(TABLE.exec(readFileSync(PAGE, "utf8"))?.[0]).toBe(table);
+});
+
+test("docs/scaler.md tells of every call and of no other", () => {
+  const calls = readFileSync(PAGE, "utf8").split("\n## Calls\n")[1]?.split("\n## ")[0] ?? "";
+  const told = [...calls.matchAll(/^\| `(\w+)`[^|]*\|/gm)].map(([, name]) => name);
+  expect(told.sort()).toEqual(Object.keys(scalerService).sort());
 });
 
 test("--help names the settings and starts nothing; an argument that is not known is refused", () => {
   const main = join(import.meta.dirname, "../dist/main.js");
   const run = (argument: string) => spawnSync(process.execPath, [main, argument], { env: {}, encoding: "utf8" });
   expect(run("--help")).toMatchObject({ status: 0, stderr: "" });
-  const { stdout } = run("-h");
-  for (const name of ENVIRONMENT_NAMES) expect(stdout).toContain(`  ${name}\n`);
+  expect(run("-h").stdout).toBe(helpText());
+  for (const name of Object.keys(VARIABLES))
+    expect(helpText()).toMatch(new RegExp(`^  ${name}(?:  +|\\n {26})\\S`, "m"));
+  expect(helpText()).toContain("Time a node has to drain. Default 60s.");
   expect(run("serve")).toMatchObject({ status: 2, stdout: "", stderr: expect.stringContaining("--help") });
+});
+
+test("an address that is taken is one sentence, with nothing of gRPC's own beside it", async () => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const address = `127.0.0.1:${(taken.address() as AddressInfo).port}`;
+  try {
+    const main = join(import.meta.dirname, "../dist/main.js");
+    const run = spawnSync(process.execPath, [main], { env: { GRPC_SERVER_ADDR: address }, encoding: "utf8" });
+    const reason = `listen EADDRINUSE: address already in use ${address}`;
+    expect(run).toMatchObject({
+      status: 78,
+      stdout: "",
+      stderr: `The scaler does not start: GRPC_SERVER_ADDR is "${address}", which can't be had: ${reason}.\n`,
+    });
+  } finally {
+    taken.close();
+  }
+});
+
+test("a line of the log has the time in ISO form, and neither process nor machine", async () => {
+  const main = join(import.meta.dirname, "../dist/main.js");
+  const scaler = spawn(process.execPath, [main], { env: { GRPC_SERVER_ADDR: "127.0.0.1:0" } });
+  try {
+    const [line] = (await once(createInterface(scaler.stdout), "line")) as [string];
+    expect(JSON.parse(line)).toEqual({
+      level: 30,
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      address: "127.0.0.1:0",
+      port: expect.any(Number),
+      cluster: "default",
+      msg: "The scaler listens",
+    });
+  } finally {
+    scaler.kill();
+    await once(scaler, "exit");
+  }
 });

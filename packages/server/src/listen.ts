@@ -44,10 +44,17 @@ export async function listen(http: HttpServer, port: number, host: string | null
   };
 }
 
+/** What the system says of an address or a port that it does not give. */
+const REFUSALS: Readonly<Record<string, readonly string[]>> = {
+  listen: ["EADDRINUSE", "EACCES", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EINVAL"],
+  // A host name that leads nowhere.
+  getaddrinfo: ["ENOTFOUND", "EAI_AGAIN"],
+};
+
 /** Whether an error says that the system gives no such address or port. A file that may not be written has the same code as a port. */
 export function isAddressRefused(error: unknown): boolean {
   const { code, syscall } = error as NodeJS.ErrnoException;
-  return syscall === "listen" && ["EADDRINUSE", "EACCES", "EADDRNOTAVAIL"].includes(code ?? "");
+  return REFUSALS[syscall ?? ""]?.includes(code ?? "") ?? false;
 }
 
 function written({ address, port }: AddressInfo): string {

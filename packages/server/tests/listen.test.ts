@@ -13,4 +13,10 @@ test("a port that is taken is an address refused, and a file that may not be wri
   const forbidden = Object.assign(new Error("EACCES: permission denied"), { code: "EACCES", syscall: "listen" });
   expect(isAddressRefused(forbidden)).toBe(true);
   expect(isAddressRefused({ ...forbidden, syscall: "mkdir" })).toBe(false);
+  expect(isAddressRefused(new Error("a bug"))).toBe(false);
+});
+
+test("a host name that leads nowhere is an address refused", async () => {
+  const listening = listen(createServer(), 0, "nonsense.invalid");
+  expect(await listening.catch(isAddressRefused)).toBe(true);
 });

@@ -10,7 +10,8 @@ Without a command it serves until SIGTERM or SIGINT.
 
   check                   verify the store and its artifacts, and change nothing; works beside a running server.
                           Prints a sentence for each finding; exit code 1 where there is one
-  migrate                 bring the store's schema up to date, and start nothing; can be done twice
+  migrate                 bring the store's schema up to date, and start nothing; can be done twice. On SQLite the
+                          server must be stopped: it has locked its folder
   backup FILE             copy an SQLite store into a new file while its server works
   help, -h, --help        print this
   --version               print the version
@@ -23,7 +24,9 @@ export function helpText(): string {
   const variables = Object.entries(VARIABLES as Readonly<Record<string, Variable>>).map(([name, variable]) => {
     const standing = variable.default === null || variable.default === "" ? "" : ` Default ${variable.default}.`;
     const lines = wrap(`${variable.line}${standing}`, WIDTH - INDENT);
-    return `  ${name.padEnd(INDENT - 2)}${lines.join(`\n${" ".repeat(INDENT)}`)}\n`;
+    // A long name has a line of its own.
+    const head = name.length > INDENT - 4 ? `  ${name}\n${" ".repeat(INDENT)}` : `  ${name}`.padEnd(INDENT);
+    return `${head}${lines.join(`\n${" ".repeat(INDENT)}`)}\n`;
   });
   return `${COMMANDS}\n${variables.join("")}`;
 }

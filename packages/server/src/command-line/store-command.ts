@@ -19,7 +19,8 @@ export async function runStoreCommand(
     case "check": {
       const findings = await checkStore(location, await artifactsOf(configuration));
       for (const finding of findings) print(finding);
-      print(findings.length === 0 ? `${where} is sound.` : `${where} has ${findings.length} findings.`);
+      const counted = findings.length === 1 ? "1 finding" : `${findings.length} findings`;
+      print(findings.length === 0 ? `${where} is sound.` : `${where} has ${counted}.`);
       return findings.length === 0 ? 0 : 1;
     }
     case "migrate": {

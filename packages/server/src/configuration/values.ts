@@ -111,6 +111,11 @@ export function httpUrl() {
   return z.url({ protocol: /^https?$/, error: "must be an http:// or https:// URL" });
 }
 
+/** A URL of HTTP that paths are put behind. */
+export function baseHttpUrl() {
+  return httpUrl().refine((url) => !/[?#]/.test(url), "must have no query and no fragment: paths are put behind it");
+}
+
 /** One of these words. */
 export function oneOf<const Words extends readonly string[]>(...words: Words) {
   return z.enum(words, { error: `must be one of ${words.join(", ")}` });

@@ -1,5 +1,18 @@
 import { z } from "zod";
-import { credits, duration, flag, httpUrl, integer, list, oneOf, ratePerMinute, size, sizeOrOff } from "./values.ts";
+import { listenHost, proxies, reachableHosts } from "./network-values.ts";
+import {
+  baseHttpUrl,
+  credits,
+  duration,
+  flag,
+  httpUrl,
+  integer,
+  list,
+  oneOf,
+  ratePerMinute,
+  size,
+  sizeOrOff,
+} from "./values.ts";
 
 /** One environment variable: how it is read, what holds without it, and a line for people. */
 export interface Variable<Schema extends z.ZodType = z.ZodType, Default extends string | null = string | null> {
@@ -38,13 +51,13 @@ const secret = <Schema extends z.ZodType>(schema: Schema, line: string): Variabl
 export const VARIABLES = {
   HTTP_PORT: variable(port, "8080", "port", "Port for HTTP and for the nodes' WebSocket; 0 picks a free one."),
   HOST: variable(
-    z.string().min(1),
+    listenHost(),
     null,
     "address",
     "Address to listen on. Default: both loopback addresses, 127.0.0.1 and ::1. `0.0.0.0` listens on every network.",
   ),
   PUBLIC_URL: variable(
-    httpUrl(),
+    baseHttpUrl(),
     null,
     "URL",
     "How clients and nodes reach this server: the base of the URLs that it hands out. Default: the address of the request.",
@@ -245,13 +258,13 @@ export const VARIABLES = {
     "Send clients and nodes directly to S3 by presigned URLs; with `false` every byte passes through the server.",
   ),
   TRUST_PROXY: variable(
-    list(),
+    proxies(),
     null,
     "list",
     "Addresses or ranges of the reverse proxies whose X-Forwarded-For is trusted. Default: none.",
   ),
   EGRESS_ALLOW: variable(
-    list(),
+    reachableHosts(),
     null,
     "list",
     "Hosts, addresses or ranges that webhooks may reach in addition to the public internet.",

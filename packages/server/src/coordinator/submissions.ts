@@ -114,7 +114,7 @@ export class Submissions {
     await inputBytes.look(userId, inputBytesMax - bytes);
     const taken = inputBytes.peek(userId) ?? 0;
     if (taken + bytes > inputBytesMax) {
-      const message = `The large inputs of your tasks take ${taken} bytes, and this one ${bytes} more; ${inputBytesMax} are allowed. Those of ended tasks go by themselves, or with the task when you delete it.`;
+      const message = `The large inputs of your tasks take ${taken} bytes, and this one ${bytes} more; ${inputBytesMax} are allowed. Those of an ended task go INPUT_TTL after its end, or with the task when you delete it.`;
       return { type: "queue_full", message, retryAfterMs: QUEUE_FULL_RETRY_MS };
     }
     inputBytes.add(userId, bytes);

@@ -40,6 +40,8 @@ export interface Egress {
 /** Ports that a public URL may name. A webhook on 25 or 6379 is an attack on somebody else. */
 const PORTS = new Set(["", "80", "443", "8080", "8443"]);
 
+const ADVICE = "An administrator can allow it with EGRESS_ALLOW.";
+
 type Resolver = (
   host: string,
   options: { all: true },
@@ -86,12 +88,12 @@ export function createEgress(policy: AddressPolicy, options: { readonly resolver
     if (policy.allowsHost(host)) return null;
     if (isIP(host) !== 0) {
       if (policy.isOwn(host)) return null;
-      if (!policy.allowsAddress(host)) return `${host} is not on the public internet.`;
+      if (!policy.allowsAddress(host)) return `${host} is not on the public internet. ${ADVICE}`;
     } else if (host === "localhost" || host.endsWith(".localhost") || !host.includes(".")) {
-      return `${host} is not on the public internet.`;
+      return `${host} is not on the public internet. ${ADVICE}`;
     }
     // Only what the operator allows may be on another port.
-    if (!PORTS.has(url.port)) return `Port ${url.port} is not one that is asked from here.`;
+    if (!PORTS.has(url.port)) return `Port ${url.port} is not one that is asked from here. ${ADVICE}`;
     return null;
   };
 

@@ -18,6 +18,11 @@ export function baseUrlOver(scheme: string, { headers, socket }: IncomingMessage
   return `${scheme}://${HOST.test(given) ? given : own}`;
 }
 
+/** Where this caller reaches a path of this server. An absolute URL stays as it is. */
+export function publicUrlOf(pathOrUrl: string, base: string): string {
+  return new URL(pathOrUrl.startsWith("/") ? base + pathOrUrl : pathOrUrl, base).href;
+}
+
 /** Where nodes of this caller's network register. */
 export function webSocketUrl(request: Request, publicUrl: string | null): string {
   return `${baseUrl(request, publicUrl).replace(/^http/, "ws")}/`;

@@ -13,7 +13,7 @@ import type { FleetReadings } from "./fleet-readings.ts";
 
 /** Settings of the HTTP side. */
 export interface HttpSettings {
-  /** Where clients reach this server (`https://genai.example`), or null: what their Host header says. */
+  /** Where clients reach this server (`https://genai.example`, also with a path that a proxy strips), or null: what their Host header says. */
   readonly publicUrl: string | null;
   /** Addresses or subnets of proxies whose X-Forwarded-* count. */
   readonly trustedProxies: readonly string[];

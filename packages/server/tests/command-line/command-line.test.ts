@@ -26,9 +26,14 @@ function run(home: string, ...args: readonly string[]): Promise<Ended> {
   return ended(process.execPath, ["--import", HOOKS, MAIN, ...args], home);
 }
 
-function ended(file: string, args: readonly string[], home: string): Promise<Ended> {
+function ended(
+  file: string,
+  args: readonly string[],
+  home: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
   return new Promise((resolve) => {
-    const env = { PATH: process.env.PATH, GENAI_HOME: home };
+    const env = { PATH: process.env.PATH, GENAI_HOME: home, ...environment };
     execFile(file, args, { env }, (error, out, err) => {
       resolve({ code: typeof error?.code === "number" ? error.code : 0, out, err });
     });
@@ -77,6 +82,33 @@ test("a home whose artifacts are no folder stops the start with a sentence about
   });
 }, 60_000);
 
+test.each([
+  [{ HOST: "nonsense.invalid" }, /^getaddrinfo E\w+ nonsense\.invalid\. Choose another .+ with HTTP_PORT or HOST\.$/],
+  [{ TRUST_PROXY: "banana/99" }, /^TRUST_PROXY is "banana\/99", but it must list .+\.$/],
+  [{ PUBLIC_URL: "https://example.org/?a" }, /^PUBLIC_URL is "https:\/\/example\.org\/\?a", but it must have no query/],
+])(
+  "a start with %j ends with 1 and one sentence",
+  async (environment, sentence) => {
+    await using bundle = await setup();
+    const { code, err } = await ended(process.execPath, ["--import", HOOKS, MAIN], bundle.home, {
+      HTTP_PORT: "0",
+      ...environment,
+    });
+    const [, said] = /^genai-server can't start\. (.+)\n$/.exec(err) ?? [];
+    expect({ code, said }).toEqual({ code: 1, said: expect.stringMatching(sentence) });
+  },
+  60_000,
+);
+
+test("a folder where the store should be stops the start and the check with a sentence", async () => {
+  await using bundle = await setup();
+  const file = join(bundle.home, "tasks.db");
+  await mkdir(file, { recursive: true });
+  const sentence = `${file} is a folder, not a task store. It was left as it is; move it away.\n`;
+  expect(await run(bundle.home, "check")).toEqual({ code: 1, out: "", err: sentence });
+  expect(await run(bundle.home)).toMatchObject({ code: 1, err: `genai-server can't start. ${sentence}` });
+}, 60_000);
+
 test("a backup that finds no more room ends with a sentence, and leaves nothing", async () => {
   await using bundle = await setup();
   const { home, copy } = bundle;
@@ -103,7 +135,7 @@ test("check says what it found, and ends with 1", async () => {
   database.close();
   expect(await run(home, "check")).toEqual({
     code: 1,
-    out: `1 attempts, events or webhooks of no task.\nThe store in ${home} has 1 findings.\n`,
+    out: `Attempts, events or webhooks of no task: 1.\nThe store in ${home} has 1 finding.\n`,
     err: "",
   });
   await writeFile(join(home, "tasks.db"), "not a database");
@@ -121,7 +153,7 @@ test("check misses the pictures of a store that came without their folder", asyn
   await store.close();
   expect(await run(home, "check")).toMatchObject({
     code: 1,
-    out: expect.stringContaining("that tasks name are missing"),
+    out: expect.stringContaining("that tasks name is missing"),
   });
 }, 60_000);
 
@@ -135,6 +167,8 @@ test("help names each command and each variable", async () => {
   const { code, out } = await run(bundle.home, "--help");
   expect(code).toBe(0);
   for (const word of ["check", "migrate", "backup FILE", ...Object.keys(VARIABLES)]) expect(out).toContain(word);
+  for (const name of Object.keys(VARIABLES)) expect(out).toMatch(new RegExp(`^  ${name}(?:  +|\\n {26})\\S`, "m"));
+  expect(out.split("\n").filter((line) => line.length > 120)).toEqual([]);
 });
 
 test.each([

@@ -2,8 +2,12 @@ import { mkdtempSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
+import express from "express";
 import { ConfigurationError, readConfiguration } from "../../src/configuration/configuration.ts";
 import { readHomeSecrets } from "../../src/configuration/home-secrets.ts";
+
+const PROXIES = "must list addresses, ranges such as 10.0.0.0/24, or the words loopback, linklocal, uniquelocal";
+const HOSTS = "must list host names, addresses, or ranges such as 10.0.0.0/24";
 
 test("an empty environment gives the documented defaults", () => {
   const configuration = readConfiguration({});
@@ -41,12 +45,39 @@ test.each([
   ["RATE_LIMIT", "0", "must be a whole number of requests a minute from 1, or off"],
   ["PUBLIC_URL", "ftp://example.com", "must be an http:// or https:// URL"],
   ["PUBLIC_URL", "example.com", "must be an http:// or https:// URL"],
+  ["PUBLIC_URL", "https://example.com/genai?a=b", "must have no query and no fragment: paths are put behind it"],
+  ["PUBLIC_URL", "https://example.com/#top", "must have no query and no fragment: paths are put behind it"],
+  ["TRUST_PROXY", "banana/99", `${PROXIES}; "banana/99" is none of them`],
+  ["TRUST_PROXY", "loopback,1", `${PROXIES}; "1" is none of them`],
+  ["TRUST_PROXY", "0.0.0.0/0", `${PROXIES}; "0.0.0.0/0" is none of them`],
+  ["TRUST_PROXY", "10.0.0.0/255.0.255.0", `${PROXIES}; "10.0.0.0/255.0.255.0" is none of them`],
+  ["EGRESS_ALLOW", "hooks.internal,foo bar", `${HOSTS}; "foo bar" is none of them`],
+  ["EGRESS_ALLOW", "http://127.0.0.1:9099", `${HOSTS}; "http://127.0.0.1:9099" is none of them`],
+  ["EGRESS_ALLOW", "300.1.1.1/99", `${HOSTS}; "300.1.1.1/99" is none of them`],
+  ["EGRESS_ALLOW", "300.1.1.1", `${HOSTS}; "300.1.1.1" is none of them`],
+  ["EGRESS_ALLOW", "hooks.internal:9000", `${HOSTS}; "hooks.internal:9000" is none of them`],
+  ["EGRESS_ALLOW", "*.internal", `${HOSTS}; "*.internal" is none of them`],
   ["JWKS_URL", "keys", "must be an http:// or https:// URL"],
   ["LOG_LEVEL", "loud", "must be one of fatal, error, warn, info, debug, trace, silent"],
   ["DEFAULT_MODEL", "m".repeat(513), "must have 512 characters at most"],
 ])("a wrong %s stops the start with a sentence that names it and its value %s", (name, value, why) => {
   expect(() => readConfiguration({ [name]: value })).toThrow(ConfigurationError);
   expect(() => readConfiguration({ [name]: value })).toThrow(`${name} is "${value}", but it ${why}.`);
+});
+
+test("what may stand in lists of proxies and hosts is taken as it is, and express takes every proxy", () => {
+  const proxies = ["loopback", "linklocal", "uniquelocal", "10.0.0.2", "10.0.0.0/24", "10.0.0.0/255.0.0.0", "fd00::/8"];
+  expect(readConfiguration({ TRUST_PROXY: proxies.join(", ") }).TRUST_PROXY).toEqual(proxies);
+  expect(() => express().set("trust proxy", proxies)).not.toThrow();
+  const hosts = ["hooks.internal", "localhost", "my_service", "xn--bcher-kva.example.", "127.0.0.1", "::1", "fd00::/8"];
+  expect(readConfiguration({ EGRESS_ALLOW: hosts.join(",") }).EGRESS_ALLOW).toEqual(hosts);
+});
+
+test("an address to listen on may stand in brackets", () => {
+  expect(readConfiguration({ HOST: "[::1]" }).HOST).toBe("::1");
+  expect(readConfiguration({ HOST: "::1" }).HOST).toBe("::1");
+  // An empty address would be every network.
+  expect(readConfiguration({ HOST: "[]" }).HOST).toBe("[]");
 });
 
 test("a DATABASE_URL of something else stops the start, and its password is not shown", () => {

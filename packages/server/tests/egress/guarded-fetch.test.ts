@@ -54,6 +54,15 @@ test(`check 34: ${FORBIDDEN_URLS.length} URLs that lead inside, or are no web ad
 });
 
 test.each([
+  ["http://localhost/hook", "localhost is not on the public internet."],
+  ["http://10.0.0.1/hook", "10.0.0.1 is not on the public internet."],
+  ["http://example.com:9000/hook", "Port 9000 is not one that is asked from here."],
+])("the objection to %s says who can allow it", async (url, why) => {
+  await using bundle = await setup((_request, response) => response.end());
+  expect(bundle.egress.objection(url)).toBe(`${why} An administrator can allow it with EGRESS_ALLOW.`);
+});
+
+test.each([
   ["a private address", ["10.0.0.7"]],
   ["a loopback address", ["127.0.0.1"]],
   ["a mixed answer", ["93.184.216.34", "127.0.0.1"]],

@@ -179,6 +179,22 @@ test("GET of a task that succeeded shows our artifacts as http URLs and other UR
   });
 });
 
+test("links to pictures keep the path of the public URL, on v1 and on v2", async () => {
+  const publicUrl = "https://example.org/genai/";
+  await using server = await TestHttpServer.start({ settings: { publicUrl } });
+  const taskId = String((await postJson(`${server.url}/v1/tasks/`, FOX)).json().task_id);
+  const foreign = "http://elsewhere.example/a.png?x=1";
+  server.tasks.settle(taskId, {
+    state: "succeeded",
+    artifacts: [artifact(0), artifact(1, { key: null, url: foreign })],
+  });
+  const url = "https://example.org/genai/artifacts/attempts/a/0?signature=s";
+  const old = await rawHttp("GET", `${server.url}/v1/tasks/${taskId}`);
+  expect(old.json().result).toEqual({ images: [url, foreign] });
+  const task = await rawHttp("GET", `${server.url}/v2/tasks/${taskId}`);
+  expect(task.json().result).toMatchObject({ artifacts: [{ url }, { url: foreign }] });
+});
+
 test("with V1_DATA_URLS our artifacts come as data URLs", async () => {
   await using server = await TestHttpServer.start({ settings: { v1DataUrls: true } });
   const taskId = String((await postJson(`${server.url}/v1/tasks/`, FOX)).json().task_id);

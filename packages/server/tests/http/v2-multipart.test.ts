@@ -27,15 +27,15 @@ test("a graph takes its images from parts, uploads and base64 alike", async () =
   await using server = await TestHttpServer.start();
   const upload = await api(server.url).post("/v2/uploads").set("content-type", "image/png").send(PNG).expect(201);
   const workflow = { "1": { class_type: "LoadImage", inputs: { image: "a.png" } } };
-  const images = { "a.png": { part: "a" }, "b.png": { uploadId: upload.body.id }, "c.png": "aGVsbG8=" };
+  const base64 = PNG.toString("base64");
+  const images = { "a.png": { part: "a" }, "b.png": { uploadId: upload.body.id }, "c.png": base64 };
   await api(server.url)
     .post("/v2/tasks")
     .field("task", JSON.stringify({ pipeline: { type: "comfy", workflow, images } }))
     .attach("a", PNG, "a.png")
     .expect(201);
-  const base64 = PNG.toString("base64");
   expect(server.tasks.submitted[0]?.pipeline).toMatchObject({
-    images: { "a.png": base64, "b.png": base64, "c.png": "aGVsbG8=" },
+    images: { "a.png": base64, "b.png": base64, "c.png": base64 },
   });
 });
 

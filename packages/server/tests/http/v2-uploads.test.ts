@@ -60,6 +60,22 @@ test("a picture that claims more pixels than are taken is refused, however it is
   expect(server.tasks.submitted).toEqual([]);
 });
 
+test("text in base64 is refused where a picture belongs, as it is when it is uploaded", async () => {
+  await using server = await TestHttpServer.start();
+  const base64 = Buffer.from("hello, this is text").toString("base64");
+  const workflow = { "1": { class_type: "LoadImage", inputs: { image: "a.png" } } };
+  const refused = [
+    await postJson(`${server.url}/v2/tasks`, { pipeline: { type: "standard", prompt: "a fox", image: { base64 } } }),
+    await postJson(`${server.url}/v2/tasks`, { pipeline: { type: "comfy", workflow, images: { "a.png": base64 } } }),
+  ];
+  const message = "is no PNG, JPEG, WebP, GIF or AVIF";
+  expect(refused.map((answer) => answer.json())).toMatchObject([
+    { status: 422, code: "upload_not_an_image", errors: [{ field: "pipeline.image.base64", message }] },
+    { status: 422, code: "upload_not_an_image", errors: [{ field: "pipeline.images.a.png", message }] },
+  ]);
+  expect(server.tasks.submitted).toEqual([]);
+});
+
 test("a task takes an upload of its own user, and of nobody else", async () => {
   await using server = await TestHttpServer.start();
   await rawHttp("POST", `${server.url}/v2/uploads`, { headers: { ...AS_PNG, token: "ann" }, body: PNG });

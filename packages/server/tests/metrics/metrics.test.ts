@@ -9,6 +9,25 @@ import { RealServer } from "../support/real-server.ts";
 
 const MONITORING = join(import.meta.dirname, "../../../../docs/monitoring");
 
+/** The queries of the alerts and of the dashboard. */
+function queriesOfThePages(): readonly string[] {
+  const alerts = readFileSync(join(MONITORING, "alerts.yml"), "utf8").matchAll(/^ +expr: (.*)$/gm);
+  const { panels } = JSON.parse(readFileSync(join(MONITORING, "dashboard.json"), "utf8")) as {
+    readonly panels: readonly { readonly targets: readonly { readonly expr: string }[] }[];
+  };
+  const shown = panels.flatMap(({ targets }) => targets).map(({ expr }) => expr);
+  return [...[...alerts].map(([, expr = ""]) => expr), ...shown];
+}
+
+/** The labels of what one side of an `and` gives: those that it is grouped by, or the figure's own. */
+function labelsOf(side: string, figures: string): readonly string[] {
+  const [aggregation, by = ""] = /^(?:sum|min|max|avg|count)(?: by \(([\w, ]+)\))? ?\(/.exec(side) ?? [];
+  if (aggregation !== undefined) return by.match(/\w+/g) ?? [];
+  const [name] = /\b(?:genai|nodejs|process)_\w+/.exec(side) ?? [];
+  const [, labels = ""] = new RegExp(`^${name}\\{([^}]*)\\} `, "m").exec(figures) ?? [];
+  return [...labels.matchAll(/(\w+)=/g)].map(([, label = ""]) => label);
+}
+
 async function scrape(server: RealServer, headers: Record<string, string> = {}): Promise<string> {
   const answer = await rawHttp("GET", `${server.url}/metrics`, { headers });
   expect([answer.status, answer.headers["content-type"]]).toEqual([200, expect.stringContaining("text/plain")]);
@@ -58,16 +77,7 @@ test("every figure that the dashboard and the alerts ask for is exported, with t
   await using server = await RealServer.start();
   const text = await scrape(server);
   const exported = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1] ?? ""));
-  const queries = [
-    ...[...readFileSync(join(MONITORING, "alerts.yml"), "utf8").matchAll(/^ +expr: (.*)$/gm)].map(
-      (match) => match[1] ?? "",
-    ),
-    ...(
-      JSON.parse(readFileSync(join(MONITORING, "dashboard.json"), "utf8")).panels as { targets: { expr: string }[] }[]
-    )
-      .flatMap(({ targets }) => targets)
-      .map(({ expr }) => expr),
-  ];
+  const queries = queriesOfThePages();
   expect(queries.length).toBeGreaterThan(25);
   const asked = queries.flatMap((query) =>
     [...query.matchAll(/\b((?:genai|nodejs|process)_\w+)/g)].map((match) => match[1] ?? ""),
@@ -80,6 +90,22 @@ test("every figure that the dashboard and the alerts ask for is exported, with t
     queries.flatMap((query) => [...query.matchAll(/(?:by \(|\{)(\w+)/g)].map((match) => match[1] ?? "")),
   );
   expect([...labels].sort()).toEqual(["job", "le", "outcome", "pipeline", "protocol", "state", "status"]);
+});
+
+test('both sides of each "and" have the same labels, without which it never matches', async () => {
+  await using server = await RealServer.start();
+  const text = await scrape(server);
+  let joined = 0;
+  for (const query of queriesOfThePages()) {
+    const [left = "", how, names = "", right] = query.split(/ and (?:(on|ignoring) ?\(([^)]*)\) )?/);
+    if (right === undefined) continue;
+    joined += 1;
+    const named: readonly string[] = names.match(/\w+/g) ?? [];
+    const compared = (side: string) =>
+      labelsOf(side, text).filter((label) => (how === undefined ? true : named.includes(label) === (how === "on")));
+    expect({ query, labels: compared(left) }).toEqual({ query, labels: compared(right) });
+  }
+  expect(joined).toBeGreaterThan(1);
 });
 
 test("an attempt that is lost with its node is counted as the alert on lost attempts asks for it", async () => {

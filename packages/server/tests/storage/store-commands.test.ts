@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
@@ -66,21 +66,24 @@ test("check finds nothing to say of large inputs, counted ones and those that ar
 test("check names artifacts that tasks name and nobody has", async () => {
   await using bundle = await setup();
   expect(await checkStore(bundle.location, artifacts("attempts/a/0"))).toEqual([
-    "1 artifacts that tasks name are missing, such as attempts/a/1.",
+    "1 artifact that tasks name is missing: attempts/a/1.",
+  ]);
+  expect(await checkStore(bundle.location, artifacts())).toEqual([
+    "2 artifacts that tasks name are missing, such as attempts/a/0.",
   ]);
 });
 
 test.each([
-  ["DELETE FROM pipelines WHERE task_seq = 3", "tasks without their pipeline that have not ended"],
-  ["INSERT INTO large_inputs VALUES (1, 1, 70000)", "large inputs that are not counted, or counted and not there"],
-  ["DELETE FROM events WHERE task_seq = 1 AND number = 2", "tasks whose log has a gap"],
-  ["DELETE FROM tasks WHERE seq = 1", "attempts, events or webhooks of no task"],
-  ["UPDATE attempts SET task_seq = 1, attempt = 2 WHERE task_seq = 2", "tasks with two accepted results"],
-  ["UPDATE events SET state = 2 WHERE task_seq = 1 AND number = 2", "tasks that ended twice in their log"],
-  ["UPDATE events SET position = 1", "positions of the log used twice"],
-  ["DELETE FROM outbox", "ended tasks whose webhook was never entered"],
-  ["UPDATE users SET queued = queued + 1", "users whose waiting or running tasks are miscounted"],
-  ["UPDATE classes SET unclaimed = unclaimed + 1", "requirement classes whose waiting tasks are miscounted"],
+  ["DELETE FROM pipelines WHERE task_seq = 3", "Tasks without their pipeline that have not ended"],
+  ["INSERT INTO large_inputs VALUES (1, 1, 70000)", "Large inputs that are not counted, or counted and not there"],
+  ["DELETE FROM events WHERE task_seq = 1 AND number = 2", "Tasks whose log has a gap"],
+  ["DELETE FROM tasks WHERE seq = 1", "Attempts, events or webhooks of no task"],
+  ["UPDATE attempts SET task_seq = 1, attempt = 2 WHERE task_seq = 2", "Tasks with two accepted results"],
+  ["UPDATE events SET state = 2 WHERE task_seq = 1 AND number = 2", "Tasks that ended twice in their log"],
+  ["UPDATE events SET position = 1", "Positions of the log used twice"],
+  ["DELETE FROM outbox", "Ended tasks whose webhook was never entered"],
+  ["UPDATE users SET queued = queued + 1", "Users whose waiting or running tasks are miscounted"],
+  ["UPDATE classes SET unclaimed = unclaimed + 1", "Requirement classes whose waiting tasks are miscounted"],
 ])("check notices: %s", async (damage, finding) => {
   await using bundle = await setup();
   const database = new Database(join(bundle.home, "tasks.db"));
@@ -115,6 +118,36 @@ test("a backup taken while tasks are written is a whole store of one moment", as
   await restored.close();
   await expect(backupStore(bundle.location, join(home, "tasks.db"))).rejects.toMatchObject({ code: "not_writable" });
   expect((await readdir(home)).filter((name) => name.endsWith(".unfinished"))).toEqual([]);
+});
+
+test("a backup is for its owner only: prompts and the hashes of keys are in it", async () => {
+  await using bundle = await setup();
+  const copy = join(bundle.folder, "copy.db");
+  await backupStore(bundle.location, copy);
+  expect((await stat(copy)).mode & 0o777).toBe(0o600);
+});
+
+test("a store that can't be looked at is told from one that is not there", async () => {
+  await using bundle = await setup();
+  const location = { databaseUrl: null, home: join(bundle.folder, "other") };
+  await mkdir(location.home);
+  const file = join(location.home, "tasks.db");
+  const refusals = async () => {
+    const commands = [checkStore(location, null), backupStore(location, join(bundle.folder, "copy.db"))];
+    return (await Promise.allSettled(commands)).map((ended) => ended.status === "rejected" && ended.reason.message);
+  };
+  const both = (sentence: string) => [sentence, sentence];
+  expect(await refusals()).toEqual(both(`There is no task store in ${location.home}.`));
+  // A link to itself stands for what the system refuses: to root it refuses little else.
+  await symlink(file, file);
+  const advice = "Give it to the user that runs the server, or choose another folder (GENAI_HOME).";
+  expect(await refusals()).toEqual(both(`The task store ${file} can't be read (ELOOP). ${advice}`));
+  await rm(file);
+  await mkdir(file);
+  const folder = `${file} is a folder, not a task store. It was left as it is; move it away.`;
+  expect(await refusals()).toEqual(both(folder));
+  await expect(openTaskStore(location)).rejects.toEqual(new StoreRefused("not_ours", folder));
+  await expect(migrateStore(location)).rejects.toEqual(new StoreRefused("not_ours", folder));
 });
 
 test("backups into one file at once leave one whole copy and nothing else", async () => {

@@ -243,7 +243,7 @@ test("a sink inside of our network is never asked, and nobody is told its addres
   await bundle.round();
   expect(bundle.outbox.last("literal")).toMatchObject({
     state: "dead",
-    note: "10.0.0.1 is not on the public internet.",
+    note: "10.0.0.1 is not on the public internet. An administrator can allow it with EGRESS_ALLOW.",
   });
   expect(bundle.outbox.last("named")).toMatchObject({
     state: "waiting",

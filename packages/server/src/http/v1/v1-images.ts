@@ -1,6 +1,6 @@
 import type { Request } from "express";
 import type { TaskArtifact } from "../../tasks/stored-task.ts";
-import { baseUrl } from "../base-url.ts";
+import { baseUrl, publicUrlOf } from "../base-url.ts";
 import type { HttpAppOptions } from "../http-options.ts";
 import type { V1ImageUrl } from "./v1-view.ts";
 
@@ -15,7 +15,7 @@ export function v1Images(
 ): V1ImageUrl {
   let leftBytes = DATA_URL_BYTES_MAX;
   const kept = async (artifact: TaskArtifact): Promise<string> => {
-    const url = new URL(artifactUrl(artifact), `${baseUrl(request, settings.publicUrl)}/`).href;
+    const url = publicUrlOf(artifactUrl(artifact), baseUrl(request, settings.publicUrl));
     if (!settings.v1DataUrls) return url;
     leftBytes -= artifact.bytes ?? 0;
     if (leftBytes < 0) return url;

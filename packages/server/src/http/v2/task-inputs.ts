@@ -34,7 +34,7 @@ async function standardImage(image: V2InputImage | undefined, read: Read): Promi
   if (image === undefined) return null;
   if ("url" in image) return image;
   if (!("base64" in image)) return await read(image, "pipeline.image");
-  mustHaveUsableSize(headerOfBase64(image.base64), "pipeline.image.base64");
+  mustBeUsable(headerOfBase64(image.base64), "pipeline.image.base64");
   return image;
 }
 
@@ -46,7 +46,7 @@ async function graphImages(
   const named: [string, string][] = [];
   for (const [name, image] of Object.entries(images)) {
     const field = `pipeline.images.${name}`;
-    if (typeof image === "string") mustHaveUsableSize(headerOfBase64(image), field);
+    if (typeof image === "string") mustBeUsable(headerOfBase64(image), field);
     named.push([name, typeof image === "string" ? image : (await read(image, field)).base64]);
   }
   return Object.fromEntries(named);
@@ -59,13 +59,13 @@ async function picture(image: Reference, field: string, files: Files, readUpload
     throw new HttpRefusal("upload_not_found", { detail: `there is no upload ${image.uploadId}` });
   }
   const header = readImageHeader(bytes);
-  if (header === null) throw fieldRefusal(field, "is no PNG, JPEG, WebP, GIF or AVIF", "upload_not_an_image");
-  mustHaveUsableSize(header, field);
+  mustBeUsable(header, field);
   return { base64: bytes.toString("base64"), mime: header.mime };
 }
 
-/** A few bytes that claim more pixels than anybody can open would cost the node that opens them its memory. */
-function mustHaveUsableSize(header: ImageHeader | null, field: string): void {
-  if (header === null || hasUsableSize(header)) return;
+/** Refuses what is no picture. A few bytes that claim more pixels than anybody can open would cost the node that opens them its memory. */
+function mustBeUsable(header: ImageHeader | null, field: string): asserts header is ImageHeader {
+  if (header === null) throw fieldRefusal(field, "is no PNG, JPEG, WebP, GIF or AVIF", "upload_not_an_image");
+  if (hasUsableSize(header)) return;
   throw fieldRefusal(field, `a picture may have 1 to ${PIXELS_MAX} pixels`, "upload_not_an_image");
 }

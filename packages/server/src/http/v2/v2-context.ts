@@ -2,7 +2,7 @@ import { preferredWaitSeconds, type V2Task } from "@genai/protocol";
 import type { Request, Response } from "express";
 import type { Caller } from "../../identity/caller.ts";
 import type { StoredTask } from "../../tasks/stored-task.ts";
-import { baseUrl } from "../base-url.ts";
+import { baseUrl, publicUrlOf } from "../base-url.ts";
 import { headerToken } from "../caller-of.ts";
 import type { HttpAppOptions } from "../http-options.ts";
 import { HttpRefusal } from "../http-refusal.ts";
@@ -58,7 +58,7 @@ export class V2Context {
   }
 
   artifactUrl(request: Request): ArtifactUrl {
-    const base = `${baseUrl(request, this.options.settings.publicUrl)}/`;
-    return (artifact) => new URL(this.options.artifactUrl(artifact), base).href;
+    const base = baseUrl(request, this.options.settings.publicUrl);
+    return (artifact) => publicUrlOf(this.options.artifactUrl(artifact), base);
   }
 }

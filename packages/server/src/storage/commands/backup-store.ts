@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { errorCode, errorReason } from "../error-code.ts";
-import { connect, inspect } from "../sqlite/database-file.ts";
+import { connect, existingFile, inspect } from "../sqlite/database-file.ts";
 import { StoreRefused } from "../store-refused.ts";
 import type { StoreLocation } from "./store-location.ts";
 
 /** Copies a SQLite store into a new file, as it is at one moment, while the server works. The copy appears under its name when it
- *  is whole and on the disk. Artifacts are not in it.
+ *  is whole and on the disk, readable by its owner only. Artifacts are not in it.
  *  Throws {@link StoreRefused} for PostgreSQL, whose own tools do this, where the file exists or can't be written, or where the store is
  *  damaged; then nothing of the copy is left. */
 export async function backupStore(location: StoreLocation, target: string): Promise<void> {
@@ -17,8 +17,7 @@ export async function backupStore(location: StoreLocation, target: string): Prom
       'A PostgreSQL store is backed up with PostgreSQL\'s own tools: pg_dump --format=custom --schema=genai --file=FILE "$DATABASE_URL".';
     throw new StoreRefused("not_ours", message);
   }
-  const file = join(location.home, "tasks.db");
-  if (!existsSync(file)) throw new StoreRefused("unreachable", `There is no task store in ${location.home}.`);
+  const file = existingFile(location.home);
   const path = resolve(target);
   if (existsSync(path)) throw new StoreRefused("not_writable", `${path} exists, and a backup overwrites nothing.`);
   inspect(file);
@@ -26,6 +25,8 @@ export async function backupStore(location: StoreLocation, target: string): Prom
   const unfinished = `${path}.${randomUUID().slice(0, 8)}.unfinished`;
   let made = unfinished;
   try {
+    // Only for its owner, as the folder that it comes from.
+    await (await open(unfinished, "wx", 0o600)).close();
     copy(file, unfinished);
     await sync(unfinished);
     await rename(unfinished, path);

@@ -1,9 +1,7 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { ArtifactStore } from "../../artifacts/artifact-store.ts";
 import type { TaskArtifact } from "../../tasks/stored-task.ts";
 import { errorReason } from "../error-code.ts";
-import { connect, inspect } from "../sqlite/database-file.ts";
+import { connect, existingFile, inspect } from "../sqlite/database-file.ts";
 import { StoreRefused } from "../store-refused.ts";
 import { audits } from "./audits.ts";
 import type { StoreLocation } from "./store-location.ts";
@@ -20,7 +18,7 @@ export async function checkStore(
     const findings: string[] = [];
     for (const audit of audits(store.unclaimed)) {
       const found = Number((await store.rows(audit.sql))[0]?.found ?? 0);
-      if (found > 0) findings.push(`${found} ${audit.finding}.`);
+      if (found > 0) findings.push(`${audit.finding}: ${found}.`);
     }
     if (artifacts) findings.push(...(await missingArtifacts(store.rows, artifacts)));
     return findings;
@@ -38,8 +36,7 @@ interface OpenStore {
 }
 
 function openFile(home: string): OpenStore {
-  const file = join(home, "tasks.db");
-  if (!existsSync(file)) throw new StoreRefused("unreachable", `There is no task store in ${home}.`);
+  const file = existingFile(home);
   inspect(file, { thorough: true });
   const database = connect(file, { readonly: true });
   return {
@@ -89,5 +86,7 @@ async function missingArtifacts(rows: Rows, artifacts: Pick<ArtifactStore, "list
   if (named.size === 0) return [];
   for await (const { key } of artifacts.list("")) named.delete(key);
   const [first] = named;
-  return first === undefined ? [] : [`${named.size} artifacts that tasks name are missing, such as ${first}.`];
+  if (first === undefined) return [];
+  if (named.size === 1) return [`1 artifact that tasks name is missing: ${first}.`];
+  return [`${named.size} artifacts that tasks name are missing, such as ${first}.`];
 }

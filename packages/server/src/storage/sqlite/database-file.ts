@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { errorReason } from "../error-code.ts";
+import { errorCode, errorReason } from "../error-code.ts";
 import { FolderLock } from "../folder-lock.ts";
 import { StoreRefused } from "../store-refused.ts";
 import { SQLITE_MIGRATIONS } from "./migrations.ts";
@@ -36,14 +36,30 @@ export function connect(
   return database;
 }
 
+/** The store's file in a folder, which must be there. Throws {@link StoreRefused} where there is none, and where nobody can tell. */
+export function existingFile(folder: string): string {
+  const file = join(folder, "tasks.db");
+  try {
+    statSync(file);
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw unreadable(file, error);
+    throw new StoreRefused("unreachable", `There is no task store in ${folder}.`);
+  }
+  return file;
+}
+
 /** Looks at a file without changing it. Returns the number of its schema, 0 for none yet.
- *  Throws {@link StoreRefused} where it is damaged, somebody else's or from a newer program. */
+ *  Throws {@link StoreRefused} where it is damaged, somebody else's, from a newer program or can't be read. */
 export function inspect(file: string, options: { readonly thorough: boolean } = { thorough: false }): number {
-  const bytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-  if (bytes === 0) return 0;
-  checkHeader(file, bytes);
   let database: Database.Database | undefined;
   try {
+    const stats = statSync(file, { throwIfNoEntry: false });
+    if (stats?.isDirectory()) {
+      throw new StoreRefused("not_ours", `${file} is a folder, not a task store. It was left as it is; move it away.`);
+    }
+    const bytes = stats?.size ?? 0;
+    if (bytes === 0) return 0;
+    checkHeader(file, bytes);
     database = connect(file, { readonly: true });
     const schema = Number(database.pragma("user_version", { simple: true }));
     const owner = database.pragma("application_id", { simple: true });
@@ -59,6 +75,7 @@ export function inspect(file: string, options: { readonly thorough: boolean } = 
     return schema;
   } catch (error) {
     if (error instanceof StoreRefused) throw error;
+    if (errorCode(error) !== "" && !errorCode(error).startsWith("SQLITE_")) throw unreadable(file, error);
     throw damaged(file, errorReason(error), error);
   } finally {
     database?.close();
@@ -111,6 +128,11 @@ function checkHeader(file: string, bytes: number): void {
 
 function report(file: string, verdict: unknown): void {
   if (verdict !== "ok") throw damaged(file, String(verdict).split("\n")[0] ?? "");
+}
+
+function unreadable(file: string, error: unknown): StoreRefused {
+  const message = `The task store ${file} can't be read (${errorCode(error)}). Give it to the user that runs the server, or choose another folder (GENAI_HOME).`;
+  return new StoreRefused("unreachable", message, { cause: error });
 }
 
 function damaged(file: string, finding: string, cause?: unknown): StoreRefused {
