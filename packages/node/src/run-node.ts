@@ -94,6 +94,7 @@ async function live(flags: Flags, environment: Environment, logger: Logger, sign
     if (count > 1) client?.leave();
     else {
       client?.drain();
+      tellWhatIsWaitedFor(client, logger);
       setTimeout(() => client?.leave(), Math.min(2 ** 31 - 1, flags.drainTimeout * 1_000)).unref();
     }
   });
@@ -114,6 +115,17 @@ async function moveIn(flags: Flags, joinToken: string | null, logger: Logger, si
   // Pictures of a process that died between the engine and the spool.
   await rm(join(home, "scratch"), { recursive: true, force: true });
   return { lock, nodeId, token, ...(await Spool.open(join(home, "spool"))) };
+}
+
+/** Says why a node that runs nothing does not leave yet: what it has finished is being taken by the server, or will be soon. */
+function tellWhatIsWaitedFor(client: NodeClient | null, logger: Logger): void {
+  if (client === null) return;
+  const { phase, attempts } = client.status;
+  if (phase === "over" || attempts.length === 0 || attempts.some(({ state }) => state === "running")) return;
+  const results = attempts.length === 1 ? "1 result" : `${attempts.length} results`;
+  logger.info(
+    `waiting for ${results} to be taken by the server; a second signal ends at once, and what is not taken is kept`,
+  );
 }
 
 /** Probes the machine and its engine once and returns what the node would offer. Connects to nothing else. */
