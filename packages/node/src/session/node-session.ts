@@ -100,7 +100,7 @@ export class NodeSession {
         this.#opened();
         break;
       case "closed":
-        this.#closed(input.code);
+        this.#closed(input.code, input.reason);
         break;
       case "heard":
         this.#link.heard(this.#nowMs);
@@ -172,9 +172,9 @@ export class NodeSession {
     this.#send(frame);
   }
 
-  #closed(code: number | null): void {
+  #closed(code: number | null, reason = ""): void {
     if (this.#link.phase === "waiting") return;
-    this.#link.closed(this.#nowMs, code);
+    this.#link.closed(this.#nowMs, code, reason);
     this.#held.forgetWhatWasTold();
   }
 

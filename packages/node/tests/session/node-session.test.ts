@@ -1,3 +1,4 @@
+import { FOREIGN_NODE_ID } from "@genai/protocol";
 import { expect, test } from "@jest/globals";
 import { CAPABILITIES, Driver, newAttemptId, of, registered, result, sent, taskFrame } from "./support/driver.ts";
 
@@ -303,6 +304,15 @@ test("capabilities that do not fit a frame lose their node classes first, then m
   expect(told(["a"])).toMatchObject({ capabilities: { models: ["a"] } });
   const frame = told(Array.from({ length: 1_000 }, (_, i) => `model-${i}`));
   expect(Buffer.byteLength(JSON.stringify(frame))).toBeLessThanOrEqual(4_096);
+test("a node whose id belongs to another does not speak v1, and comes back in half a minute at least", () => {
+  const node = new Driver();
+  node.open();
+  node.feed({ type: "closed", code: 1008, reason: FOREIGN_NODE_ID });
+  expect(node.pass(29_999)).toEqual([]);
+  expect(of(node.pass(30_001), "connect")).toHaveLength(1);
+  expect(sent(node.feed({ type: "opened" }))).toMatchObject([{ type: "register", protocol: 2 }]);
+});
+
   expect(frame).toHaveProperty("capabilities.models.0", "model-0");
 });
 

@@ -20,6 +20,10 @@ export class StandInServer {
   /** Whether results and errors are acknowledged. */
   acknowledges = true;
   readonly #http: Server;
+  /** What stands before the path of the upload URLs of tasks; where it asks for pictures again, the path is alone. */
+  uploadOrigin = "";
+  /** With what it closes the connection of a node that registers; null where it takes it in. */
+  refusal: { readonly code: number; readonly reason: string } | null = null;
   #socket: WebSocket | null = null;
 
   private constructor(http: Server) {
@@ -109,6 +113,10 @@ export class StandInServer {
       switch (frame.type) {
         case "register":
           this.send({
+          if (this.refusal !== null) {
+            socket.close(this.refusal.code, this.refusal.reason);
+            break;
+          }
             type: "registered",
             protocol: 2,
             leaseMs: 30_000,
