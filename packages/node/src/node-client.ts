@@ -63,9 +63,9 @@ export class NodeClient {
       {
         progressed: (attemptId, value, stage) => this.#feed({ type: "progressed", attemptId, value, stage }),
         previewed: (attemptId, mime, bytes) => this.#feed({ type: "previewed", attemptId, mime, bytes }),
-        finished: (attemptId, final, traceparent) => {
-          this.#results.keep({ final, uploadUrl: null, traceparent });
-          this.#feed({ type: "finished", attemptId, final });
+        finished: (record) => {
+          this.#results.keep(record);
+          this.#feed({ type: "finished", attemptId: record.final.attemptId, final: record.final });
         },
         stopped: (attemptId) => this.#feed({ type: "stopped", attemptId }),
         engineDown: () => options.engineDown?.(),

@@ -68,6 +68,49 @@ test("an upload that failed is tried again in 5 s, without a new connection", ()
   expect(of(node.pass(1), "upload")).toHaveLength(1);
 });
 
+test("where uploads to a URL of this connection fail for a minute, the result is told without them, and a fresh URL has as long", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  node.finish(attemptId);
+  const results = (): number => {
+    node.feed({ type: "heard" });
+    const effects = [...node.feed({ type: "uploadFailed", attemptId }), ...node.pass(5_000)];
+    return sent(effects).filter(({ type }) => type === "result").length;
+  };
+  const tries = () => Array.from({ length: 13 }, results);
+  const once = [...Array.from({ length: 12 }, () => 0), 1];
+  expect(tries()).toEqual(once);
+  node.hear({ type: "upload", attemptId, uploadUrl: "http://server/new/{n}", missing: [0] });
+  expect(tries()).toEqual(once);
+});
+
+test("a URL of an earlier connection that fails is asked about at once, and on every connection from then on", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  node.finish(attemptId);
+  node.feed({ type: "closed", code: null });
+  expect(of(node.register(), "upload")).toHaveLength(1);
+  expect(sent(node.feed({ type: "uploadFailed", attemptId }))).toEqual([result(attemptId)]);
+  node.feed({ type: "closed", code: null });
+  const effects = node.register();
+  expect(of(effects, "upload")).toEqual([]);
+  expect(sent(effects)).toEqual([result(attemptId)]);
+  const fresh = { type: "upload" as const, attemptId, uploadUrl: "http://server/new/{n}", missing: [0] };
+  expect(of(node.hear(fresh), "upload")).toEqual([fresh]);
+  expect(sent(node.feed({ type: "uploaded", attemptId }))).toEqual([result(attemptId)]);
+});
+
+test("what an earlier process finished is asked about at once where its URL fails, and forgotten with its verdict", () => {
+  const attemptId = newAttemptId();
+  const node = new Driver({ kept: [{ final: result(attemptId), uploadUrl: "http://elsewhere/{n}" }] });
+  node.register();
+  expect(sent(node.feed({ type: "uploadFailed", attemptId }))).toEqual([result(attemptId)]);
+  expect(node.hear({ type: "ack", attemptId, verdict: "stale" })).toEqual([{ type: "forget", attemptId }]);
+  expect(node.session.attempts).toEqual([]);
+});
+
 test("pictures that the server misses are uploaded to its new URL, and the result is told again", () => {
   const node = new Driver();
   node.register();
@@ -261,6 +304,15 @@ test.each([
   expect(of(node.pass(30_001), "connect")).toHaveLength(1);
 });
 
+test("a node whose id belongs to another does not speak v1, and comes back in half a minute at least", () => {
+  const node = new Driver();
+  node.open();
+  node.feed({ type: "closed", code: 1008, reason: FOREIGN_NODE_ID });
+  expect(node.pass(29_999)).toEqual([]);
+  expect(of(node.pass(30_001), "connect")).toHaveLength(1);
+  expect(sent(node.feed({ type: "opened" }))).toMatchObject([{ type: "register", protocol: 2 }]);
+});
+
 test("a server that goes away for a moment is come back to when it says", () => {
   const node = new Driver();
   node.register();
@@ -304,15 +356,6 @@ test("capabilities that do not fit a frame lose their node classes first, then m
   expect(told(["a"])).toMatchObject({ capabilities: { models: ["a"] } });
   const frame = told(Array.from({ length: 1_000 }, (_, i) => `model-${i}`));
   expect(Buffer.byteLength(JSON.stringify(frame))).toBeLessThanOrEqual(4_096);
-test("a node whose id belongs to another does not speak v1, and comes back in half a minute at least", () => {
-  const node = new Driver();
-  node.open();
-  node.feed({ type: "closed", code: 1008, reason: FOREIGN_NODE_ID });
-  expect(node.pass(29_999)).toEqual([]);
-  expect(of(node.pass(30_001), "connect")).toHaveLength(1);
-  expect(sent(node.feed({ type: "opened" }))).toMatchObject([{ type: "register", protocol: 2 }]);
-});
-
   expect(frame).toHaveProperty("capabilities.models.0", "model-0");
 });
 
