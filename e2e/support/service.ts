@@ -44,10 +44,10 @@ export class Service implements AsyncDisposable {
     return this.#server;
   }
 
-  /** Starts the server, again where it has ended, on the same folder and port. */
-  async startServer(): Promise<void> {
+  /** Starts the server, again where it has ended, on the same folder and port; `env` beside what it had at first. */
+  async startServer(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const server = new Program("server", {
-      env: { HTTP_PORT: String(this.port), GENAI_HOME: this.home, LOG_LEVEL: "warn", ...this.#env },
+      env: { HTTP_PORT: String(this.port), GENAI_HOME: this.home, LOG_LEVEL: "warn", ...this.#env, ...env },
     });
     this.#server = server;
     await until("the server answers", () => {

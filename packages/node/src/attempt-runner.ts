@@ -7,14 +7,14 @@ import { nodeFault, taskFault } from "./engines/failed-outcome.ts";
 import { TaskRefused } from "./engines/task-refused.ts";
 import { fetchPipeline } from "./fetch-pipeline.ts";
 import type { AttemptOrder, FinalFrame, PreviewMime } from "./session/node-input.ts";
-import type { Spool } from "./spool/spool.ts";
+import type { Spool, SpoolRecord } from "./spool/spool.ts";
 
 /** Receives what happens to attempts. */
 export interface RunnerReport {
   progressed(attemptId: string, value: number, stage: string): void;
   previewed(attemptId: string, mime: PreviewMime, bytes: Uint8Array): void;
-  /** The result is on disk. `traceparent` is that of the run's span, from which the delivery continues. */
-  finished(attemptId: string, final: FinalFrame, traceparent: string | null): void;
+  /** The result is on disk. Its `traceparent` is that of the run's span, from which the delivery continues. */
+  finished(record: SpoolRecord): void;
   /** It stopped because it was told to. */
   stopped(attemptId: string): void;
   /** The engine went down during an attempt; called before `finished`. */
@@ -88,7 +88,7 @@ export class AttemptRunner {
     );
     const how = final.type === "error" ? { code: final.code } : { artifacts: final.artifacts.length };
     this.#logger.info({ attemptId, tookMs, ...how }, final.type === "error" ? "attempt failed" : "attempt succeeded");
-    this.#report.finished(attemptId, final, span.traceparent);
+    this.#report.finished({ final, uploadUrl: order.uploadUrl, traceparent: span.traceparent });
   }
 
   async #outcome(

@@ -22,7 +22,9 @@ export class FinishedResults {
   readonly #records = new Map<string, SpoolRecord>();
   /** From the disk of the node to the server's acknowledgement. */
   readonly #deliveries = new Map<string, Span>();
-  readonly #uploads = new Map<string, AbortController>();
+  readonly #uploads = new Map<string, { readonly uploadUrl: string; readonly controller: AbortController }>();
+  /** Records that are being written again, by attempt. */
+  readonly #writes = new Map<string, Promise<void>>();
   readonly #removals = new Set<Promise<void>>();
 
   constructor(options: {
@@ -52,39 +54,54 @@ export class FinishedResults {
     return this.#records.get(attemptId)?.final;
   }
 
-  /** Uploads pictures. False where that has to be tried again; null where an upload of the same attempt is under way, whose end is
-   *  told to whoever began it. What the server does not want counts as uploaded: it says so in its answer to the result. */
+  /** Uploads pictures. False where that has to be tried again; null where another upload of the same attempt is under way, whose end is told
+   *  to whoever began it, or where it was stopped. A fresh URL stops an upload to an earlier one. What the server does not want counts as
+   *  uploaded: it says so in its answer to the result. */
   async upload({ attemptId, uploadUrl, missing }: UploadOrder): Promise<boolean | null> {
-    const { final, traceparent } = this.#records.get(attemptId) ?? { final: null, traceparent: null };
-    if (final?.type !== "result" || uploadUrl === null) return true;
-    if (this.#uploads.has(attemptId)) return null;
+    const record = this.#records.get(attemptId);
+    if (record?.final.type !== "result" || uploadUrl === null) return true;
+    const { final, traceparent } = record;
+    const underWay = this.#uploads.get(attemptId);
+    if (underWay?.uploadUrl === uploadUrl) return null;
+    underWay?.controller.abort();
     const controller = new AbortController();
-    this.#uploads.set(attemptId, controller);
+    const { signal } = controller;
+    this.#uploads.set(attemptId, { uploadUrl, controller });
     try {
+      await this.#keepUrl({ ...record, uploadUrl });
       for (const n of missing ?? final.artifacts.keys()) {
-        const outcome = await this.#uploadOne(final, n, { uploadUrl, traceparent, signal: controller.signal });
-        if (outcome === "refused") return true;
-        if (outcome === "failed") {
-          this.#logger.warn({ attemptId, n }, "an upload failed; it is tried again later");
-          return false;
+        if (signal.aborted) return null;
+        const url = this.#resolveUrl(uploadUrl.replace("{n}", String(n)));
+        const outcome = await this.#uploadOne(final, n, { url, traceparent, signal });
+        if (signal.aborted) return null;
+        if (outcome.type === "uploaded") continue;
+        const facts = { attemptId, n, host: new URL(url).origin, reason: outcome.reason };
+        if (outcome.type === "refused") {
+          this.#logger.warn(facts, "an upload was refused; the server is asked about it");
+          return true;
         }
+        this.#logger.warn(facts, "an upload failed; it is tried again later");
+        return false;
       }
     } catch (error) {
+      if (signal.aborted) return null;
       this.#logger.error({ err: error, attemptId }, "a kept picture can't be read");
     } finally {
-      this.#uploads.delete(attemptId);
+      if (this.#uploads.get(attemptId)?.controller === controller) this.#uploads.delete(attemptId);
     }
     return true;
   }
 
   /** It is delivered, or nobody wants it: removes it from the disk, and stops its upload. */
   forget(attemptId: string): void {
-    this.#uploads.get(attemptId)?.abort();
+    this.#uploads.get(attemptId)?.controller.abort();
     this.#records.delete(attemptId);
     this.#deliveries.get(attemptId)?.end();
     this.#deliveries.delete(attemptId);
-    const removal = this.#spool
-      .remove(attemptId)
+    const written = this.#writes.get(attemptId) ?? Promise.resolve();
+    this.#writes.delete(attemptId);
+    const removal = written
+      .then(() => this.#spool.remove(attemptId))
       .catch((error: unknown) => {
         this.#logger.warn({ err: error, attemptId }, "a delivered result could not be removed");
       })
@@ -97,26 +114,42 @@ export class FinishedResults {
     await Promise.all(this.#removals);
   }
 
+  /** Writes a record with another URL than it has on the disk, so that the next process begins with that. */
+  async #keepUrl(record: SpoolRecord): Promise<void> {
+    const { attemptId } = record.final;
+    if (this.#records.get(attemptId)?.uploadUrl === record.uploadUrl) return;
+    this.#records.set(attemptId, record);
+    const before = this.#writes.get(attemptId) ?? Promise.resolve();
+    const write = before
+      .then(() => this.#spool.writeRecord(attemptId, record))
+      .catch((error: unknown) => {
+        // This process has it in memory, and the next one asks for another.
+        this.#logger.warn({ err: error, attemptId }, "a fresh upload URL could not be written to the disk");
+      });
+    this.#writes.set(attemptId, write);
+    await write;
+  }
+
   async #uploadOne(
     { attemptId, artifacts }: ResultFrame,
     n: number,
-    options: { readonly uploadUrl: string; readonly traceparent: string | null; readonly signal: AbortSignal },
+    options: { readonly url: string; readonly traceparent: string | null; readonly signal: AbortSignal },
   ): Promise<UploadOutcome> {
     const artifact = artifacts[n];
-    if (artifact === undefined) return "uploaded";
-    const url = this.#resolveUrl(options.uploadUrl.replace("{n}", String(n)));
+    if (artifact === undefined) return { type: "uploaded" };
     const span = this.#tracing.start("upload", {
       parent: options.traceparent,
       kind: "client",
       attributes: { "genai.attempt.id": attemptId, "genai.artifact": n, "genai.bytes": artifact.bytes },
     });
-    let outcome: UploadOutcome = "failed";
+    let failure: "refused" | "failed" | null = "failed";
     try {
       const path = this.#spool.artifactPath(attemptId, n);
-      outcome = await upload(path, url, { ...artifact, traceparent: span.traceparent }, options.signal);
+      const outcome = await upload(path, options.url, { ...artifact, traceparent: span.traceparent }, options.signal);
+      failure = outcome.type === "uploaded" ? null : outcome.type;
       return outcome;
     } finally {
-      span.end({ failure: outcome === "uploaded" ? null : outcome });
+      span.end({ failure });
     }
   }
 }

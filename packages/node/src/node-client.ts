@@ -1,4 +1,4 @@
-import { type Capabilities, PREVIEW_BYTES_MAX } from "@genai/protocol";
+import { type Capabilities, FOREIGN_NODE_ID, PREVIEW_BYTES_MAX } from "@genai/protocol";
 import type { Tracing } from "@genai/tracing";
 import type { Logger } from "pino";
 import { WebSocket } from "ws";
@@ -48,6 +48,7 @@ export class NodeClient {
   #socket: WebSocket | null = null;
   #timer: NodeJS.Timeout | null = null;
   #over: (() => void) | null = null;
+  #isWarnedOfId = false;
 
   constructor(options: NodeClientOptions) {
     this.#options = options;
@@ -62,9 +63,9 @@ export class NodeClient {
       {
         progressed: (attemptId, value, stage) => this.#feed({ type: "progressed", attemptId, value, stage }),
         previewed: (attemptId, mime, bytes) => this.#feed({ type: "previewed", attemptId, mime, bytes }),
-        finished: (attemptId, final, traceparent) => {
-          this.#results.keep({ final, uploadUrl: null, traceparent });
-          this.#feed({ type: "finished", attemptId, final });
+        finished: (record) => {
+          this.#results.keep(record);
+          this.#feed({ type: "finished", attemptId: record.final.attemptId, final: record.final });
         },
         stopped: (attemptId) => this.#feed({ type: "stopped", attemptId }),
         engineDown: () => options.engineDown?.(),
@@ -200,10 +201,23 @@ export class NodeClient {
     socket.on("close", (code, reason) => {
       if (!isCurrent()) return;
       this.#socket = null;
-      logger.info({ code, reason: reason.toString() }, "disconnected");
+      const said = reason.toString();
+      logger.info({ code, reason: said }, "disconnected");
+      if (code === 1008 && said === FOREIGN_NODE_ID) this.#warnOfId();
       // 1006 is no code of the server's: the connection broke.
-      this.#feed({ type: "closed", code: code === 1006 ? null : code });
+      this.#feed({ type: "closed", code: code === 1006 ? null : code, reason: said });
     });
+  }
+
+  /** Once: it comes back every minute. */
+  #warnOfId(): void {
+    if (this.#isWarnedOfId) return;
+    this.#isWarnedOfId = true;
+    const { nodeId, logger } = this.#options;
+    logger.warn(
+      { nodeId },
+      "the server refused this node's id, which another node has: give this one its own with --node-id",
+    );
   }
 
   #closeSocket(code: number, reason: string): void {

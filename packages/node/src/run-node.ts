@@ -8,10 +8,11 @@ import { createEngine } from "./create-engine.ts";
 import { EngineWatch } from "./engine-watch.ts";
 import { lockHome } from "./home-lock.ts";
 import { readJoinToken } from "./join-token.ts";
+import { logLevel } from "./log-level.ts";
 import { findGpu } from "./machine/gpu.ts";
 import { capabilitiesOf } from "./node-capabilities.ts";
 import { NodeClient } from "./node-client.ts";
-import { readNodeId } from "./node-home.ts";
+import { homeFault, makeHome, readNodeId } from "./node-home.ts";
 import { readNodeKey } from "./node-key.ts";
 import { provision } from "./provisioning.ts";
 import { Spool } from "./spool/spool.ts";
@@ -25,7 +26,8 @@ const PROBE_TIMEOUT_MS = 20_000;
 
 /** Runs the node until it has left the server, or was told to stop before it connected. */
 export async function runNode(flags: Flags, environment: Environment): Promise<void> {
-  const logger = pino({ level: environment.LOG_LEVEL || "info", base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  const level = logLevel(environment.LOG_LEVEL);
+  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime });
   const signals = new SignalCount();
   try {
     await live(flags, environment, logger, signals);
@@ -37,14 +39,13 @@ export async function runNode(flags: Flags, environment: Environment): Promise<v
 
 async function live(flags: Flags, environment: Environment, logger: Logger, signals: SignalCount): Promise<void> {
   await provision(environment.PROVISIONING_SCRIPT, logger, signals.first);
-  const lock = await lockHome(flags.home, logger);
-  const nodeId = flags.nodeId ?? (await readNodeId(flags.home));
-  const { home, slots, once, backend = "" } = flags;
+  const { slots, once, backend = "" } = flags;
   const joinToken = await readJoinToken(flags);
-  const token = await readNodeKey({ home, backend, nodeId, token: joinToken, logger, signal: signals.first });
-  // Pictures of a process that died between the engine and the spool.
-  await rm(join(flags.home, "scratch"), { recursive: true, force: true });
-  const { spool, kept } = await Spool.open(join(flags.home, "spool"));
+  const { lock, nodeId, token, spool, kept } = await moveIn(flags, joinToken, logger, signals.first).catch(
+    (error: unknown) => {
+      throw homeFault(flags.home, error);
+    },
+  );
   const engine = createEngine(flags);
   const gpu = isTrue(environment.CPU) ? null : await findGpu();
   let client: NodeClient | null = null;
@@ -93,6 +94,7 @@ async function live(flags: Flags, environment: Environment, logger: Logger, sign
     if (count > 1) client?.leave();
     else {
       client?.drain();
+      tellWhatIsWaitedFor(client, logger);
       setTimeout(() => client?.leave(), Math.min(2 ** 31 - 1, flags.drainTimeout * 1_000)).unref();
     }
   });
@@ -101,6 +103,29 @@ async function live(flags: Flags, environment: Environment, logger: Logger, sign
   await status?.close();
   await tracing.close();
   lock?.close();
+}
+
+/** Takes the node's home, and reads what is in it. */
+async function moveIn(flags: Flags, joinToken: string | null, logger: Logger, signal: AbortSignal) {
+  const { home, backend = "" } = flags;
+  await makeHome(home);
+  const lock = await lockHome(home, logger);
+  const nodeId = flags.nodeId ?? (await readNodeId(home));
+  const token = await readNodeKey({ home, backend, nodeId, token: joinToken, logger, signal });
+  // Pictures of a process that died between the engine and the spool.
+  await rm(join(home, "scratch"), { recursive: true, force: true });
+  return { lock, nodeId, token, ...(await Spool.open(join(home, "spool"))) };
+}
+
+/** Says why a node that runs nothing does not leave yet: what it has finished is being taken by the server, or will be soon. */
+function tellWhatIsWaitedFor(client: NodeClient | null, logger: Logger): void {
+  if (client === null) return;
+  const { phase, attempts } = client.status;
+  if (phase === "over" || attempts.length === 0 || attempts.some(({ state }) => state === "running")) return;
+  const results = attempts.length === 1 ? "1 result" : `${attempts.length} results`;
+  logger.info(
+    `waiting for ${results} to be taken by the server; a second signal ends at once, and what is not taken is kept`,
+  );
 }
 
 /** Probes the machine and its engine once and returns what the node would offer. Connects to nothing else. */

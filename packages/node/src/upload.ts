@@ -4,12 +4,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DirectUploadTarget } from "@genai/protocol";
 import { request } from "undici";
 
-/** What came of an upload. `refused`: the server wants nothing of this attempt any more. `failed`: try again later. */
-export type UploadOutcome = "uploaded" | "refused" | "failed";
+/** What came of an upload. `refused`: the server does not take it by this URL. `failed`: try again later. `reason` is a status, as `status 502`, or
+ *  the code of what went wrong, as `ECONNREFUSED`. */
+export type UploadOutcome =
+  | { readonly type: "uploaded" }
+  | { readonly type: "refused" | "failed"; readonly reason: string };
 
 const TRIES = 4;
 /** For the answer, and between two pieces of the body. */
 const STALL_MS = 30_000;
+const STOPPED: UploadOutcome = { type: "failed", reason: "stopped" };
 
 /** Puts a file to a signed URL of the server. Where that says `direct=1` the server is asked first, and the file goes to where it says;
  *  should that not work, the server takes it after all. Answers of 4xx are final but for 408, 425 and 429; everything else is tried again
@@ -23,19 +27,29 @@ export async function upload(
   const { size } = await stat(path);
   if (new URL(url).searchParams.has("direct")) {
     const uploaded = await putDirectly(path, size, url, picture, signal).catch(() => false);
-    if (uploaded) return "uploaded";
-    if (signal.aborted) return "failed";
+    if (uploaded) return { type: "uploaded" };
+    if (signal.aborted) return STOPPED;
   }
   const trace = picture.traceparent === null ? {} : { traceparent: picture.traceparent };
   const headers = { "content-type": picture.mime, "content-length": String(size), ...trace };
+  let reason = "";
   for (let attempt = 1; attempt <= TRIES; attempt++) {
-    const status = await put(path, url, headers, signal).catch(() => null);
-    if (signal.aborted) return "failed";
-    if (status !== null && status < 300) return "uploaded";
-    if (status !== null && status >= 400 && status < 500 && ![408, 425, 429].includes(status)) return "refused";
+    const status = await put(path, url, headers, signal).catch((error: unknown) => reasonOf(error));
+    if (signal.aborted) return STOPPED;
+    reason = typeof status === "number" ? `status ${status}` : status;
+    if (typeof status === "number") {
+      if (status < 300) return { type: "uploaded" };
+      if (status >= 400 && status < 500 && ![408, 425, 429].includes(status)) return { type: "refused", reason };
+    }
     if (attempt < TRIES) await sleep(250 * 2 ** attempt, undefined, { signal }).catch(() => {});
   }
-  return "failed";
+  return { type: "failed", reason };
+}
+
+/** Never the URL, which is a permission. */
+function reasonOf(error: unknown): string {
+  const { code, name } = error as { readonly code?: string; readonly name?: string };
+  return code ?? name ?? "unknown";
 }
 
 async function putDirectly(

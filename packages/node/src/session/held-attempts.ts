@@ -8,6 +8,10 @@ export interface Held {
   readonly overV1: boolean;
   /** Where its pictures are uploaded, with `{n}` for their number; the latest URL from the server. Null over v1. */
   uploadUrl: string | null;
+  /** That URL came on an earlier connection. Its server may have moved, or closed the attempt. */
+  uploadUrlIsOld: boolean;
+  /** Since when uploads to that URL fail; null while none has. */
+  uploadFailsSinceMs: number | null;
   state: "running" | "finished";
   /** 0 to 1, never falling. */
   progress: number;
@@ -29,6 +33,8 @@ export class HeldAttempts {
       attemptId,
       overV1,
       uploadUrl,
+      uploadUrlIsOld: false,
+      uploadFailsSinceMs: null,
       state: "running",
       progress: 0,
       progressSentAtMs: Number.NEGATIVE_INFINITY,
@@ -41,7 +47,8 @@ export class HeldAttempts {
   /** Adds an attempt that an earlier process of this node finished. One received over v1 has no upload URL. */
   keep(final: FinalFrame, uploadUrl: string | null): void {
     this.take(final.attemptId, uploadUrl, uploadUrl === null);
-    this.finish(final.attemptId, final);
+    const held = this.finish(final.attemptId, final);
+    if (held !== null) held.uploadUrlIsOld = true;
   }
 
   /** Its result is on disk. Null where it is not held. */
@@ -86,7 +93,10 @@ export class HeldAttempts {
 
   /** Starts over for a new socket, on which nothing was sent yet. */
   forgetWhatWasTold(): void {
-    for (const held of this.#byId.values()) held.tellAtMs = Number.POSITIVE_INFINITY;
+    for (const held of this.#byId.values()) {
+      held.tellAtMs = Number.POSITIVE_INFINITY;
+      held.uploadUrlIsOld = true;
+    }
   }
 
   nextTellAtMs(): number {

@@ -1,3 +1,4 @@
+import { FOREIGN_NODE_ID } from "@genai/protocol";
 import { fraction, reconnectDelayMs } from "./reconnect-backoff.ts";
 
 /** State of the connection to the server. */
@@ -72,13 +73,14 @@ export class Link {
     this.#heardAtMs = nowMs;
   }
 
-  /** The socket is gone; `code` is what the server closed it with, or null. */
-  closed(nowMs: number, code: number | null): void {
+  /** The socket is gone; `code` and `reason` are what the server closed it with, or null and nothing. */
+  closed(nowMs: number, code: number | null, reason: string): void {
+    const isForeignId = code === POLICY && reason === FOREIGN_NODE_ID;
     // A server that knows only v1 misses the metadata in our register, and says so.
-    if (this.#phase === "registering") this.#speaksV1Next = code === POLICY;
+    if (this.#phase === "registering") this.#speaksV1Next = code === POLICY && !isForeignId;
     const wasGood = this.isOpen && nowMs - this.#sinceMs >= GOOD_MS;
     this.#failures = wasGood ? 1 : this.#failures + 1;
-    const sentAway = code === TRY_LATER || code === REPLACED;
+    const sentAway = code === TRY_LATER || code === REPLACED || isForeignId;
     // Less a jitter of up to half, as every wait.
     const sentAwayMs = SENT_AWAY_MS * (1 - fraction(`${this.#salt}/away/${this.#failures}`) / 2);
     this.wait(nowMs, sentAway ? sentAwayMs : reconnectDelayMs(this.#failures, this.#salt));

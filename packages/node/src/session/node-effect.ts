@@ -22,7 +22,7 @@ export type NodeEffect =
   /** Stop the engine's work on it. */
   | { readonly type: "abort"; readonly attemptId: string }
   /** Put these pictures (null: all) where the attempt's upload URL says, then feed `uploaded` or
-   *  `uploadFailed`. Asked again after each reconnect, and while it is under way. */
+   *  `uploadFailed`. Asked again after each reconnect, and while it is under way; another URL than the one under way replaces it. */
   | {
       readonly type: "upload";
       readonly attemptId: string;

@@ -16,8 +16,8 @@ export type NodeInput =
   | { readonly type: "started" }
   /** The socket is open. */
   | { readonly type: "opened" }
-  /** The socket is gone, or could not be opened. `code`: what the server closed it with, or null. */
-  | { readonly type: "closed"; readonly code: number | null }
+  /** The socket is gone, or could not be opened. `code` and `reason`: what the server closed it with, or null and nothing. */
+  | { readonly type: "closed"; readonly code: number | null; readonly reason?: string }
   /** Any byte came. */
   | { readonly type: "heard" }
   | { readonly type: "frame"; readonly frame: ServerFrame }

@@ -23,6 +23,9 @@ export interface NodeSessionOptions {
 const RESEND_MS = 30_000;
 /** An upload that failed is tried again after this long. */
 const UPLOAD_AGAIN_MS = 5_000;
+/** Where uploads to a URL of this connection fail for this long, the result is sent without them, so that the server says where else, or that nobody
+ *  wants it. Four times that, with the server's three fresh URLs, ends the attempt: longer than a proxy or a store takes to restart. */
+const UPLOAD_FAILS_MS = 60_000;
 /** Progress is told at most so often for each attempt. */
 const PROGRESS_EVERY_MS = 200;
 /** Attempts that one heartbeat may list. */
@@ -100,7 +103,7 @@ export class NodeSession {
         this.#opened();
         break;
       case "closed":
-        this.#closed(input.code);
+        this.#closed(input.code, input.reason);
         break;
       case "heard":
         this.#link.heard(this.#nowMs);
@@ -172,9 +175,9 @@ export class NodeSession {
     this.#send(frame);
   }
 
-  #closed(code: number | null): void {
+  #closed(code: number | null, reason = ""): void {
     if (this.#link.phase === "waiting") return;
-    this.#link.closed(this.#nowMs, code);
+    this.#link.closed(this.#nowMs, code, reason);
     this.#held.forgetWhatWasTold();
   }
 
@@ -327,6 +330,8 @@ export class NodeSession {
     const held = this.#held.finished(attemptId);
     if (held === undefined) return;
     held.uploadUrl = uploadUrl;
+    held.uploadUrlIsOld = false;
+    held.uploadFailsSinceMs = null;
     held.uploaded = false;
     held.tellAtMs = Number.POSITIVE_INFINITY;
     this.#effects.push({ type: "upload", attemptId, uploadUrl, missing });
@@ -369,13 +374,17 @@ export class NodeSession {
 
   #uploadFailed(attemptId: string): void {
     const held = this.#held.finished(attemptId);
-    if (held !== undefined && !held.uploaded) held.tellAtMs = this.#nowMs + UPLOAD_AGAIN_MS;
+    if (held === undefined || held.uploaded) return;
+    held.uploadFailsSinceMs ??= this.#nowMs;
+    const hasFailedLong = this.#nowMs >= held.uploadFailsSinceMs + UPLOAD_FAILS_MS;
+    if (this.#link.phase === "registered" && (held.uploadUrlIsOld || hasFailedLong)) this.#sendFinal(held);
+    else held.tellAtMs = this.#nowMs + UPLOAD_AGAIN_MS;
   }
 
   /** Sends the result of an attempt, or has its pictures uploaded first. Does nothing without a connection. */
   #tell(held: Held): void {
-    const { attemptId, final, uploadUrl } = held;
-    if (final === null) return;
+    const { attemptId, uploadUrl } = held;
+    if (held.final === null) return;
     held.tellAtMs = Number.POSITIVE_INFINITY;
     if (this.#link.phase === "v1") {
       // What a protocol-2 server gave waits for that server: as a v1 frame it would be taken for delivered once it is sent.
@@ -386,13 +395,18 @@ export class NodeSession {
         this.#forget(attemptId);
         return;
       }
-      if (!held.uploaded) {
-        this.#effects.push({ type: "upload", attemptId, uploadUrl, missing: null });
-        return;
-      }
-      held.tellAtMs = this.#nowMs + RESEND_MS;
-      this.#send(final);
+      // A URL of an earlier connection that has failed already is not tried again: the answer to the result has a fresh one.
+      const mayUpload = !held.uploadUrlIsOld || held.uploadFailsSinceMs === null;
+      if (!held.uploaded && mayUpload) this.#effects.push({ type: "upload", attemptId, uploadUrl, missing: null });
+      else this.#sendFinal(held);
     }
+  }
+
+  /** Sends the result as it is. Where its pictures are not on the server, the answer is where to upload them, or that nobody wants it. */
+  #sendFinal(held: Held): void {
+    if (held.final === null) return;
+    held.tellAtMs = this.#nowMs + RESEND_MS;
+    this.#send(held.final);
   }
 
   #drain(): void {

@@ -158,6 +158,23 @@ test("without its server a node goes on, keeps the result over its own restart, 
   }
 }, 60_000);
 
+test("SIGTERM says how many results are waited for; a second one ends at once, and they are kept", async () => {
+  await using server = await StandInServer.start();
+  server.acknowledges = false;
+  await using node = new NodeProcess([...TEST, "-b", server.backend]);
+  await server.frame("register");
+  server.task(randomUUID(), STANDARD);
+  await server.frame("result");
+  node.program.signal("SIGTERM");
+  await until("a word in the log", () =>
+    node.program.output.includes("waiting for 1 result to be taken by the server"),
+  );
+  expect(node.program.hasEnded).toBe(false);
+  node.program.signal("SIGTERM");
+  expect(await node.ended()).toBe(0);
+  expect(readdirSync(join(node.home, "spool"))).toHaveLength(1);
+}, 60_000);
+
 test("a second node in the same home does not start, and one after a kill does", async () => {
   await using server = await StandInServer.start();
   using home = folder();

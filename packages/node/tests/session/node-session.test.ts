@@ -1,3 +1,4 @@
+import { FOREIGN_NODE_ID } from "@genai/protocol";
 import { expect, test } from "@jest/globals";
 import { CAPABILITIES, Driver, newAttemptId, of, registered, result, sent, taskFrame } from "./support/driver.ts";
 
@@ -65,6 +66,49 @@ test("an upload that failed is tried again in 5 s, without a new connection", ()
   node.feed({ type: "uploadFailed", attemptId });
   expect(of(node.pass(4_999), "upload")).toEqual([]);
   expect(of(node.pass(1), "upload")).toHaveLength(1);
+});
+
+test("where uploads to a URL of this connection fail for a minute, the result is told without them, and a fresh URL has as long", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  node.finish(attemptId);
+  const results = (): number => {
+    node.feed({ type: "heard" });
+    const effects = [...node.feed({ type: "uploadFailed", attemptId }), ...node.pass(5_000)];
+    return sent(effects).filter(({ type }) => type === "result").length;
+  };
+  const tries = () => Array.from({ length: 13 }, results);
+  const once = [...Array.from({ length: 12 }, () => 0), 1];
+  expect(tries()).toEqual(once);
+  node.hear({ type: "upload", attemptId, uploadUrl: "http://server/new/{n}", missing: [0] });
+  expect(tries()).toEqual(once);
+});
+
+test("a URL of an earlier connection that fails is asked about at once, and on every connection from then on", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  node.finish(attemptId);
+  node.feed({ type: "closed", code: null });
+  expect(of(node.register(), "upload")).toHaveLength(1);
+  expect(sent(node.feed({ type: "uploadFailed", attemptId }))).toEqual([result(attemptId)]);
+  node.feed({ type: "closed", code: null });
+  const effects = node.register();
+  expect(of(effects, "upload")).toEqual([]);
+  expect(sent(effects)).toEqual([result(attemptId)]);
+  const fresh = { type: "upload" as const, attemptId, uploadUrl: "http://server/new/{n}", missing: [0] };
+  expect(of(node.hear(fresh), "upload")).toEqual([fresh]);
+  expect(sent(node.feed({ type: "uploaded", attemptId }))).toEqual([result(attemptId)]);
+});
+
+test("what an earlier process finished is asked about at once where its URL fails, and forgotten with its verdict", () => {
+  const attemptId = newAttemptId();
+  const node = new Driver({ kept: [{ final: result(attemptId), uploadUrl: "http://elsewhere/{n}" }] });
+  node.register();
+  expect(sent(node.feed({ type: "uploadFailed", attemptId }))).toEqual([result(attemptId)]);
+  expect(node.hear({ type: "ack", attemptId, verdict: "stale" })).toEqual([{ type: "forget", attemptId }]);
+  expect(node.session.attempts).toEqual([]);
 });
 
 test("pictures that the server misses are uploaded to its new URL, and the result is told again", () => {
@@ -258,6 +302,15 @@ test.each([
   node.feed({ type: "closed", code });
   expect(of(node.pass(29_999), "connect")).toEqual([]);
   expect(of(node.pass(30_001), "connect")).toHaveLength(1);
+});
+
+test("a node whose id belongs to another does not speak v1, and comes back in half a minute at least", () => {
+  const node = new Driver();
+  node.open();
+  node.feed({ type: "closed", code: 1008, reason: FOREIGN_NODE_ID });
+  expect(node.pass(29_999)).toEqual([]);
+  expect(of(node.pass(30_001), "connect")).toHaveLength(1);
+  expect(sent(node.feed({ type: "opened" }))).toMatchObject([{ type: "register", protocol: 2 }]);
 });
 
 test("a server that goes away for a moment is come back to when it says", () => {

@@ -8,7 +8,8 @@ import { type WebSocket, WebSocketServer } from "ws";
 
 type FrameOf<Type extends NodeFrame["type"]> = Extract<NodeFrame, { type: Type }>;
 
-/** A server of protocol 2 that says what a test tells it to: it registers nodes, takes uploads and acknowledges results. */
+/** A server of protocol 2 that says what a test tells it to: it registers nodes, takes uploads, asks for pictures that it misses and acknowledges
+ *  results. */
 export class StandInServer {
   /** Every frame that came, each held against its schema. */
   readonly frames: NodeFrame[] = [];
@@ -19,6 +20,10 @@ export class StandInServer {
   readonly tokens: (string | undefined)[] = [];
   /** Whether results and errors are acknowledged. */
   acknowledges = true;
+  /** What stands before the path of the upload URLs of tasks; where it asks for pictures again, the path is alone. */
+  uploadOrigin = "";
+  /** With what it closes the connection of a node that registers; null where it takes it in. */
+  refusal: { readonly code: number; readonly reason: string } | null = null;
   readonly #http: Server;
   #socket: WebSocket | null = null;
 
@@ -72,18 +77,18 @@ export class StandInServer {
   }
 
   abort(attemptId: string): void {
-    this.send({ type: "abort", attemptId: taskOf(attemptId).attemptId, reason: "canceled" });
+    this.send({ type: "abort", attemptId: this.#taskOf(attemptId).attemptId, reason: "canceled" });
   }
 
   task(attemptId: string, pipeline: Pipeline): void {
-    this.send({ ...taskOf(attemptId), pipeline });
+    this.send({ ...this.#taskOf(attemptId), pipeline });
   }
 
   /** A task whose pipeline the node has to fetch. */
   taskToFetch(attemptId: string, pipeline: Pipeline): void {
     const pipelineUrl = `/pipeline/${attemptId}`;
     this.pipelines.set(pipelineUrl, JSON.stringify(pipeline));
-    this.send({ ...taskOf(attemptId), pipelineUrl });
+    this.send({ ...this.#taskOf(attemptId), pipelineUrl });
   }
 
   /** Waits for a frame of a type that is as asked. */
@@ -108,6 +113,10 @@ export class StandInServer {
       this.frames.push(frame);
       switch (frame.type) {
         case "register":
+          if (this.refusal !== null) {
+            socket.close(this.refusal.code, this.refusal.reason);
+            break;
+          }
           this.send({
             type: "registered",
             protocol: 2,
@@ -121,16 +130,27 @@ export class StandInServer {
         case "heartbeat":
           this.send({ type: "heartbeatAck", seq: frame.seq, stop: [] });
           break;
-        case "result":
+        case "result": {
+          const { attemptId } = frame;
+          const missing = [...frame.artifacts.keys()].filter((n) => !this.uploads.has(`${attemptId}/${n}`));
+          if (missing.length > 0) this.send({ type: "upload", attemptId, uploadUrl: uploadPath(attemptId), missing });
+          else if (this.acknowledges) this.send({ type: "ack", attemptId, verdict: "accepted" });
+          break;
+        }
         case "error":
           if (this.acknowledges) this.send({ type: "ack", attemptId: frame.attemptId, verdict: "accepted" });
           break;
       }
     });
   }
+
+  #taskOf(attemptId: string) {
+    const id = attemptId as FrameOf<"accepted">["attemptId"];
+    const uploadUrl = this.uploadOrigin + uploadPath(attemptId);
+    return { type: "task", attemptId: id, limitMs: 600_000, uploadUrl } as const;
+  }
 }
 
-function taskOf(attemptId: string) {
-  const id = attemptId as FrameOf<"accepted">["attemptId"];
-  return { type: "task", attemptId: id, limitMs: 600_000, uploadUrl: `/upload/${attemptId}/{n}` } as const;
+function uploadPath(attemptId: string): string {
+  return `/upload/${attemptId}/{n}`;
 }

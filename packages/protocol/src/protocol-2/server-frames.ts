@@ -67,6 +67,9 @@ export const UploadFrame = z.object({
 });
 export type UploadFrame = z.infer<typeof UploadFrame>;
 
+/** The reason that comes with the close code 1008 where a node registers with the id of another: to speak another protocol would not help. */
+export const FOREIGN_NODE_ID = "this id belongs to another node";
+
 /** Send the capabilities again with the list of node classes in them: its hash is not known here. */
 export const NodeClassesFrame = z.object({ type: z.literal("nodeClasses") });
 

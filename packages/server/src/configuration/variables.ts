@@ -60,7 +60,7 @@ export const VARIABLES = {
     baseHttpUrl(),
     null,
     "URL",
-    "How clients and nodes reach this server: the base of the URLs that it hands out. Default: the address of the request.",
+    "How clients and nodes reach this server: the base of the URLs that it hands out, also of those that nodes upload their pictures to. Default: the address of the request.",
   ),
   GENAI_HOME: variable(
     z.string().min(1),

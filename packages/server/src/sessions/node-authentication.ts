@@ -58,7 +58,12 @@ export function sharedTokenAuthentication(options: {
   readonly logger: Pick<Logger, "warn">;
 }): AuthenticateNode {
   const { token, anywhereWithoutToken, logger } = options;
-  let warned = false;
+  const warned = new Set<string>();
+  // Once each: whoever knocks must not fill the log.
+  const warnOnce = (warning: string): void => {
+    if (!warned.has(warning)) logger.warn(warning);
+    warned.add(warning);
+  };
   const check = (request: IncomingMessage): NodeAuthentication => {
     if (token !== null) {
       const given = joinTokenOf(request);
@@ -68,6 +73,7 @@ export function sharedTokenAuthentication(options: {
         : { ok: false, status: 401, error: "the join token is wrong" };
     }
     if (!anywhereWithoutToken && !isLoopback(request.socket.remoteAddress)) {
+      warnOnce("a node on another machine was refused: set NODE_TOKEN, or NODES_WITHOUT_TOKEN to let in any");
       return {
         ok: false,
         status: 401,
@@ -75,9 +81,7 @@ export function sharedTokenAuthentication(options: {
       };
     }
     if (!anywhereWithoutToken && isForwarded(request)) {
-      // Once: whoever knocks must not fill the log.
-      if (!warned) logger.warn("a node that came through a proxy was refused: set NODE_TOKEN to let nodes in by it");
-      warned = true;
+      warnOnce("a node that came through a proxy was refused: set NODE_TOKEN to let nodes in by it");
       return {
         ok: false,
         status: 401,

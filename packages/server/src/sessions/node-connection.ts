@@ -1,4 +1,4 @@
-import { V1_CLOSE_TEXT } from "@genai/protocol";
+import { FOREIGN_NODE_ID, V1_CLOSE_TEXT } from "@genai/protocol";
 import type { Clock } from "../clock.ts";
 import { BadFrameCounter } from "./bad-frame-counter.ts";
 import { CLOSE_CODES } from "./close-codes.ts";
@@ -152,7 +152,7 @@ export class NodeConnection implements NodeSocketListener {
     if (admission.type !== "admitted") {
       logger.warn({ nodeId, address: this.socket.address, refusal: admission.type }, "a node id is taken");
       if (admission.type === "damped") this.socket.close(CLOSE_CODES.tryLater, "several nodes use this id");
-      else this.socket.close(CLOSE_CODES.policy, "this id belongs to another node");
+      else this.socket.close(CLOSE_CODES.policy, FOREIGN_NODE_ID);
       return;
     }
     this.#leaveUnregistered();

@@ -76,8 +76,11 @@ test("without a join token any node of this machine may join, but no web page", 
 
 test("without a join token nodes of other machines are refused, unless that is configured", async () => {
   const request = { headers: {}, url: "/", socket: { remoteAddress: "192.0.2.7" } } as never;
+  const warned: string[] = [];
+  const logger = pino({}, { write: (line) => warned.push(JSON.parse(line).msg) });
   const closed = sharedTokenAuthentication({ token: null, anywhereWithoutToken: false, logger });
-  expect(await closed(request)).toMatchObject({ ok: false, status: 401 });
+  for (const _knock of [1, 2]) expect(await closed(request)).toMatchObject({ ok: false, status: 401 });
+  expect(warned).toEqual([expect.stringContaining("set NODE_TOKEN, or NODES_WITHOUT_TOKEN")]);
   const open = sharedTokenAuthentication({ token: null, anywhereWithoutToken: true, logger });
   expect(await open(request)).toMatchObject({ ok: true });
 });

@@ -1,0 +1,37 @@
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort, until } from "@genai/testing";
+import { expect, test } from "@jest/globals";
+import { NodeProcess } from "../support/node-process.ts";
+import { StandInServer } from "../support/stand-in-server.ts";
+
+test("an upload URL that does not work is asked about on the next connection, and the fresh one is kept over a restart", async () => {
+  await using server = await StandInServer.start();
+  const home = mkdtempSync(join(tmpdir(), "genai-node-"));
+  const origin = `http://127.0.0.1:${await freePort()}`;
+  server.uploadOrigin = origin;
+  server.acknowledges = false;
+  const attemptId = randomUUID();
+  const uploaded = () => until("the upload", () => server.uploads.has(`${attemptId}/0`), 30_000);
+  const start = () => new NodeProcess(["-t", "test", "-b", server.backend], { home });
+  await using node = start();
+  await server.frame("register");
+  server.task(attemptId, { type: "standard", prompt: "a fox", model: "", width: 32, height: 32, steps: 2 });
+  await until("a word in the log", () => node.program.output.includes("an upload failed"));
+  expect(node.program.output).toContain(`"host":"${origin}","reason":"ECONNREFUSED"`);
+  expect(server.frames.some(({ type }) => type === "result")).toBe(false);
+  server.cut();
+  await uploaded();
+  node.program.signal("SIGKILL");
+  await node.ended();
+  server.uploads.clear();
+  server.frames.length = 0;
+  server.acknowledges = true;
+  await using later = start();
+  await uploaded();
+  await until("the spool to be empty", () => readdirSync(join(home, "spool")).length === 0);
+  expect(server.frames.filter(({ type }) => type === "result")).toHaveLength(1);
+  expect(later.program.output).not.toContain("an upload failed");
+}, 60_000);
