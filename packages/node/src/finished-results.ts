@@ -54,12 +54,12 @@ export class FinishedResults {
     return this.#records.get(attemptId)?.final;
   }
 
-  /** Uploads pictures. False where that has to be tried again; null where another upload of the same attempt is under way, whose end is told
+  /** Uploads pictures. `failed` and `busy` (the server can't take them at present) have to be tried again; null where another upload of the same attempt is under way, whose end is told
    *  to whoever began it, or where it was stopped. A fresh URL stops an upload to an earlier one. What the server does not want counts as
    *  uploaded: it says so in its answer to the result. */
-  async upload({ attemptId, uploadUrl, missing }: UploadOrder): Promise<boolean | null> {
+  async upload({ attemptId, uploadUrl, missing }: UploadOrder): Promise<"uploaded" | "failed" | "busy" | null> {
     const record = this.#records.get(attemptId);
-    if (record?.final.type !== "result" || uploadUrl === null) return true;
+    if (record?.final.type !== "result" || uploadUrl === null) return "uploaded";
     const { final, traceparent } = record;
     const underWay = this.#uploads.get(attemptId);
     if (underWay?.uploadUrl === uploadUrl) return null;
@@ -78,10 +78,10 @@ export class FinishedResults {
         const facts = { attemptId, n, host: new URL(url).origin, reason: outcome.reason };
         if (outcome.type === "refused") {
           this.#logger.warn(facts, "an upload was refused; the server is asked about it");
-          return true;
+          return "uploaded";
         }
         this.#logger.warn(facts, "an upload failed; it is tried again later");
-        return false;
+        return outcome.type;
       }
     } catch (error) {
       if (signal.aborted) return null;
@@ -89,7 +89,7 @@ export class FinishedResults {
     } finally {
       if (this.#uploads.get(attemptId)?.controller === controller) this.#uploads.delete(attemptId);
     }
-    return true;
+    return "uploaded";
   }
 
   /** It is delivered, or nobody wants it: removes it from the disk, and stops its upload. */
@@ -142,7 +142,7 @@ export class FinishedResults {
       kind: "client",
       attributes: { "genai.attempt.id": attemptId, "genai.artifact": n, "genai.bytes": artifact.bytes },
     });
-    let failure: "refused" | "failed" | null = "failed";
+    let failure: Exclude<UploadOutcome["type"], "uploaded"> | null = "failed";
     try {
       const path = this.#spool.artifactPath(attemptId, n);
       const outcome = await upload(path, options.url, { ...artifact, traceparent: span.traceparent }, options.signal);

@@ -242,8 +242,9 @@ export class NodeClient {
 
   async #upload(order: UploadOrder): Promise<void> {
     const { attemptId } = order;
-    const isUploaded = await this.#results.upload(order);
-    if (isUploaded !== null) this.#feed({ type: isUploaded ? "uploaded" : "uploadFailed", attemptId });
+    const end = await this.#results.upload(order);
+    if (end === "uploaded") this.#feed({ type: "uploaded", attemptId });
+    else if (end !== null) this.#feed({ type: "uploadFailed", attemptId, isBusy: end === "busy" });
   }
 
   async #sendV1Final(attemptId: string): Promise<void> {

@@ -4,11 +4,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DirectUploadTarget } from "@genai/protocol";
 import { request } from "undici";
 
-/** What came of an upload. `refused`: the server does not take it by this URL. `failed`: try again later. `reason` is a status, as `status 502`, or
+/** What came of an upload. `refused`: the server does not take it by this URL. `failed`: try again later. `busy`: the same, and the server says
+ *  so itself (503, 507). `reason` is a status, as `status 502`, or
  *  the code of what went wrong, as `ECONNREFUSED`. */
 export type UploadOutcome =
   | { readonly type: "uploaded" }
-  | { readonly type: "refused" | "failed"; readonly reason: string };
+  | { readonly type: "refused" | "failed" | "busy"; readonly reason: string };
 
 const TRIES = 4;
 /** For the answer, and between two pieces of the body. */
@@ -33,17 +34,19 @@ export async function upload(
   const trace = picture.traceparent === null ? {} : { traceparent: picture.traceparent };
   const headers = { "content-type": picture.mime, "content-length": String(size), ...trace };
   let reason = "";
+  let isBusy = false;
   for (let attempt = 1; attempt <= TRIES; attempt++) {
     const status = await put(path, url, headers, signal).catch((error: unknown) => reasonOf(error));
     if (signal.aborted) return STOPPED;
     reason = typeof status === "number" ? `status ${status}` : status;
+    isBusy = status === 503 || status === 507;
     if (typeof status === "number") {
       if (status < 300) return { type: "uploaded" };
       if (status >= 400 && status < 500 && ![408, 425, 429].includes(status)) return { type: "refused", reason };
     }
     if (attempt < TRIES) await sleep(250 * 2 ** attempt, undefined, { signal }).catch(() => {});
   }
-  return { type: "failed", reason };
+  return { type: isBusy ? "busy" : "failed", reason };
 }
 
 /** Never the URL, which is a permission. */

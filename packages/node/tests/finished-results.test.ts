@@ -61,7 +61,7 @@ test("a fresh URL takes the place of one whose upload hangs, and is what the nex
   const hanging = bundle.upload("/mute/{n}");
   await asked;
   expect(await bundle.upload("/mute/{n}")).toBeNull();
-  expect(await bundle.upload("/fresh/{n}")).toBe(true);
+  expect(await bundle.upload("/fresh/{n}")).toBe("uploaded");
   expect(await hanging).toBeNull();
   expect(bundle.paths).toEqual(["/mute/0", "/fresh/0"]);
   const { kept } = await Spool.open(bundle.home);

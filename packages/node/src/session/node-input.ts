@@ -32,8 +32,8 @@ export type NodeInput =
   | { readonly type: "stopped"; readonly attemptId: string }
   /** Its pictures are on the server, or the server wants none of them. */
   | { readonly type: "uploaded"; readonly attemptId: string }
-  /** They could not be brought there now. */
-  | { readonly type: "uploadFailed"; readonly attemptId: string }
+  /** They could not be brought there now. `isBusy`: the server itself says that it can't take them at present, as with a full disk. */
+  | { readonly type: "uploadFailed"; readonly attemptId: string; readonly isBusy?: boolean }
   /** A v1 result is written to the socket: v1 knows no other receipt. */
   | { readonly type: "deliveredV1"; readonly attemptId: string }
   | { readonly type: "capabilitiesChanged"; readonly capabilities: Capabilities }

@@ -133,7 +133,7 @@ export class NodeSession {
         this.#uploaded(input.attemptId);
         break;
       case "uploadFailed":
-        this.#uploadFailed(input.attemptId);
+        this.#uploadFailed(input.attemptId, input.isBusy ?? false);
         break;
       case "deliveredV1":
         this.#forget(input.attemptId);
@@ -372,12 +372,15 @@ export class NodeSession {
     this.#tell(held);
   }
 
-  #uploadFailed(attemptId: string): void {
+  #uploadFailed(attemptId: string, isBusy: boolean): void {
     const held = this.#held.finished(attemptId);
     if (held === undefined || held.uploaded) return;
-    held.uploadFailsSinceMs ??= this.#nowMs;
-    const hasFailedLong = this.#nowMs >= held.uploadFailsSinceMs + UPLOAD_FAILS_MS;
-    if (this.#link.phase === "registered" && (held.uploadUrlIsOld || hasFailedLong)) this.#sendFinal(held);
+    // Another URL would not help.
+    if (isBusy) held.uploadFailsSinceMs = null;
+    else held.uploadFailsSinceMs ??= this.#nowMs;
+    const failsForMs = held.uploadFailsSinceMs === null ? null : this.#nowMs - held.uploadFailsSinceMs;
+    const asks = failsForMs !== null && (held.uploadUrlIsOld || failsForMs >= UPLOAD_FAILS_MS);
+    if (this.#link.phase === "registered" && asks) this.#sendFinal(held);
     else held.tellAtMs = this.#nowMs + UPLOAD_AGAIN_MS;
   }
 

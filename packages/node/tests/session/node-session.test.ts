@@ -85,6 +85,19 @@ test("where uploads to a URL of this connection fail for a minute, the result is
   expect(tries()).toEqual(once);
 });
 
+test("a server that says itself that it can't take pictures at present is waited for, without a word", () => {
+  const node = new Driver();
+  node.register();
+  const attemptId = node.give();
+  node.finish(attemptId);
+  for (let tries = 0; tries < 30; tries++) {
+    node.feed({ type: "heard" });
+    const effects = [...node.feed({ type: "uploadFailed", attemptId, isBusy: true }), ...node.pass(5_000)];
+    expect(sent(effects).filter(({ type }) => type === "result")).toEqual([]);
+    expect(of(effects, "upload")).toHaveLength(1);
+  }
+});
+
 test("a URL of an earlier connection that fails is asked about at once, and on every connection from then on", () => {
   const node = new Driver();
   node.register();
