@@ -67,7 +67,9 @@ test("what goes wrong is one sentence and an exit code", async () => {
   const stranger = await cliInProcess(["tasks", "list"], { GENAI_SERVER: service.url, GENAI_TOKEN: "nobody" });
   expect([stranger.code, stranger.output]).toEqual([
     EXITS.refused,
-    expect.stringMatching(/^genai-cli: The server refused it: .*GENAI_TOKEN\.\n$/),
+    expect.stringMatching(
+      /^genai-cli: The server refused it: .*GENAI_TOKEN, or set GENAI_HOME to the server's folder\.\n$/,
+    ),
   ]);
   expect((await cli("tasks", "show", NOBODYS)).code).toBe(EXITS.notFound);
   expect((await cli("tasks", "show", "7")).code).toBe(EXITS.usage);
