@@ -11,7 +11,7 @@ import { openTaskStore, type ServerStore } from "../../src/storage/index.ts";
 import { anchoredClock } from "../../src/storage/store-clock.ts";
 import { artifact, inserted, newTask, opened, settled } from "./support/builders.ts";
 import { StoreProcess } from "./support/store-process-handle.ts";
-import { backlogOf } from "./support/task-store-contract.ts";
+import { backlogOf } from "./support/store-under-test.ts";
 
 async function setup() {
   const home = await mkdtemp(join(tmpdir(), "genai-faults-"));

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { inserted, newTask } from "./builders.ts";
-import type { StoreUnderTest } from "./task-store-contract.ts";
+import type { StoreUnderTest } from "./store-under-test.ts";
 
 /** What holds for commits that the database refuses. Run over each adapter; the model in memory takes everything. */
 export function describeFailedCommits(setup: () => Promise<StoreUnderTest>): void {

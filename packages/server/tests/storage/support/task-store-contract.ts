@@ -1,23 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { expect, test } from "@jest/globals";
-import type { ChangeOutcome, NewTask, TaskEvent, TaskStore } from "../../../src/storage/index.ts";
-import type { DeliveryStore } from "../../../src/webhooks/delivery-store.ts";
+import type { ChangeOutcome, TaskEvent, TaskStore } from "../../../src/storage/index.ts";
 import { artifact, changed, inserted, newTask, opened, requeued, settled } from "./builders.ts";
-
-const standard = { type: "standard", model: "sdxl" } as const;
-
-type Store = TaskStore & Pick<DeliveryStore, "outboxDue" | "outboxTried">;
-
-/** What a suite needs of an adapter. Each test gets an empty store of its own. */
-export interface StoreUnderTest {
-  readonly store: Store;
-  /** Ends the store as a crash of the server would leave it for its next start, and opens it again. */
-  reopen(): Promise<Store>;
-  [Symbol.asyncDispose](): Promise<void>;
-}
+import { describeClaims } from "./claims-contract.ts";
+import { describeRetention } from "./retention-contract.ts";
+import { backlogOf, type StoreUnderTest } from "./store-under-test.ts";
 
 /** What holds for every store. Run over each adapter and over the model in memory. */
 export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
+  describeClaims(setup);
+  describeRetention(setup);
+
   test("a task that was committed is there as it was handed over, with its pipeline apart", async () => {
     await using bundle = await setup();
     const { store } = bundle;
@@ -303,132 +296,6 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     expect(await store.queuedOf("alice")).toBe(1);
   });
 
-  test("a claim takes each user's own order: handed back first, then age, with a minute for a step of priority", async () => {
-    await using bundle = await setup();
-    const { store } = bundle;
-    const now = Date.now();
-    const young = newTask({ createdAtMs: now });
-    const old = newTask({ createdAtMs: now - 30_000 });
-    const urgent = newTask({ createdAtMs: now, priority: 1 });
-    const back = newTask({ createdAtMs: now + 5_000, priority: -10 });
-    await store.commit([young, old, urgent, back].map((task) => inserted(task)));
-    await store.commit([opened(back.taskId), requeued(back.taskId)]);
-    await store.commit([{ type: "claimReleased", taskIds: [back.taskId] }]);
-    const claimed = await store.claim({ classKeys: ["sdxl"], limit: 10, costMin: 0 });
-    expect(claimed.map(({ task }) => task.taskId)).toEqual([back.taskId, urgent.taskId, old.taskId, young.taskId]);
-    expect(claimed[0]).toMatchObject({ classKey: "sdxl", task: { handedBack: true, losses: 1, state: "queued" } });
-  });
-
-  test("claims go round the users, and a crowd of tasks keeps nobody else waiting", async () => {
-    await using bundle = await setup();
-    const { store } = bundle;
-    const crowd = Array.from({ length: 40 }, () => newTask({ userId: "crowd" }));
-    const few = ["a", "b", "c"].map((userId) => newTask({ userId }));
-    await store.commit([...crowd, ...few].map((task) => inserted(task)));
-    const users = (await store.claim({ classKeys: ["sdxl"], limit: 8, costMin: 0 })).map(({ task }) => task.userId);
-    expect(users).toHaveLength(8);
-    expect(new Set(users)).toEqual(new Set(["crowd", "a", "b", "c"]));
-  });
-
-  test("a claim asks for classes and for what a task may pay, and takes no task twice", async () => {
-    await using bundle = await setup();
-    const { store } = bundle;
-    const [cheap, dear, other] = [newTask({ maxCost: 1 }), newTask({ maxCost: 9 }), newTask()];
-    await store.commit([inserted(cheap), inserted(dear), inserted(other, { classKey: "flux" })]);
-    expect(await store.claim({ classKeys: ["none"], limit: 10, costMin: 0 })).toEqual([]);
-    expect(await store.claim({ classKeys: [], limit: 10, costMin: 0 })).toEqual([]);
-    const first = await store.claim({ classKeys: ["sdxl", "flux"], limit: 10, costMin: 5 });
-    expect(first.map(({ task }) => task.taskId).sort()).toEqual([dear.taskId, other.taskId].sort());
-    const second = await store.claim({ classKeys: ["sdxl", "flux"], limit: 10, costMin: 0 });
-    expect(second.map(({ task }) => task.taskId)).toEqual([cheap.taskId]);
-    expect(await store.claim({ classKeys: ["sdxl", "flux"], limit: 10, costMin: 0 })).toEqual([]);
-  });
-
-  test("claims that are made at once share what waits: each gets its own, none more than it asked for", async () => {
-    await using bundle = await setup();
-    const { store } = bundle;
-    const tasks = Array.from({ length: 12 }, (_, n) => newTask({ userId: `u${n % 3}`, createdAtMs: 1_000 + n }));
-    const dear = newTask({ maxCost: 20 });
-    await store.commit([...tasks.map((task) => inserted(task)), inserted(dear, { classKey: "flux" })]);
-    const ask = (classKey: string, limit: number, costMin = 0) =>
-      store.claim({ classKeys: [classKey], limit, costMin });
-    const claims = await Promise.all([
-      ask("sdxl", 2),
-      ask("flux", 3, 10),
-      ask("sdxl", 1),
-      ask("sdxl", 5),
-      ask("sdxl", 9),
-    ]);
-    expect(claims.map((claimed) => claimed.length)).toEqual([2, 1, 1, 5, 4]);
-    expect(claims[1]?.[0]?.task.taskId).toBe(dear.taskId);
-    const taken = claims.flat().map(({ task }) => task.taskId);
-    expect(new Set(taken)).toEqual(new Set([...tasks, dear].map(({ taskId }) => taskId)));
-    expect(taken).toHaveLength(13);
-  });
-
-  test("a claim may take ten thousand tasks", async () => {
-    await using bundle = await setup();
-    const { store } = bundle;
-    for (let batch = 0; batch < 10; batch++) {
-      await store.commit(Array.from({ length: 1_000 }, (_, n) => inserted(newTask({ userId: `u${n % 500}` }))));
-    }
-    const claimed = await store.claim({ classKeys: ["sdxl"], limit: 10_000, costMin: 0 });
-    expect(new Set(claimed.map(({ task }) => task.taskId)).size).toBe(10_000);
-    expect(await backlogOf(store)).toEqual({});
-  }, 60_000);
-
-  test("a task that rests after a fault is claimed when its time has come", async () => {
-    await using bundle = await setup();
-    const { store } = bundle;
-    const [resting, rested] = [newTask(), newTask()];
-    await store.commit([resting, rested].flatMap((task) => [inserted(task), opened(task.taskId)]));
-    await store.commit([
-      requeued(resting.taskId, { notBeforeMs: Date.now() + 60_000 }),
-      requeued(rested.taskId, { notBeforeMs: Date.now() - 1_000 }),
-      { type: "claimReleased", taskIds: [resting.taskId, rested.taskId] },
-    ]);
-    const claimed = await store.claim({ classKeys: ["sdxl"], limit: 10, costMin: 0 });
-    expect(claimed.map(({ task }) => task.taskId)).toEqual([rested.taskId]);
-  });
-
-  test("check 19: a rest that seems to last for an hour was reckoned by a clock that was ahead, and is over", async () => {
-    await using bundle = await setup();
-    const { store } = bundle;
-    const task = newTask();
-    await store.commit([
-      inserted(task),
-      opened(task.taskId),
-      requeued(task.taskId, { notBeforeMs: Date.now() + 3_600_000 }),
-      { type: "claimReleased", taskIds: [task.taskId] },
-    ]);
-    expect(await store.claim({ classKeys: ["sdxl"], limit: 1, costMin: 0 })).toMatchObject([
-      { task: { taskId: task.taskId } },
-    ]);
-  });
-
-  test("the backlog counts what waits outside of windows, through every move", async () => {
-    await using bundle = await setup();
-    const { store } = bundle;
-    const [first, second, held, other] = [newTask(), newTask(), newTask(), newTask()];
-    await store.commit([
-      inserted(first),
-      inserted(second),
-      inserted(held, { claimed: true }),
-      inserted(other, { classKey: "flux" }),
-    ]);
-    expect(await backlogOf(store)).toEqual({ sdxl: 2, flux: 1 });
-    expect(await store.queuedOf("alice")).toBe(4);
-    await store.claim({ classKeys: ["sdxl"], limit: 1, costMin: 0 });
-    expect(await backlogOf(store)).toEqual({ sdxl: 1, flux: 1 });
-    await store.commit([{ type: "claimReleased", taskIds: [first.taskId, held.taskId, "unknown"] }]);
-    expect(await backlogOf(store)).toEqual({ sdxl: 3, flux: 1 });
-    await store.commit([opened(first.taskId), settled(second.taskId, { state: "canceled", attempt: null })]);
-    expect(await backlogOf(store)).toEqual({ sdxl: 1, flux: 1 });
-    await store.commit([requeued(first.taskId)]);
-    expect(await backlogOf(store)).toEqual({ sdxl: 1, flux: 1 });
-    expect(await store.queuedOf("alice")).toBe(3);
-  });
-
   test("a start finds the tasks with open attempts, and whatever else was held waits again", async () => {
     await using bundle = await setup();
     const [running, held, waiting, lost, done] = [newTask(), newTask(), newTask(), newTask(), newTask()];
@@ -514,196 +381,6 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     expect(await store.outboxDue(10, 60_000)).toEqual([]);
   });
 
-  test("the sweep ends what passed its deadline in nobody's window, and only that", async () => {
-    await using bundle = await setup();
-    const { store } = bundle;
-    const past = Date.now() - 1_000;
-    const [late, held, early] = [
-      newTask({ deadlineAtMs: past }),
-      newTask({ deadlineAtMs: past }),
-      newTask({ deadlineAtMs: past + 60_000 }),
-    ];
-    await store.commit([inserted(late), inserted(held, { claimed: true }), inserted(early)]);
-    const { expired } = await store.sweep({
-      taskTtlMs: 1e9,
-      artifactTtlMs: 1e9,
-      inputTtlMs: 1e10,
-      limit: 100,
-      removedKeys: [],
-    });
-    expect(expired).toEqual([
-      {
-        classKey: "sdxl",
-        event: expect.objectContaining({
-          taskId: late.taskId,
-          userId: "alice",
-          number: 2,
-          state: "failed",
-          detail: { error: { code: "deadline_exceeded", message: expect.any(String) } },
-        }),
-      },
-    ]);
-    expect(await store.task(late.taskId)).toMatchObject({ state: "failed", error: { code: "deadline_exceeded" } });
-    expect(await backlogOf(store)).toEqual({ sdxl: 1 });
-  });
-
-  test("retention takes tasks and artifacts in bites, and reports their keys once where their bytes go", async () => {
-    await using bundle = await setup();
-    const { store } = bundle;
-    const day = 24 * 60 * 60 * 1000;
-    const now = Date.now();
-    const old = Array.from({ length: 5 }, () => newTask({ createdAtMs: now - 40 * day }));
-    const week = newTask({ createdAtMs: now - 8 * day });
-    const forgotten = newTask({ createdAtMs: now - 40 * day });
-    await store.commit(
-      [...old, week].flatMap((task, index) => [
-        inserted(task),
-        settled(task.taskId, { artifacts: [artifact(`attempts/${index}/0`)], atMs: task.createdAtMs, attempt: null }),
-      ]),
-    );
-    await store.commit([inserted(forgotten)]);
-    const keys: string[] = [];
-    let deleted = 0;
-    let expired = 0;
-    let removedKeys: readonly string[] = [];
-    for (let bite = 0; bite < 12; bite++) {
-      const result = await store.sweep({
-        taskTtlMs: 30 * day,
-        artifactTtlMs: 7 * day,
-        inputTtlMs: 1e10,
-        limit: 2,
-        removedKeys,
-      });
-      expect(result.artifactKeys.length).toBeLessThanOrEqual(2);
-      removedKeys = result.artifactKeys;
-      keys.push(...removedKeys);
-      deleted += result.deleted;
-      expired += result.expired.length;
-    }
-    expect(deleted).toBe(5);
-    expect(expired).toBe(1);
-    expect(keys.sort()).toEqual([0, 1, 2, 3, 4, 5].map((index) => `attempts/${index}/0`));
-    expect(await store.task(old[0]?.taskId ?? "")).toBeNull();
-    expect(await store.attemptsOf(old[0]?.taskId ?? "")).toEqual([]);
-    expect(await store.task(week.taskId)).toMatchObject({ artifacts: [{ key: null }] });
-    expect(await store.task(forgotten.taskId)).toMatchObject({ state: "failed" });
-    expect(
-      await store.sweep({ taskTtlMs: 30 * day, artifactTtlMs: 7 * day, inputTtlMs: 1e10, limit: 2, removedKeys }),
-    ).toMatchObject({
-      artifactKeys: [],
-    });
-  });
-
-  test("an artifact that was not removed is reported again, over a restart too, and is in no other's way", async () => {
-    await using bundle = await setup();
-    let { store } = bundle;
-    const day = 24 * 60 * 60 * 1000;
-    const task = newTask({ createdAtMs: Date.now() - 8 * day });
-    const keys = [0, 1, 2, 3, 4].map((number) => `attempts/a/${number}`);
-    const artifacts = keys.map((key) => artifact(key));
-    await store.commit([inserted(task), settled(task.taskId, { artifacts, atMs: task.createdAtMs, attempt: null })]);
-    const swept = async (removedKeys: readonly string[] = []) =>
-      (await store.sweep({ taskTtlMs: 30 * day, artifactTtlMs: 7 * day, inputTtlMs: 1e10, limit: 2, removedKeys }))
-        .artifactKeys;
-    expect([await swept(), await swept(), await swept()]).toEqual([keys.slice(0, 2), keys.slice(2, 4), keys.slice(4)]);
-    expect([await swept(keys.slice(2)), await swept()]).toEqual([keys.slice(0, 2), []]);
-    store = await bundle.reopen();
-    expect([await swept(), await swept(keys)]).toEqual([keys.slice(0, 2), []]);
-    expect([await swept(), await swept()]).toEqual([[], []]);
-  });
-
-  test("large inputs are counted to their user, over a restart, as long as they are there", async () => {
-    await using bundle = await setup();
-    let { store } = bundle;
-    const large = [1, 2, 3].map(() => newTask({ pipeline: { ...standard, prompt: "ü".repeat(50_000) } }));
-    const [first, second, third] = large as [NewTask, NewTask, NewTask];
-    await store.commit([
-      ...[first, second, third].map((task) => inserted(task)),
-      inserted(newTask({ pipeline: { ...standard, prompt: "u".repeat(60_000) } })),
-      inserted(newTask({ userId: "bob", pipeline: { ...standard, prompt: "u".repeat(70_000) } })),
-    ]);
-    const bytes = Buffer.byteLength(JSON.stringify(first.pipeline));
-    expect(bytes).toBeGreaterThan(100_000);
-    expect(await store.inputBytesOf("alice")).toBe(3 * bytes);
-    await store.commit([
-      { type: "submissionTakenBack", taskId: first.taskId },
-      settled(second.taskId, { state: "canceled", attempt: null }),
-      { type: "taskDeleted", taskId: second.taskId },
-    ]);
-    store = await bundle.reopen();
-    expect(await store.inputBytesOf("alice")).toBe(bytes);
-    expect(await store.inputBytesOf("bob")).toBeGreaterThan(70_000);
-    expect(await store.inputBytesOf("nobody")).toBe(0);
-  });
-
-  test("large inputs of ended tasks go after their time, a bite at a time, and nothing else does", async () => {
-    await using bundle = await setup();
-    const { store } = bundle;
-    const hour = 3_600_000;
-    const oldMs = Date.now() - 3 * hour;
-    const make = (chars: number) =>
-      newTask({ createdAtMs: oldMs, pipeline: { ...standard, prompt: "u".repeat(chars) } });
-    const [waiting, small] = [make(70_000), make(60_000)];
-    const ended = Array.from({ length: 5 }, () => make(70_000));
-    const young = make(70_000);
-    await store.commit([
-      inserted(waiting),
-      ...[...ended, small].flatMap((task) => [
-        inserted(task),
-        settled(task.taskId, { state: "canceled", atMs: oldMs, attempt: null }),
-      ]),
-      inserted(young),
-      settled(young.taskId, { state: "canceled", atMs: Date.now(), attempt: null }),
-    ]);
-    const sweep = async (inputTtlMs: number) => {
-      const all = { taskTtlMs: 24 * hour, artifactTtlMs: 24 * hour, inputTtlMs, limit: 2, removedKeys: [] };
-      let removed = 0;
-      for (let bite = 0; bite < 8; bite++) {
-        const { inputs } = await store.sweep(all);
-        expect(inputs).toBeLessThanOrEqual(2);
-        removed += inputs;
-      }
-      return removed;
-    };
-    expect(await sweep(4 * hour)).toBe(0);
-    expect(await sweep(2 * hour)).toBe(5);
-    for (const { taskId } of ended) {
-      expect(await store.pipelineOf(taskId)).toBeNull();
-      expect(await store.task(taskId)).toMatchObject({ state: "canceled" });
-    }
-    for (const { taskId, pipeline } of [waiting, small, young])
-      expect(await store.pipelineOf(taskId)).toEqual(pipeline);
-    expect(await store.inputBytesOf("alice")).toBe(2 * Buffer.byteLength(JSON.stringify(waiting.pipeline)));
-  });
-
-  test("retention says that there is more as long as old tasks may follow, whatever cannot go yet stands before them", async () => {
-    await using bundle = await setup();
-    const { store } = bundle;
-    const day = 24 * 60 * 60 * 1000;
-    const now = Date.now();
-    const ended = Array.from({ length: 3 }, () => newTask({ createdAtMs: now - 40 * day }));
-    const kept = newTask({ createdAtMs: now - 40 * day, deadlineAtMs: now + day });
-    const [first, ...others] = ended.map((task) => [
-      inserted(task),
-      settled(task.taskId, { atMs: task.createdAtMs, attempt: null }),
-    ]);
-    await store.commit([...(first ?? []), inserted(kept), ...others.flat(), inserted(newTask())]);
-    let deleted = 0;
-    for (let more = true, bite = 0; more && bite < 10; bite++) {
-      const result = await store.sweep({
-        taskTtlMs: 30 * day,
-        artifactTtlMs: 7 * day,
-        inputTtlMs: 1e10,
-        limit: 2,
-        removedKeys: [],
-      });
-      deleted += result.deleted;
-      more = result.more;
-    }
-    expect(deleted).toBe(3);
-    expect(await store.task(kept.taskId)).toMatchObject({ state: "queued" });
-  });
-
   test("a settled task can be deleted, an unsettled one not", async () => {
     await using bundle = await setup();
     const { store } = bundle;
@@ -752,13 +429,6 @@ export function describeTaskStore(setup: () => Promise<StoreUnderTest>): void {
     const claimed = await store.claim({ classKeys: [classKey], limit: 9, costMin: 0 });
     expect(claimed.map((each) => each.task.taskId)).toEqual([task.taskId, again.taskId]);
   });
-}
-
-export async function backlogOf(store: TaskStore): Promise<Record<string, number>> {
-  const backlog = await store.backlog();
-  return Object.fromEntries(
-    backlog.filter((entry) => entry.unclaimed > 0).map((entry) => [entry.classKey, entry.unclaimed]),
-  );
 }
 
 function eventOf(outcome: ChangeOutcome | undefined): TaskEvent {
