@@ -16,10 +16,21 @@ const LEGACY_CRASH_MS = 7_000;
 /** A lost task is to be given to another node within this, in milliseconds, 95 times of 100. */
 const REDISPATCH_MS_P95 = 5_000;
 
+/** How the nemesis goes about it, as options of a trial. */
+export const FAULT_OPTIONS = {
+  pauseMs: { default: 1_500, what: "milliseconds between two faults, on average" },
+  blackHoleMsMax: {
+    default: 27_000,
+    what: "longest black hole; the default is longer than the silence that ends a socket",
+  },
+} as const;
+
+export type FaultyFleetOption = "tasks" | keyof typeof FAULT_OPTIONS;
+
 /** Gives tasks to a fleet while a nemesis harms it: every task has to end once, and no acknowledged task and no result on a node's disk may
  *  be lost. */
 export async function runFaultyFleet(
-  { options, random, folder }: TrialContext<"tasks" | "pauseMs" | "blackHoleMsMax">,
+  { options, random, folder }: TrialContext<FaultyFleetOption>,
   shape: {
     readonly fleet: FleetOptions;
     /** Whether the server is killed too. */
