@@ -53,9 +53,6 @@ const BEAT_MS = 1_000;
 /** Every so many beats it is looked for what servers left that are gone: their claims outlive them by 20 s anyway. */
 const TAKE_OVER_BEATS = 5;
 
-/** Users whose bytes of large inputs are remembered: those of a user come to an end only by sweeps. */
-const INPUT_USERS_MAX = 10_000;
-
 /** The shell around the dispatcher: the one place where submissions, what nodes say, the clock and the store meet.
  *
  *  Each input is stepped through the dispatcher at once; what it decides is committed with everything else of the same turn, and
@@ -108,7 +105,7 @@ export class Coordinator implements TaskService {
       news: new NewsHub(),
       waiters: new SettledWaiters(store),
       queued: new UserCounts((userId) => store.queuedOf(userId), commits),
-      inputBytes: new UserCounts((userId) => store.inputBytesOf(userId), commits, INPUT_USERS_MAX),
+      inputBytes: new UserCounts((userId) => store.inputBytesOf(userId), commits),
       inputBytesMax: options.inputBytesMax ?? null,
       tasks: new SlotMap(),
       attempts: new AttemptIndex(),

@@ -1,5 +1,8 @@
 import type { CommitLoop } from "./commit-loop.ts";
 
+/** Some counts never come back to 0 by themselves, and users are named by whoever has a token. */
+const USERS_MAX = 100_000;
+
 /** What each user has in the store, of one kind: read at a user's first submission and counted from then on. An estimate: what was decided
  *  and not stored yet when it was read, and what other servers and sweeps did, it has not heard of. So it is read anew before anybody is
  *  refused for it. */
@@ -12,12 +15,8 @@ export class UserCounts {
   readonly #reads = new Map<string, { readonly done: Promise<void>; changed: number }>();
 
   /** @param readOf asks the store.
-   *  @param usersMax so many are remembered, the others are read again; for counts that do not come back to 0 by themselves. */
-  constructor(
-    readOf: (userId: string) => Promise<number>,
-    commits: Pick<CommitLoop, "after">,
-    usersMax = Number.POSITIVE_INFINITY,
-  ) {
+   *  @param usersMax so many are remembered, the oldest make room and are read again. */
+  constructor(readOf: (userId: string) => Promise<number>, commits: Pick<CommitLoop, "after">, usersMax = USERS_MAX) {
     this.#readOf = readOf;
     this.#commits = commits;
     this.#usersMax = usersMax;
